@@ -1,0 +1,1 @@
+//! rtrace codegen.
