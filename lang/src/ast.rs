@@ -1,0 +1,319 @@
+//! The syntax tree: a script as written, names not yet looked up.
+//!
+//! Every node carries its span. A script with errors still gives a tree of what could be understood; a part that could
+//! not is [`ExprKind::Error`], which later stages pass over in silence because a diagnostic already tells of it.
+
+use crate::span::Span;
+
+/// A whole script.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Script {
+    /// Its probes in source order.
+    pub probes: Vec<Probe>,
+}
+
+/// `point, point /predicate/ { body }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// Where it is attached; at least one.
+    pub points: Vec<AttachPoint>,
+    /// The condition between slashes.
+    pub predicate: Option<Expr>,
+    /// What it does.
+    pub body: Block,
+    /// From the first attach point to the end of the body.
+    pub span: Span,
+}
+
+/// The text of one attach point, blanks trimmed, such as `tracepoint:sched:sched_switch`.
+///
+/// What the parts mean is the provider's business (`lang::attach_point`), not the grammar's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttachPoint {
+    /// As written.
+    pub text: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// Statements between braces (or angle brackets, for a probe's body).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// In source order.
+    pub stmts: Vec<Stmt>,
+    /// With its brackets.
+    pub span: Span,
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stmt {
+    /// What it is.
+    pub kind: StmtKind,
+    /// Without the semicolon.
+    pub span: Span,
+}
+
+/// The kinds of statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StmtKind {
+    /// An expression for its effect: a call, `@x++`.
+    Expr(Expr),
+    /// `let $x`, `let $x: uint8`, `let $x = 1`, `let $x: int64 = 1`.
+    Let {
+        /// The variable.
+        name: Name,
+        /// Its type if given.
+        ty: Option<TypeName>,
+        /// Its first value if given.
+        value: Option<Expr>,
+    },
+    /// `place = value`, or `place op= value`.
+    Assign {
+        /// A variable, a map or an element of one (other expressions parse, and the checker refuses them).
+        place: Expr,
+        /// The operator of a compound assignment.
+        op: Option<BinaryOp>,
+        /// The right side.
+        value: Expr,
+    },
+    /// `if cond { } else if cond { } else { }`; an `else if` is an else block holding one `if`.
+    If {
+        /// The condition.
+        cond: Expr,
+        /// When it holds.
+        then: Block,
+        /// When it does not.
+        otherwise: Option<Block>,
+    },
+    /// `{ ... }` as a statement.
+    Block(Block),
+    /// `return`, `return value`: leaves the probe.
+    Return(Option<Expr>),
+    /// Could not be understood; a diagnostic tells why.
+    Error,
+}
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Where, with the parentheses around it if any.
+    pub span: Span,
+}
+
+/// The kinds of expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExprKind {
+    /// A number: its value and the type its suffix asks for.
+    Int(u64, IntSuffix),
+    /// Text, escapes resolved. Bytes, because `\xff` is allowed.
+    Str(Vec<u8>),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A bare word: a builtin, later a constant or an enum's value.
+    Ident(String),
+    /// `$name`, without the dollar.
+    Var(String),
+    /// `@name` or `@`, without the at sign (empty for `@`).
+    Map(String),
+    /// `@name[key, ...]`; one key or several.
+    MapKey {
+        /// The map's name and place.
+        map: Name,
+        /// The parts of the key in order.
+        keys: Vec<Expr>,
+    },
+    /// `$1`, `$#` (0 stands for the count).
+    Param(u32),
+    /// `name(arg, ...)`.
+    Call {
+        /// The function.
+        name: Name,
+        /// Its arguments.
+        args: Vec<Expr>,
+    },
+    /// `base.name` or `base->name`.
+    Field {
+        /// The left side.
+        base: Box<Expr>,
+        /// The member; a decimal index for a tuple.
+        name: Name,
+        /// Written with an arrow.
+        arrow: bool,
+    },
+    /// `base[index]` on something that is not a map.
+    Index {
+        /// The left side.
+        base: Box<Expr>,
+        /// Between the brackets.
+        index: Box<Expr>,
+    },
+    /// `-x`, `!x`, `~x`, `*x`, `&x`.
+    Unary(UnaryOp, Box<Expr>),
+    /// `x + y` and friends.
+    Binary {
+        /// The operator.
+        op: BinaryOp,
+        /// Left side.
+        left: Box<Expr>,
+        /// Right side.
+        right: Box<Expr>,
+    },
+    /// `cond ? yes : no`; without a middle, `cond ?: no`.
+    Ternary {
+        /// The condition.
+        cond: Box<Expr>,
+        /// When it holds; absent when it is the condition's own value.
+        yes: Option<Box<Expr>>,
+        /// When it does not.
+        no: Box<Expr>,
+    },
+    /// `(type)x`.
+    Cast {
+        /// The type.
+        ty: TypeName,
+        /// What is cast.
+        value: Box<Expr>,
+    },
+    /// `(x, y, ...)`, two or more; `(x,)` with one.
+    Tuple(Vec<Expr>),
+    /// `x++`, `++x`, `x--`, `--x`.
+    IncDec {
+        /// A variable or map element.
+        place: Box<Expr>,
+        /// `++` rather than `--`.
+        increment: bool,
+        /// Operator after the place: the value is the one before the change.
+        postfix: bool,
+    },
+    /// `sizeof(expr)`.
+    SizeOfExpr(Box<Expr>),
+    /// `sizeof(type)`.
+    SizeOfType(TypeName),
+    /// Could not be understood; a diagnostic tells why.
+    Error,
+}
+
+/// A name and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Name {
+    /// Without sigil.
+    pub text: String,
+    /// With sigil.
+    pub span: Span,
+}
+
+/// A type as written: `uint64`, `struct task_struct *`, `char[16]`, `int8 *`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TypeName {
+    /// `struct`, `union` or `enum` before the name.
+    pub tag: Option<TypeTag>,
+    /// The name, several words joined by one blank (`unsigned long`).
+    pub name: String,
+    /// How many `*` follow.
+    pub pointers: u32,
+    /// Lengths of `[n]` suffixes, outermost first.
+    pub arrays: Vec<u64>,
+    /// Where.
+    pub span: Span,
+}
+
+/// The C tag before a type's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeTag {
+    /// `struct`
+    Struct,
+    /// `union`
+    Union,
+    /// `enum`
+    Enum,
+}
+
+/// The suffix of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntSuffix {
+    /// None: the smallest signed type that holds it.
+    None,
+    /// `u`
+    U,
+    /// `ul`, `ull`
+    Ul,
+    /// `l`, `ll`
+    L,
+    /// A duration such as `5ms`; the value is in nanoseconds.
+    Duration,
+}
+
+/// Prefix operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOp {
+    /// `-`
+    Neg,
+    /// `!`
+    Not,
+    /// `~`
+    BitNot,
+    /// `*`
+    Deref,
+    /// `&`
+    AddressOf,
+}
+
+/// Operators between two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the variants are named after their operators
+pub enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    BitAnd,
+    BitOr,
+    BitXor,
+    Shl,
+    Shr,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    And,
+    Or,
+}
+
+impl BinaryOp {
+    /// As written.
+    pub fn symbol(self) -> &'static str {
+        use BinaryOp::*;
+        match self {
+            Add => "+",
+            Sub => "-",
+            Mul => "*",
+            Div => "/",
+            Rem => "%",
+            BitAnd => "&",
+            BitOr => "|",
+            BitXor => "^",
+            Shl => "<<",
+            Shr => ">>",
+            Eq => "==",
+            Ne => "!=",
+            Lt => "<",
+            Le => "<=",
+            Gt => ">",
+            Ge => ">=",
+            And => "&&",
+            Or => "||",
+        }
+    }
+
+    /// Whether the result is a bool that compares the operands.
+    pub fn is_comparison(self) -> bool {
+        use BinaryOp::*;
+        matches!(self, Eq | Ne | Lt | Le | Gt | Ge)
+    }
+}
