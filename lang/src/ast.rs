@@ -317,3 +317,63 @@ impl BinaryOp {
         matches!(self, Eq | Ne | Lt | Le | Gt | Ge)
     }
 }
+
+impl Expr {
+    /// Calls `look` on this expression and all within it.
+    pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
+        look(self);
+        match &self.kind {
+            ExprKind::Int(..)
+            | ExprKind::Str(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Ident(_)
+            | ExprKind::Var(_)
+            | ExprKind::Map(_)
+            | ExprKind::Param(_)
+            | ExprKind::SizeOfType(_)
+            | ExprKind::Error => {}
+            ExprKind::MapKey { keys: items, .. } | ExprKind::Call { args: items, .. } | ExprKind::Tuple(items) => {
+                items.iter().for_each(|item| item.visit(look));
+            }
+            ExprKind::Field { base: inner, .. }
+            | ExprKind::Unary(_, inner)
+            | ExprKind::Cast { value: inner, .. }
+            | ExprKind::IncDec { place: inner, .. }
+            | ExprKind::SizeOfExpr(inner) => inner.visit(look),
+            ExprKind::Index { base: left, index: right } | ExprKind::Binary { left, right, .. } => {
+                left.visit(look);
+                right.visit(look);
+            }
+            ExprKind::Ternary { cond, yes, no } => {
+                cond.visit(look);
+                yes.iter().for_each(|yes| yes.visit(look));
+                no.visit(look);
+            }
+        }
+    }
+}
+
+impl Block {
+    /// Calls `look` on every expression within.
+    pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
+        for stmt in &self.stmts {
+            match &stmt.kind {
+                StmtKind::Expr(expr) => expr.visit(look),
+                StmtKind::Let { value, .. } | StmtKind::Return(value) => {
+                    value.iter().for_each(|value| value.visit(look));
+                }
+                StmtKind::Assign { place, value, .. } => {
+                    place.visit(look);
+                    value.visit(look);
+                }
+                StmtKind::If { cond, then, otherwise } => {
+                    cond.visit(look);
+                    then.visit(look);
+                    otherwise.iter().for_each(|block| block.visit(look));
+                }
+                StmtKind::Block(block) => block.visit(look),
+                StmtKind::Error => {}
+            }
+        }
+    }
+}

@@ -4,8 +4,19 @@
 //! [`target::Target`].
 
 pub mod ast;
+pub mod builtins;
+pub mod check;
 pub mod diag;
+pub mod functions;
+pub mod nearest;
+pub mod printf;
+pub mod probes;
 pub mod span;
+pub mod target;
+pub mod typed;
+pub mod types;
 
+pub use check::{Checked, Settings, check};
 pub use diag::{Diagnostic, Severity};
 pub use span::{Source, Span};
+pub use target::Target;

@@ -1,0 +1,72 @@
+//! The builtins: one row each, read by the checker, the code generator, the REPL and the reference.
+
+use crate::types::Type;
+
+/// Which builtin. The code generator's `match` over it has no catch-all arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the rows below document each
+pub enum BuiltinId {
+    Pid,
+    Tid,
+    Uid,
+    Gid,
+    Comm,
+    Cpu,
+    Nsecs,
+    Elapsed,
+    Probe,
+    Cpid,
+    /// `arg0` to `arg5`.
+    Arg(u8),
+}
+
+/// What the checker, the reference and completion know of a builtin.
+#[derive(Debug)]
+pub struct Builtin {
+    /// As written.
+    pub name: &'static str,
+    /// Which one.
+    pub id: BuiltinId,
+    /// Its type; the text of `probe` is as long as its probe's name, so its size is found by the checker.
+    pub ty: Type,
+    /// One sentence.
+    pub doc: &'static str,
+    /// A script that uses it and compiles.
+    pub example: &'static str,
+}
+
+/// Length of a task's name in the kernel, the closing zero included (`TASK_COMM_LEN`, include/linux/sched.h).
+pub const COMM_LEN: u32 = 16;
+
+const fn row(name: &'static str, id: BuiltinId, ty: Type, doc: &'static str, example: &'static str) -> Builtin {
+    Builtin { name, id, ty, doc, example }
+}
+
+const ARG: &str = "Argument of the traced function by position, as unsigned 64 bits; at `kprobe:sys_NAME` the system call's own argument.";
+const ARG_EXAMPLE: &str = "kprobe:vfs_read { @[arg2] = count(); }";
+
+/// All builtins.
+#[rustfmt::skip]
+pub static BUILTINS: &[Builtin] = &[
+    row("pid", BuiltinId::Pid, Type::U32, "Process id (thread group id) of the current task.", "interval:s:1 { print(pid); }"),
+    row("tid", BuiltinId::Tid, Type::U32, "Thread id of the current task.", "interval:s:1 { print(tid); }"),
+    row("uid", BuiltinId::Uid, Type::U64, "User id of the current task.", "tracepoint:syscalls:sys_enter_write { @[uid] = count(); }"),
+    row("gid", BuiltinId::Gid, Type::U64, "Group id of the current task.", "tracepoint:syscalls:sys_enter_write { @[gid] = count(); }"),
+    row("comm", BuiltinId::Comm, Type::Str(COMM_LEN), "Name of the current task, at most 15 bytes.", "tracepoint:syscalls:sys_enter_write { @[comm] = count(); }"),
+    row("cpu", BuiltinId::Cpu, Type::U64, "Number of the CPU the probe runs on.", "tracepoint:syscalls:sys_enter_write { @[cpu] = count(); }"),
+    row("nsecs", BuiltinId::Nsecs, Type::U64, "Nanoseconds since boot, time spent suspended included.", "begin { print(nsecs); }"),
+    row("elapsed", BuiltinId::Elapsed, Type::U64, "Nanoseconds since rtrace started tracing.", "interval:s:1 { print(elapsed); }"),
+    row("probe", BuiltinId::Probe, Type::Str(0), "Full name of the probe that fired.", "interval:s:1 { print(probe); }"),
+    row("cpid", BuiltinId::Cpid, Type::U32, "Process id of the command started by `-c`; an error without it.", "tracepoint:syscalls:sys_enter_write /pid == cpid/ { @ = count(); }"),
+    row("arg0", BuiltinId::Arg(0), Type::U64, ARG, ARG_EXAMPLE),
+    row("arg1", BuiltinId::Arg(1), Type::U64, ARG, ARG_EXAMPLE),
+    row("arg2", BuiltinId::Arg(2), Type::U64, ARG, ARG_EXAMPLE),
+    row("arg3", BuiltinId::Arg(3), Type::U64, ARG, ARG_EXAMPLE),
+    row("arg4", BuiltinId::Arg(4), Type::U64, ARG, ARG_EXAMPLE),
+    row("arg5", BuiltinId::Arg(5), Type::U64, ARG, ARG_EXAMPLE),
+];
+
+/// The builtin of that name.
+pub fn builtin(name: &str) -> Option<&'static Builtin> {
+    BUILTINS.iter().find(|row| row.name == name)
+}

@@ -1,0 +1,173 @@
+//! The checker: from a syntax tree to a typed program.
+//!
+//! Types of maps and variables follow from what is assigned to them, wherever that stands: a map may be printed in the
+//! first probe and assigned in the last. So the script is walked until nothing new is learnt, which is once for most
+//! scripts; only the last walk's diagnostics and tree are kept.
+
+mod call;
+mod expr;
+mod names;
+mod stmt;
+
+use crate::ast;
+use crate::diag::Diagnostic;
+use crate::probes::{ProviderId, parse_attach_point};
+use crate::span::Span;
+use crate::target::{Target, Wants};
+use crate::typed::{Point, Probe, Program, Var};
+use hashbrown::HashMap;
+use names::{Maps, Scopes};
+
+/// What the command line decides about a script's meaning.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A command is run by `-c`, so there is a `cpid`.
+    pub has_child: bool,
+    /// Bytes of a text read by `str()`, the closing zero included.
+    pub max_strlen: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { has_child: false, max_strlen: 1024 }
+    }
+}
+
+/// A checked script: a program to compile, unless a diagnostic is an error.
+#[derive(Debug)]
+pub struct Checked {
+    /// Complete only without errors.
+    pub program: Program,
+    /// Errors and warnings, in source order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether the program may be compiled.
+    pub fn is_ok(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Gives every name its meaning and every value its type.
+pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
+    let mut checker = Checker {
+        settings,
+        maps: Maps::default(),
+        variable_types: HashMap::new(),
+        walk: Walk::default(),
+        last_walk: false,
+    };
+    let headers: Vec<Header> = script.probes.iter().map(|probe| resolve_points(probe, target)).collect();
+    loop {
+        checker.walk = Walk::default();
+        checker.maps.start_walk();
+        for (probe, header) in script.probes.iter().zip(&headers) {
+            checker.probe(probe, header);
+        }
+        let learnt = checker.walk.learnt || checker.maps.learnt();
+        if checker.last_walk || (!learnt && !checker.walk.saw_unknown) {
+            break;
+        }
+        // Nothing learnt, yet something unknown was used: walk once more to say what.
+        checker.last_walk = !learnt;
+    }
+    let Walk { mut diagnostics, mut program, .. } = checker.walk;
+    diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
+    diagnostics.dedup();
+    program.maps = checker.maps.into_typed();
+    Checked { program, diagnostics }
+}
+
+/// What one walk over the script gathers.
+#[derive(Default)]
+struct Walk {
+    program: Program,
+    diagnostics: Vec<Diagnostic>,
+    /// A variable's type became known or wider.
+    learnt: bool,
+    /// A map or variable was read before its type was known.
+    saw_unknown: bool,
+}
+
+struct Checker<'a> {
+    settings: &'a Settings,
+    maps: Maps,
+    /// By the place of the variable's first assignment, which stays the same from walk to walk.
+    variable_types: HashMap<Span, crate::types::Type>,
+    walk: Walk,
+    /// Unknown types are now errors.
+    last_walk: bool,
+}
+
+/// A probe's attach points, resolved once for all walks.
+struct Header {
+    points: Vec<Point>,
+    provider: Option<ProviderId>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Asks the target for each attach point of a probe.
+fn resolve_points(probe: &ast::Probe, target: &dyn Target) -> Header {
+    let wants = Wants { named_args: mentions_args(probe) };
+    let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
+    for point in &probe.points {
+        let resolved = parse_attach_point(point).and_then(|(spec, name)| {
+            header.provider.get_or_insert(spec.provider());
+            match target.resolve(&spec, wants) {
+                Ok(resolved) => Ok((resolved, name)),
+                Err(error) => Err(Diagnostic::error(point.span, error.title).with_maybe_help(error.help)),
+            }
+        });
+        match resolved {
+            Ok((resolved, name)) => {
+                header.points.push(Point { name, attach: resolved.attach, context: resolved.context, span: point.span })
+            }
+            Err(diagnostic) => header.diagnostics.push(diagnostic),
+        }
+    }
+    header
+}
+
+/// Whether a probe uses `args`, which may need a costlier way to attach.
+fn mentions_args(probe: &ast::Probe) -> bool {
+    let mut found = false;
+    let mut look = |expr: &ast::Expr| found |= matches!(&expr.kind, ast::ExprKind::Ident(name) if name == "args");
+    if let Some(predicate) = &probe.predicate {
+        predicate.visit(&mut look);
+    }
+    probe.body.visit(&mut look);
+    found
+}
+
+/// The probe that is being checked.
+struct ProbeState<'a> {
+    header: &'a Header,
+    scopes: Scopes,
+    vars: Vec<Var>,
+    uses_name: bool,
+}
+
+impl Checker<'_> {
+    fn probe(&mut self, probe: &ast::Probe, header: &Header) {
+        let mut state = ProbeState { header, scopes: Scopes::default(), vars: Vec::new(), uses_name: false };
+        let predicate = probe.predicate.as_ref().map(|predicate| self.condition(&mut state, predicate));
+        let body = self.block(&mut state, &probe.body);
+        self.walk.program.probes.push(Probe {
+            points: header.points.clone(),
+            vars: state.vars,
+            predicate,
+            body,
+            uses_name: state.uses_name,
+            span: probe.span,
+        });
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.walk.diagnostics.push(diagnostic);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What maps and variables are called and hold.
+
+use crate::diag::Diagnostic;
+use crate::span::Span;
+use crate::typed::{Map, MapId, VarId};
+use crate::types::Type;
+use hashbrown::HashMap;
+use indexmap::IndexMap;
+
+/// The maps of a script. What is known of them survives from walk to walk and only ever grows.
+#[derive(Default)]
+pub struct Maps {
+    known: IndexMap<String, Entry>,
+    learnt: bool,
+}
+
+struct Entry {
+    /// `Some(None)`: known to be keyless.
+    key: Option<Option<Vec<Type>>>,
+    value: Type,
+    span: Span,
+    /// The assignment that gave the value its type.
+    fixed_at: Option<Span>,
+}
+
+impl Maps {
+    pub fn start_walk(&mut self) {
+        self.learnt = false;
+    }
+
+    pub fn learnt(&self) -> bool {
+        self.learnt
+    }
+
+    /// The id of a map, which a first use creates.
+    pub fn id(&mut self, name: &str, span: Span) -> MapId {
+        let index = match self.known.get_index_of(name) {
+            Some(index) => index,
+            None => {
+                let entry = Entry { key: None, value: Type::Unknown, span, fixed_at: None };
+                self.known.insert_full(name.to_owned(), entry).0
+            }
+        };
+        MapId(index as u32)
+    }
+
+    /// What the map holds, as far as known.
+    pub fn value(&self, map: MapId) -> &Type {
+        &self.known[map.index()].value
+    }
+
+    /// The name with its sigil.
+    pub fn display_name(&self, map: MapId) -> String {
+        format!("@{}", self.known.get_index(map.index()).map_or("", |(name, _)| name))
+    }
+
+    /// Learns the key's types from one use.
+    pub fn use_key(&mut self, map: MapId, key: Option<Vec<Type>>, span: Span) -> Result<(), Diagnostic> {
+        let name = self.display_name(map);
+        let entry = &mut self.known[map.index()];
+        let first = entry.span;
+        let joined = match (&entry.key, key) {
+            (None, key) => key,
+            (Some(None), None) => None,
+            (Some(Some(old)), Some(new)) => {
+                let joined: Option<Vec<Type>> = (old.len() == new.len())
+                    .then(|| old.iter().zip(&new).map(|(old, new)| old.join(new)).collect())
+                    .flatten();
+                let Some(joined) = joined else {
+                    let title = format!(
+                        "Argument mismatch for {name}: trying to access with arguments: '{}' when map expects \
+                         arguments: '{}'",
+                        list(&new),
+                        list(old)
+                    );
+                    return Err(Diagnostic::error(span, title).with_related(first, "its key was fixed here"));
+                };
+                Some(joined)
+            }
+            (Some(Some(_)), None) => {
+                let title = format!(
+                    "{name} used as a map without an explicit key (scalar map), previously used with an explicit key (non-scalar map)"
+                );
+                return Err(Diagnostic::error(span, title).with_related(first, "first used here"));
+            }
+            (Some(None), Some(_)) => {
+                let title = format!(
+                    "{name} used as a map with an explicit key (non-scalar map), previously used without an explicit key (scalar map)"
+                );
+                return Err(Diagnostic::error(span, title).with_related(first, "first used here"));
+            }
+        };
+        if entry.key.as_ref() != Some(&joined) {
+            entry.key = Some(joined);
+            self.learnt = true;
+        }
+        Ok(())
+    }
+
+    /// Learns the value's type from one assignment.
+    pub fn assign(&mut self, map: MapId, value: &Type, span: Span) -> Result<(), Diagnostic> {
+        let name = self.display_name(map);
+        let entry = &mut self.known[map.index()];
+        let Some(joined) = entry.value.join(value) else {
+            let title = format!(
+                "Type mismatch for {name}: trying to assign value of type '{value}' when map already has a type '{}'",
+                entry.value
+            );
+            let fixed = entry.fixed_at.unwrap_or(entry.span);
+            return Err(Diagnostic::error(span, title).with_related(fixed, "its type was fixed here"));
+        };
+        if entry.fixed_at.is_none() {
+            entry.fixed_at = Some(span);
+        }
+        if joined != entry.value {
+            entry.value = joined;
+            self.learnt = true;
+        }
+        Ok(())
+    }
+
+    pub fn into_typed(self) -> Vec<Map> {
+        let typed = |(name, entry): (String, Entry)| Map {
+            name,
+            key: entry.key.flatten(),
+            value: entry.value,
+            span: entry.span,
+        };
+        self.known.into_iter().map(typed).collect()
+    }
+}
+
+fn list(types: &[Type]) -> String {
+    match types {
+        [one] => one.to_string(),
+        many => Type::Tuple(many.to_vec()).to_string(),
+    }
+}
+
+/// A variable in scope.
+#[derive(Clone, Copy)]
+pub struct Variable {
+    pub id: VarId,
+    /// Where it was first assigned or declared.
+    pub declared: Span,
+    /// `let` gave it a type that later assignments do not widen.
+    pub fixed: bool,
+}
+
+/// The nested scopes of one probe.
+#[derive(Default)]
+pub struct Scopes {
+    open: Vec<HashMap<String, Variable>>,
+}
+
+impl Scopes {
+    pub fn enter(&mut self) {
+        self.open.push(HashMap::new());
+    }
+
+    pub fn leave(&mut self) {
+        self.open.pop();
+    }
+
+    pub fn find(&self, name: &str) -> Option<Variable> {
+        self.open.iter().rev().find_map(|scope| scope.get(name)).copied()
+    }
+
+    pub fn declare(&mut self, name: &str, variable: Variable) {
+        if let Some(scope) = self.open.last_mut() {
+            scope.insert(name.to_owned(), variable);
+        }
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.open.iter().flat_map(|scope| scope.keys().map(String::as_str))
+    }
+}

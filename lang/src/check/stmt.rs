@@ -1,0 +1,240 @@
+//! Statements: assignments, branches, and calls for their effect.
+
+use super::names::Variable;
+use super::{Checker, ProbeState};
+use crate::ast::{self, BinaryOp, UnaryOp};
+use crate::diag::Diagnostic;
+use crate::functions::function;
+use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Stmt, StmtKind, Var, VarId};
+use crate::types::Type;
+
+impl Checker<'_> {
+    /// The statements of a block, in a scope of its own.
+    pub fn block(&mut self, state: &mut ProbeState<'_>, block: &ast::Block) -> Vec<Stmt> {
+        state.scopes.enter();
+        let mut stmts: Vec<Stmt> = Vec::new();
+        let mut left = false;
+        for stmt in &block.stmts {
+            if left {
+                self.report(Diagnostic::warning(stmt.span, "Unreachable statement."));
+                left = false;
+            }
+            let before = stmts.len();
+            self.stmt(state, stmt, &mut stmts);
+            left |= stmts[before..].iter().any(|stmt| matches!(stmt.kind, StmtKind::Exit(_) | StmtKind::Return));
+        }
+        state.scopes.leave();
+        stmts
+    }
+
+    fn stmt(&mut self, state: &mut ProbeState<'_>, stmt: &ast::Stmt, out: &mut Vec<Stmt>) {
+        let span = stmt.span;
+        let kind = match &stmt.kind {
+            ast::StmtKind::Expr(expr) => return self.effect(state, expr, span, out),
+            ast::StmtKind::Let { name, ty, value } => self.declare(state, name, ty.as_ref(), value.as_ref(), span),
+            ast::StmtKind::Assign { place, op, value } => self.assign(state, place, *op, value, span),
+            ast::StmtKind::If { cond, then, otherwise } => {
+                let cond = self.condition(state, cond);
+                let then = self.block(state, then);
+                let otherwise = otherwise.as_ref().map(|block| self.block(state, block)).unwrap_or_default();
+                Some(StmtKind::If(cond, then, otherwise))
+            }
+            ast::StmtKind::Block(block) => return out.extend(self.block(state, block)),
+            ast::StmtKind::Return(value) => {
+                if let Some(value) = value {
+                    self.refuse(value.span, "a probe of this kind returns no value");
+                }
+                Some(StmtKind::Return)
+            }
+            ast::StmtKind::Error => None,
+        };
+        out.extend(kind.map(|kind| Stmt { kind, span }));
+    }
+
+    /// An expression as a statement; calls without a value become statements of their own.
+    fn effect(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr, span: Span, out: &mut Vec<Stmt>) {
+        let kind = match &expr.kind {
+            ast::ExprKind::Call { name, args } => self.call_statement(state, name, args, span),
+            _ => Some(StmtKind::Expr(self.expr(state, expr))),
+        };
+        out.extend(kind.map(|kind| Stmt { kind, span }));
+    }
+
+    fn declare(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        name: &ast::Name,
+        ty: Option<&ast::TypeName>,
+        value: Option<&ast::Expr>,
+        span: Span,
+    ) -> Option<StmtKind> {
+        if state.scopes.find(&name.text).is_some() {
+            let title = format!("Variable ${} was already declared. Variable shadowing is not allowed.", name.text);
+            self.report(Diagnostic::error(span, title));
+            return None;
+        }
+        let fixed = match ty {
+            Some(ty) => Some(self.type_name(ty)?),
+            None => None,
+        };
+        // The value is checked first: `let $x = $x` reads an outer name.
+        let value = value.map(|value| self.value(state, value));
+        let var = self.new_variable(state, &name.text, name.span, fixed.is_some());
+        if let Some(ty) = &fixed {
+            self.widen_variable(name.span, ty.clone());
+        }
+        let value = match (value, fixed) {
+            (Some(value), _) => value,
+            // Declared only: starts at zero.
+            (None, Some(ty)) if ty.is_scalar() => Expr { kind: ExprKind::Int(0), ty, span },
+            (None, _) => return None,
+        };
+        self.set_variable(state, &name.text, var, value, span)
+    }
+
+    fn new_variable(&mut self, state: &mut ProbeState<'_>, name: &str, declared: Span, fixed: bool) -> VarId {
+        let id = VarId(state.vars.len() as u32);
+        let ty = self.variable_types.get(&declared).cloned().unwrap_or(Type::Unknown);
+        state.vars.push(Var { name: name.to_owned(), ty });
+        state.scopes.declare(name, Variable { id, declared, fixed });
+        id
+    }
+
+    fn set_variable(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        name: &str,
+        var: VarId,
+        value: Expr,
+        span: Span,
+    ) -> Option<StmtKind> {
+        let variable = state.scopes.find(name)?;
+        let known = self.variable_types.get(&variable.declared).cloned().unwrap_or(Type::Unknown);
+        if known.join(&value.ty).is_none() {
+            let title = format!(
+                "Type mismatch for ${name}: trying to assign value of type '{}' when variable already has a type '{known}'",
+                value.ty
+            );
+            self.report(Diagnostic::error(span, title).with_related(variable.declared, "its type was fixed here"));
+            return None;
+        }
+        let value = match (variable.fixed, &known) {
+            (true, Type::Int(int)) => {
+                if let (ExprKind::Int(literal), Type::Int(_)) = (&value.kind, &value.ty)
+                    && !int.holds(i128::from(*literal))
+                {
+                    let title = format!("Type mismatch for ${name}: {literal} does not fit its type '{known}'");
+                    self.report(Diagnostic::error(value.span, title));
+                    return None;
+                }
+                let span = value.span;
+                self.cast(value, known.clone(), span)
+            }
+            (true, _) => value,
+            (false, _) => {
+                self.widen_variable(variable.declared, value.ty.clone());
+                value
+            }
+        };
+        state.vars[var.index()].ty = self.variable_types.get(&variable.declared).cloned().unwrap_or(Type::Unknown);
+        Some(StmtKind::SetVar(var, value))
+    }
+
+    fn assign(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        place: &ast::Expr,
+        op: Option<BinaryOp>,
+        value: &ast::Expr,
+        span: Span,
+    ) -> Option<StmtKind> {
+        match &place.kind {
+            ast::ExprKind::Var(name) => {
+                let value = match op {
+                    None => self.value(state, value),
+                    Some(op) => {
+                        let old = self.expr(state, place);
+                        let value = self.value(state, value);
+                        self.binary(op, old, value, span)
+                    }
+                };
+                let var = match state.scopes.find(name) {
+                    Some(variable) => variable.id,
+                    // With a compound operator it has been reported as undefined.
+                    None if op.is_some() => return None,
+                    None => self.new_variable(state, name, place.span, false),
+                };
+                self.set_variable(state, name, var, value, span)
+            }
+            ast::ExprKind::Map(_) | ast::ExprKind::MapKey { .. } => self.assign_map(state, place, op, value, span),
+            ast::ExprKind::Error => None,
+            _ => {
+                self.report(Diagnostic::error(place.span, "only a variable or a map can be assigned to"));
+                None
+            }
+        }
+    }
+
+    fn assign_map(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        place: &ast::Expr,
+        op: Option<BinaryOp>,
+        value: &ast::Expr,
+        span: Span,
+    ) -> Option<StmtKind> {
+        if let (None, ast::ExprKind::Call { name, args }) = (op, &value.kind)
+            && let Some(row) = function(&name.text).filter(|row| row.aggregation)
+        {
+            return self.gather(state, place, row, args, value.span, span);
+        }
+        if let Some(op) = op {
+            return self.update_map(state, place, op, value, span);
+        }
+        let (map, keys) = self.map_place(state, place);
+        let value = self.value(state, value);
+        if let Err(diagnostic) = self.maps.assign(map, &value.ty, span) {
+            self.report(diagnostic);
+            return None;
+        }
+        Some(StmtKind::SetMap(map, keys, value))
+    }
+
+    /// `@x op= value`: by one atomic instruction where there is one.
+    fn update_map(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        place: &ast::Expr,
+        op: BinaryOp,
+        value: &ast::Expr,
+        span: Span,
+    ) -> Option<StmtKind> {
+        let (map, keys) = self.map_place(state, place);
+        let value = self.number(state, value, "the right side");
+        let wide = Type::Int(crate::types::IntType { bits: 64, signed: op == BinaryOp::Sub || value.ty.is_signed() });
+        let wide = match self.maps.value(map) {
+            // A number of the script does not make an unsigned map signed.
+            Type::Int(known) if matches!(value.kind, ExprKind::Int(n) if n >= 0) && !known.signed => Type::U64,
+            _ => wide,
+        };
+        if let Err(diagnostic) = self.maps.assign(map, &wide, span) {
+            self.report(diagnostic);
+            return None;
+        }
+        let ty = self.maps.value(map).clone();
+        let operand_span = value.span;
+        match op {
+            BinaryOp::Add => Some(StmtKind::AddMap { map, keys, delta: value }),
+            BinaryOp::Sub => {
+                let delta = ExprKind::Unary(UnaryOp::Neg, Box::new(value));
+                Some(StmtKind::AddMap { map, keys, delta: Expr { kind: delta, ty: Type::I64, span: operand_span } })
+            }
+            _ => {
+                let old = Expr { kind: ExprKind::MapGet(map, keys.clone()), ty, span: place.span };
+                let new = self.binary(op, old, value, span);
+                Some(StmtKind::SetMap(map, keys, new))
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the compiler must know of the machine that a script is compiled for.
+//!
+//! `lang` and `codegen` touch no file and no kernel; they ask one trait. The real implementation stands in
+//! `probes-ebpf`, a fake for tests in [`fake`].
+
+use crate::probes::Spec;
+use crate::types::Type;
+
+pub mod fake;
+
+/// A machine, as far as compiling for it goes.
+pub trait Target {
+    /// Finds what `spec` names: how to attach to it and how its program sees its arguments.
+    fn resolve(&self, spec: &Spec, wants: Wants) -> Result<Resolved, TargetError>;
+
+    /// Byte offset of a member of the kernel's `struct task_struct`, if the kernel tells (BTF).
+    fn task_member(&self, name: &str) -> Option<u32>;
+
+    /// What the kernel's BPF machine can do.
+    fn features(&self) -> Features;
+}
+
+/// What a probe's body makes use of; an event may be had more cheaply without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// `args.NAME`
+    pub named_args: bool,
+}
+
+/// Abilities of a kernel's BPF machine that change the generated code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Signed division, sign-extending loads and moves, byte swap, far jumps: kernel 6.6.
+    pub instructions_v4: bool,
+    /// `bpf_get_current_task_btf`, whose result can be read without a helper: kernel 5.11 with BTF.
+    pub current_task_btf: bool,
+}
+
+/// An attach point found on the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Resolved {
+    /// What to attach to.
+    pub attach: Attach,
+    /// How the program sees its event.
+    pub context: Context,
+}
+
+/// What a loaded program is attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Attach {
+    /// Run once before attaching.
+    Begin,
+    /// Run once after detaching.
+    End,
+    /// Run by a timer.
+    Interval {
+        /// Nanoseconds between two runs.
+        period_ns: u64,
+    },
+    /// A trace event, through perf.
+    Tracepoint {
+        /// Such as `sched`.
+        category: String,
+        /// Such as `sched_switch`.
+        event: String,
+        /// Its number in tracefs.
+        id: u64,
+    },
+    /// A kernel tracepoint without perf, by the name of the tracepoint.
+    RawTracepoint {
+        /// Such as `sched_switch`.
+        name: String,
+    },
+    /// A kernel tracepoint whose arguments the verifier knows from BTF.
+    BtfTracepoint {
+        /// Such as `sys_enter`.
+        name: String,
+        /// BTF id of `btf_trace_NAME` in the kernel's BTF.
+        btf_id: u32,
+    },
+    /// Entry of a kernel function.
+    Kprobe {
+        /// The symbol.
+        function: String,
+    },
+}
+
+/// The program type an event needs, as libbpf names its ELF section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProgramType {
+    /// `raw_tp`
+    RawTracepoint,
+    /// `tp_btf`
+    BtfTracepoint,
+    /// `tracepoint`
+    Tracepoint,
+    /// `kprobe`
+    Kprobe,
+}
+
+/// How a program sees its event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Context {
+    /// The type to load it as.
+    pub program: ProgramType,
+    /// A test the event must pass before anything else, when the program also runs for other events.
+    pub guard: Option<Guard>,
+    /// `args.NAME`
+    pub fields: Vec<Field>,
+    /// Where `arg0` and so on are read; empty where there are none.
+    pub args: Vec<Access>,
+}
+
+impl Context {
+    /// A context without arguments.
+    pub fn bare(program: ProgramType) -> Self {
+        Self { program, guard: None, fields: Vec::new(), args: Vec::new() }
+    }
+}
+
+/// A test on the event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Guard {
+    /// Where the system call's number is.
+    pub number: Access,
+    /// The number it must have.
+    pub expected: u32,
+    /// Offset in `struct task_struct` of the 32-bit flags that say whether the current system call came through a
+    /// 32-bit entry, and their mask: such a call counts by another table and is passed over.
+    pub compat: Option<(u32, u32)>,
+}
+
+/// One field of `args`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Where it is.
+    pub access: Access,
+}
+
+/// Where a value of the event is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// What `offset` counts from.
+    pub base: Base,
+    /// In bytes.
+    pub offset: u32,
+    /// 1, 2, 4 or 8; for arrays the size of the whole.
+    pub bytes: u32,
+    /// Widened by its sign.
+    pub signed: bool,
+}
+
+/// What an access starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Base {
+    /// The program's context.
+    Context,
+    /// A pointer in the context's word at this offset whose target the verifier knows: read directly.
+    Btf {
+        /// Byte offset of the pointer in the context.
+        word: u32,
+    },
+    /// A pointer in the context's word at this offset, read by `bpf_probe_read_kernel`.
+    Kernel {
+        /// Byte offset of the pointer in the context.
+        word: u32,
+    },
+}
+
+/// Why an attach point could not be resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetError {
+    /// One line, no full stop.
+    pub title: String,
+    /// What would work.
+    pub help: Option<String>,
+}

@@ -1,0 +1,236 @@
+//! The program after checking: names are ids, values have types, probes are resolved, formats are parsed.
+//!
+//! Nothing here can be wrong in a way the script's author could cause; the code generator takes it as given.
+
+use crate::ast::{BinaryOp, UnaryOp};
+use crate::builtins::BuiltinId;
+use crate::printf::Format;
+use crate::span::Span;
+use crate::target::{Attach, Context};
+use crate::types::Type;
+
+/// A checked script.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Its maps; a [`MapId`] is an index here.
+    pub maps: Vec<Map>,
+    /// What it prints; a [`FormatId`] is an index here.
+    pub formats: Vec<Format>,
+    /// Its probes in source order.
+    pub probes: Vec<Probe>,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// As an index into its table.
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(
+    /// A map of the program.
+    MapId
+);
+id!(
+    /// A format of the program.
+    FormatId
+);
+id!(
+    /// A scratch variable of one probe.
+    VarId
+);
+
+/// A map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Without the at sign.
+    pub name: String,
+    /// The parts of its key; none for a keyless map.
+    pub key: Option<Vec<Type>>,
+    /// What it holds.
+    pub value: Type,
+    /// Where it was first used.
+    pub span: Span,
+}
+
+impl Map {
+    /// Bytes of a key in the kernel: the parts one after the other; an array's index when keyless.
+    pub fn key_size(&self) -> u32 {
+        self.key.as_ref().map_or(4, |parts| parts.iter().map(Type::slot_size).sum())
+    }
+}
+
+/// A probe with all its attach points.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Where it is attached.
+    pub points: Vec<Point>,
+    /// Types of its scratch variables; a [`VarId`] is an index here.
+    pub vars: Vec<Var>,
+    /// Its condition.
+    pub predicate: Option<Expr>,
+    /// What it does.
+    pub body: Vec<Stmt>,
+    /// Its body says `probe`, so its attach points cannot share one program.
+    pub uses_name: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A resolved attach point.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Its full name.
+    pub name: String,
+    /// What to attach to.
+    pub attach: Attach,
+    /// How the program sees the event.
+    pub context: Context,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A scratch variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Var {
+    /// Without the dollar.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A statement.
+#[derive(Clone, Debug)]
+pub struct Stmt {
+    /// What it does.
+    pub kind: StmtKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The kinds of statement.
+#[derive(Clone, Debug)]
+pub enum StmtKind {
+    /// Evaluates for the effect.
+    Expr(Expr),
+    /// Sets a variable; the value has the variable's type after widening.
+    SetVar(VarId, Expr),
+    /// Sets a map's value.
+    SetMap(MapId, Vec<Expr>, Expr),
+    /// Adds to a map's value, by one atomic instruction.
+    AddMap {
+        /// The map.
+        map: MapId,
+        /// Its key.
+        keys: Vec<Expr>,
+        /// What is added; subtraction arrives as the negated value.
+        delta: Expr,
+    },
+    /// Takes a value into the aggregation that the map's type names.
+    Gather {
+        /// The map.
+        map: MapId,
+        /// Its key.
+        keys: Vec<Expr>,
+        /// The value; none for `count()`.
+        value: Option<Expr>,
+    },
+    /// Runs one of two lists.
+    If(Expr, Vec<Stmt>, Vec<Stmt>),
+    /// Sends a record to be printed.
+    Print(FormatId, Vec<Expr>),
+    /// Prints a whole map.
+    PrintMap {
+        /// The map.
+        map: MapId,
+        /// How many entries, from the end; 0 for all.
+        top: u64,
+        /// Divisor of the values.
+        div: u64,
+    },
+    /// Removes all entries.
+    Clear(MapId),
+    /// Sets all values to zero.
+    Zero(MapId),
+    /// Ends tracing with this exit code and leaves the probe.
+    Exit(Expr),
+    /// Leaves the probe.
+    Return,
+}
+
+/// An expression with its type.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Its type.
+    pub ty: Type,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The kinds of expression. Operands of arithmetic are always widened to 64 bits already.
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    /// A number or bool; the bits of the value.
+    Int(i64),
+    /// Text without the closing zero.
+    Str(Vec<u8>),
+    /// A variable.
+    Var(VarId),
+    /// A map's value, zero when the key is not there.
+    MapGet(MapId, Vec<Expr>),
+    /// Whether an entry was there and has been removed.
+    Delete(MapId, Vec<Expr>),
+    /// A builtin without place in the event.
+    Builtin(BuiltinId),
+    /// `args.NAME`, by its index in the fields of the probe's first attach point; the others have it by the same name.
+    EventField(usize),
+    /// `argN`
+    EventArg(u8),
+    /// `-x`, `!x`, `~x`
+    Unary(UnaryOp, Box<Expr>),
+    /// Arithmetic and bit operations on 64 bits, and comparison of integers, addresses, bools or strings.
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// `cond ? yes : no`
+    Ternary(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// To the type of this expression: narrows or widens an integer, or makes a bool.
+    Cast(Box<Expr>),
+    /// Several values as one.
+    Tuple(Vec<Expr>),
+    /// `$x++` and so on; the value is a variable's old or new one.
+    StepVar {
+        /// The variable.
+        var: VarId,
+        /// +1 or -1.
+        step: i64,
+        /// Gives the value before the change.
+        postfix: bool,
+    },
+    /// `@x++` and so on, atomic.
+    StepMap {
+        /// The map.
+        map: MapId,
+        /// Its key.
+        keys: Vec<Expr>,
+        /// +1 or -1.
+        step: i64,
+        /// Gives the value before the change.
+        postfix: bool,
+    },
+    /// Text read from memory at an address; the type gives the buffer's size.
+    ReadStr {
+        /// The address.
+        pointer: Box<Expr>,
+        /// Most bytes to read with the closing zero, when not the buffer's size.
+        length: Option<Box<Expr>>,
+    },
+}
