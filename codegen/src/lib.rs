@@ -1,1 +1,14 @@
 //! rtrace codegen.
+
+pub mod allocate;
+pub mod backend;
+pub mod encode;
+pub mod error;
+pub mod frame;
+pub mod helpers;
+pub mod insn;
+pub mod interp;
+pub mod optimise;
+pub mod select;
+pub mod symbol;
+pub mod vcode;
