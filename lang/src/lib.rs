@@ -7,8 +7,11 @@ pub mod ast;
 pub mod builtins;
 pub mod check;
 pub mod diag;
+pub mod dump;
 pub mod functions;
+mod lexer;
 pub mod nearest;
+pub mod parser;
 pub mod printf;
 pub mod probes;
 pub mod span;
@@ -18,5 +21,6 @@ pub mod types;
 
 pub use check::{Checked, Settings, check};
 pub use diag::{Diagnostic, Severity};
+pub use parser::{Parse, parse};
 pub use span::{Source, Span};
 pub use target::Target;

@@ -1,0 +1,190 @@
+//! The syntax tree as text for people: one node a line, children indented. It is what `rtrace -d ast` prints.
+
+use crate::ast::*;
+use std::fmt::{Display, Write as _};
+
+/// The whole tree.
+pub fn dump(script: &Script) -> String {
+    let mut out = Dump { text: String::new(), depth: 0 };
+    for probe in &script.probes {
+        out.node("probe", |out| {
+            for point in &probe.points {
+                out.leaf(format_args!("point {}", point.text));
+            }
+            if let Some(predicate) = &probe.predicate {
+                out.node("predicate", |out| out.expr(predicate));
+            }
+            out.block("body", &probe.body);
+        });
+    }
+    out.text
+}
+
+struct Dump {
+    text: String,
+    depth: usize,
+}
+
+impl Dump {
+    fn leaf(&mut self, label: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{:indent$}{label}", "", indent = self.depth * 2);
+    }
+
+    fn node(&mut self, label: impl Display, children: impl FnOnce(&mut Self)) {
+        self.leaf(label);
+        self.depth += 1;
+        children(self);
+        self.depth -= 1;
+    }
+
+    fn block(&mut self, label: &str, block: &Block) {
+        self.node(label, |out| block.stmts.iter().for_each(|stmt| out.stmt(stmt)));
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            // An expression says by itself what it is.
+            StmtKind::Expr(value) => self.expr(value),
+            StmtKind::Let { name, ty, value } => {
+                let ty = ty.as_ref().map(|ty| format!(": {}", type_name(ty))).unwrap_or_default();
+                self.node(format_args!("let ${}{ty}", name.text), |out| value.iter().for_each(|value| out.expr(value)));
+            }
+            StmtKind::Assign { place, op, value } => {
+                let op = op.map_or("", BinaryOp::symbol);
+                self.node(format_args!("{op}="), |out| {
+                    out.expr(place);
+                    out.expr(value);
+                });
+            }
+            StmtKind::If { cond, then, otherwise } => self.node("if", |out| {
+                out.expr(cond);
+                out.block("then", then);
+                if let Some(otherwise) = otherwise {
+                    out.block("else", otherwise);
+                }
+            }),
+            StmtKind::Block(block) => self.block("block", block),
+            StmtKind::Return(value) => self.node("return", |out| value.iter().for_each(|value| out.expr(value))),
+            StmtKind::Error => self.leaf("error"),
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Int(value, suffix) => self.leaf(format_args!("int {value}{}", suffix_text(*suffix))),
+            ExprKind::Str(bytes) => self.leaf(format_args!("string \"{}\"", bytes.escape_ascii())),
+            ExprKind::Bool(value) => self.leaf(value),
+            ExprKind::Ident(name) => self.leaf(format_args!("name {name}")),
+            ExprKind::Var(name) => self.leaf(format_args!("${name}")),
+            ExprKind::Map(name) => self.leaf(format_args!("@{name}")),
+            ExprKind::MapKey { map, keys } => self.node(format_args!("@{}[]", map.text), |out| out.exprs(keys)),
+            ExprKind::Param(0) => self.leaf("$#"),
+            ExprKind::Param(number) => self.leaf(format_args!("${number}")),
+            ExprKind::Call { name, args } => self.node(format_args!("call {}", name.text), |out| out.exprs(args)),
+            ExprKind::Field { base, name, arrow } => {
+                let dot = if *arrow { "->" } else { "." };
+                self.node(format_args!("{dot}{}", name.text), |out| out.expr(base));
+            }
+            ExprKind::Index { base, index } => self.node("[]", |out| {
+                out.expr(base);
+                out.expr(index);
+            }),
+            ExprKind::Unary(op, value) => self.node(unary_symbol(*op), |out| out.expr(value)),
+            ExprKind::Binary { op, left, right } => self.node(op.symbol(), |out| {
+                out.expr(left);
+                out.expr(right);
+            }),
+            ExprKind::Ternary { cond, yes, no } => self.node("?:", |out| {
+                out.expr(cond);
+                yes.iter().for_each(|yes| out.expr(yes));
+                out.expr(no);
+            }),
+            ExprKind::Cast { ty, value } => self.node(format_args!("cast ({})", type_name(ty)), |out| out.expr(value)),
+            ExprKind::Tuple(parts) => self.node("tuple", |out| out.exprs(parts)),
+            ExprKind::IncDec { place, increment, postfix } => {
+                let sign = if *increment { "++" } else { "--" };
+                let when = if *postfix { "after" } else { "before" };
+                self.node(format_args!("{sign} {when}"), |out| out.expr(place));
+            }
+            ExprKind::SizeOfExpr(value) => self.node("sizeof", |out| out.expr(value)),
+            ExprKind::SizeOfType(ty) => self.leaf(format_args!("sizeof ({})", type_name(ty))),
+            ExprKind::Error => self.leaf("error"),
+        }
+    }
+
+    fn exprs(&mut self, exprs: &[Expr]) {
+        exprs.iter().for_each(|expr| self.expr(expr));
+    }
+}
+
+fn suffix_text(suffix: IntSuffix) -> &'static str {
+    match suffix {
+        IntSuffix::None => "",
+        IntSuffix::U => "u",
+        IntSuffix::Ul => "ul",
+        IntSuffix::L => "l",
+        IntSuffix::Duration => "ns",
+    }
+}
+
+fn unary_symbol(op: UnaryOp) -> &'static str {
+    match op {
+        UnaryOp::Neg => "-",
+        UnaryOp::Not => "!",
+        UnaryOp::BitNot => "~",
+        UnaryOp::Deref => "*",
+        UnaryOp::AddressOf => "&",
+    }
+}
+
+/// A type as a script would write it.
+fn type_name(ty: &TypeName) -> String {
+    let tag = match ty.tag {
+        None => "",
+        Some(TypeTag::Struct) => "struct ",
+        Some(TypeTag::Union) => "union ",
+        Some(TypeTag::Enum) => "enum ",
+    };
+    let blank = if ty.pointers > 0 { " " } else { "" };
+    let mut text = format!("{tag}{}{blank}{}", ty.name, "*".repeat(ty.pointers as usize));
+    for length in &ty.arrays {
+        let _ = if *length == 0 { write!(text, "[]") } else { write!(text, "[{length}]") };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_reads_from_the_outside_in() {
+        let parsed =
+            crate::parse("kprobe:f /pid == 1/ { @x[comm, 1] += (uint8)$a->b; if !$c { exit(); } else { return } }");
+        let expected = "\
+probe
+  point kprobe:f
+  predicate
+    ==
+      name pid
+      int 1
+  body
+    +=
+      @x[]
+        name comm
+        int 1
+      cast (uint8)
+        ->b
+          $a
+    if
+      !
+        $c
+      then
+        call exit
+      else
+        return
+";
+        assert_eq!(dump(&parsed.script), expected);
+    }
+}

@@ -1,0 +1,307 @@
+//! What stands outside of bodies: attach points, predicates, and the items that are no probes.
+
+use super::brackets::Kind;
+use super::{Lexer, Sym, Token, is_word_start};
+use crate::diag::Diagnostic;
+use crate::span::Span;
+
+/// A line that makes a complete script, for those who have none.
+const EXAMPLE: &str = "a script is one or more probes, such as: kprobe:vfs_read { @[comm] = count(); }";
+
+/// Words that begin an item other than a probe, when what follows fits.
+pub(super) fn is_item_word(word: &str) -> bool {
+    matches!(word, "config" | "macro" | "struct" | "union" | "enum" | "typedef" | "import" | "let" | "fn")
+}
+
+impl<'a> Lexer<'a> {
+    /// Reads the whole script.
+    pub(super) fn script(&mut self) {
+        if self.text.starts_with("#!") {
+            self.skip_line();
+        }
+        loop {
+            self.skip_trivia();
+            if self.at_end() || self.too_deep {
+                break;
+            }
+            self.item();
+        }
+        if self.tokens.is_empty() && self.diagnostics.is_empty() {
+            self.report(Diagnostic::error(self.end_of_input(), "no probes: the script is empty").with_help(EXAMPLE));
+        }
+    }
+
+    fn item(&mut self) {
+        let after_angle = matches!(self.tokens.last(), Some((Token::Sym(Sym::CloseAngle), _)));
+        if after_angle && self.continues_expression() && self.reread_as_greater() {
+            return self.inside();
+        }
+        let start = self.pos;
+        match self.peek(0) {
+            b'#' => self.directive(),
+            b'/' => self.predicate_without_probe(),
+            b'>' if self.reread_as_greater() => self.inside(),
+            b'{' | b'<' => self.body_without_probe(),
+            b'}' | b')' | b']' | b'>' => {
+                let closer = Sym::longest(&self.bytes[start..=start]).unwrap_or(Sym::CloseBrace);
+                self.pos += 1;
+                self.stray(self.span_from(start), closer);
+            }
+            b';' => {
+                self.pos += 1;
+                self.report(
+                    Diagnostic::error(self.span_from(start), "unexpected `;` after a probe").with_help("leave it out"),
+                );
+            }
+            b'$' | b'@' | b'(' | b'"' | b'0'..=b'9' => self.statement_without_probe(),
+            byte if is_word_start(byte) => match self.other_item() {
+                Some(word) => self.unsupported_item(word),
+                None => self.probe(),
+            },
+            b'*' | b'[' | b'?' | b'~' | b'.' => self.probe(),
+            _ => {
+                self.step();
+                let text = self.text[start..self.pos].escape_debug();
+                self.report(Diagnostic::error(self.span_from(start), format!("expected a probe, found `{text}`")));
+            }
+        }
+    }
+
+    /// Attach points, predicate, body.
+    fn probe(&mut self) {
+        self.stray_closers_told = false;
+        self.brace_close = None;
+        let after_angle = matches!(self.tokens.last(), Some((Token::Sym(Sym::CloseAngle), _)));
+        if !after_angle {
+            self.angle_close = None;
+        }
+        loop {
+            let point = self.point();
+            if after_angle {
+                self.judge_point_after_angle(point);
+            }
+            self.skip_trivia();
+            let comma = self.pos;
+            if point.is_empty() || self.peek(0) != b',' {
+                break;
+            }
+            self.pos += 1;
+            self.push(Token::Sym(Sym::Comma), comma);
+            self.skip_trivia();
+        }
+        if self.peek(0) == b'>' && self.reread_as_greater() {
+            return self.inside();
+        }
+        if self.peek(0) == b'/' {
+            let start = self.pos;
+            self.pos += 1;
+            self.open(Kind::Predicate, start);
+            self.inside();
+            self.skip_trivia();
+        }
+        self.body();
+    }
+
+    /// The body that must stand at `pos`.
+    fn body(&mut self) {
+        if !matches!(self.peek(0), b'{' | b'<' | 0) || (self.peek(0) == 0 && !self.at_end()) {
+            self.instead_of_body();
+        }
+        let start = self.pos;
+        match self.peek(0) {
+            byte @ (b'{' | b'<') => {
+                self.pos += 1;
+                self.open(if byte == b'{' { Kind::Brace } else { Kind::Angle }, start);
+                self.inside();
+            }
+            _ => {
+                if !self.diagnostics.iter().any(|d| d.incomplete || Some(d.span.start) == self.last_point()) {
+                    let at = self.end_of_input();
+                    let missing = Diagnostic::error(at, "expected `{` and the probe's body").at_end_of_input();
+                    self.report(missing);
+                }
+                self.push_missing(Sym::OpenBrace);
+                self.push_missing(Sym::CloseBrace);
+            }
+        }
+    }
+
+    /// Tells of what stands where a body should, and skips to the body if there is one.
+    fn instead_of_body(&mut self) {
+        let start = self.pos;
+        let word = self.bytes[start..].iter().take_while(|b| !b.is_ascii_whitespace() && **b != b'{').count();
+        let statement = matches!(self.peek(0), b'(' | b'=' | b'$' | b'@' | b'+' | b'-');
+        let is_word = is_word_start(self.peek(0)) || statement;
+        if !is_word || word == 0 {
+            self.step();
+        } else {
+            self.pos += word;
+        }
+        // The word may have ended inside a character only if it is not ASCII, which it steps over whole.
+        while !self.text.is_char_boundary(self.pos) {
+            self.pos += 1;
+        }
+        let span = self.span_from(start);
+        let text = self.text[span.range()].escape_debug().to_string();
+        let mut diagnostic = Diagnostic::error(span, format!("expected `{{` to open the probe's body, found `{text}`"));
+        if statement {
+            diagnostic = diagnostic.with_help("statements stand inside a probe: begin { ... }");
+        } else if is_word_start(self.bytes[start]) {
+            diagnostic = diagnostic.with_help("several probes are separated by commas");
+        }
+        self.report(diagnostic);
+        let told = self.diagnostics.len();
+        while !self.at_end() && !matches!(self.peek(0), b'{' | b'<') {
+            self.skip_trivia();
+            if !matches!(self.peek(0), b'{' | b'<') {
+                self.step();
+            }
+        }
+        self.diagnostics.truncate(told);
+        if self.at_end() {
+            // No body after all: the error says so already, and more text would not help.
+            self.push_missing(Sym::OpenBrace);
+            self.push_missing(Sym::CloseBrace);
+        } else {
+            self.body();
+        }
+    }
+
+    fn last_point(&self) -> Option<u32> {
+        self.tokens.iter().rev().find(|(token, _)| matches!(token, Token::Point(_))).map(|(_, span)| span.start)
+    }
+
+    /// `#include`, `#define` and the like; anything else after `#` was meant as a comment.
+    fn directive(&mut self) {
+        let start = self.pos;
+        self.pos += 1;
+        let word = self.word();
+        let known = ["include", "define", "undef", "if", "ifdef", "ifndef", "else", "elif", "endif", "pragma"];
+        if known.contains(&word) {
+            // A backslash at its end continues the line.
+            loop {
+                self.skip_line();
+                if self.at_end() || !self.text[start..self.pos].trim_end_matches('\r').ends_with('\\') {
+                    break;
+                }
+                self.pos += 1;
+            }
+            self.report(Diagnostic::error(self.span_from(start), format!("`#{word}` is not supported yet")));
+        } else {
+            let hash = Span::new(start as u32, start as u32 + 1);
+            self.report(Diagnostic::error(hash, "unexpected `#`").with_help("comments begin with //"));
+            self.skip_line();
+        }
+    }
+
+    /// The word at `pos` if it begins an item other than a probe.
+    fn other_item(&mut self) -> Option<&'a str> {
+        let start = self.pos;
+        let word = self.word();
+        let blank = !super::is_word(self.peek(0)) && self.peek(0) != b':';
+        self.skip_trivia();
+        let next = self.peek(0);
+        self.pos = start;
+        let fits = match word {
+            "config" => next == b'=',
+            "import" => next == b'"',
+            "let" => matches!(next, b'@' | b'$'),
+            "macro" | "struct" | "union" | "enum" | "typedef" | "fn" => is_word_start(next),
+            _ => false,
+        };
+        (fits && blank).then_some(word)
+    }
+
+    fn unsupported_item(&mut self, word: &str) {
+        let start = self.pos;
+        let complete = self.skip_item();
+        let mut diagnostic = Diagnostic::error(self.span_from(start), format!("`{word}` is not supported yet"));
+        diagnostic.incomplete = false;
+        if complete {
+            self.report(diagnostic);
+        } else {
+            self.report(diagnostic.with_help("and it is not complete"));
+        }
+    }
+
+    fn statement_without_probe(&mut self) {
+        let start = self.pos;
+        self.skip_item();
+        let end = start + self.text[start..self.pos].trim_end().len();
+        self.report(
+            Diagnostic::error(Span::new(start as u32, end as u32), "this stands outside of a probe")
+                .with_help("statements stand inside a probe: begin { ... }"),
+        );
+    }
+
+    /// Steps over an item: to a `;`, or over one group in braces and a `;` after it. Whether it was complete.
+    fn skip_item(&mut self) -> bool {
+        let (tokens, told) = (self.tokens.len(), self.diagnostics.len());
+        let complete = loop {
+            self.skip_trivia();
+            if self.at_end() || self.too_deep {
+                break false;
+            }
+            let byte = self.peek(0);
+            if matches!(byte, b'}' | b'>') {
+                break true;
+            }
+            self.token();
+            if !self.stack.is_empty() {
+                self.inside();
+            }
+            if byte == b'{' {
+                if self.peek_after_trivia() == b';' {
+                    self.skip_trivia();
+                    self.pos += 1;
+                }
+                break true;
+            }
+            if byte == b';' {
+                break true;
+            }
+        };
+        self.tokens.truncate(tokens);
+        if !self.too_deep {
+            self.diagnostics.truncate(told);
+        }
+        complete
+    }
+
+    fn predicate_without_probe(&mut self) {
+        let start = self.pos;
+        self.pos += 1;
+        let mut diagnostic = Diagnostic::error(self.span_from(start), "expected a probe before the predicate");
+        if self.at_end() {
+            diagnostic = diagnostic.at_end_of_input();
+        }
+        self.skip_to_after_body();
+        self.report(diagnostic.with_help(EXAMPLE));
+    }
+
+    fn body_without_probe(&mut self) {
+        let start = self.pos;
+        let span = Span::new(start as u32, start as u32 + 1);
+        self.skip_to_after_body();
+        self.report(Diagnostic::error(span, "expected a probe before this block").with_help(EXAMPLE));
+    }
+
+    /// Skips to the next body and over it.
+    fn skip_to_after_body(&mut self) {
+        let (tokens, told) = (self.tokens.len(), self.diagnostics.len());
+        while !self.at_end() && !matches!(self.peek(0), b'{' | b'<') {
+            self.skip_trivia();
+            if !matches!(self.peek(0), b'{' | b'<') {
+                self.step();
+            }
+        }
+        if !self.at_end() {
+            self.body();
+        }
+        self.tokens.truncate(tokens);
+        if !self.too_deep {
+            self.diagnostics.truncate(told);
+        }
+        self.angle_close = None;
+    }
+}

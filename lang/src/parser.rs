@@ -1,0 +1,73 @@
+//! From text to the syntax tree.
+//!
+//! [`parse`] always gives a tree and tells of what is wrong besides: the lexer repairs brackets, so each mistake stays
+//! within its statement, which becomes [`crate::ast::StmtKind::Error`], and the rest of the script is read as usual.
+//! One mistake gives one diagnostic. The grammar is in [`probe`], [`stmt`], [`expr`] and [`types`], the words for its
+//! errors in [`message`].
+//!
+//! INVARIANT: no tree is deeper than [`MAX_DEPTH`], so that those who walk it may recurse.
+
+mod depth;
+mod error;
+mod expr;
+mod input;
+mod message;
+mod probe;
+mod skip;
+mod stmt;
+mod types;
+
+pub use depth::MAX_DEPTH;
+
+use crate::ast::Script;
+use crate::diag::Diagnostic;
+use crate::lexer::{self, Token};
+use crate::span::Span;
+use chumsky::Parser;
+use chumsky::input::Input;
+
+/// What [`parse`] gives.
+#[derive(Clone, Debug, Default)]
+pub struct Parse {
+    /// What could be understood.
+    pub script: Script,
+    /// What could not, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parse {
+    /// Whether the only trouble is that the text ended too soon: more of it could make it right.
+    pub fn is_incomplete(&self) -> bool {
+        let mut errors = self.diagnostics.iter().filter(|d| d.is_error()).peekable();
+        errors.peek().is_some() && errors.all(|d| d.incomplete)
+    }
+}
+
+/// Reads a script.
+pub fn parse(text: &str) -> Parse {
+    let lexed = lexer::lex(text);
+    let mut diagnostics = lexed.diagnostics;
+    if !lexed.too_deep {
+        match depth::check(&lexed.tokens) {
+            Err(too_deep) => diagnostics.push(too_deep),
+            Ok(depth) => {
+                let (script, found) = depth::with_stack_for(depth, || parse_tokens(text, &lexed.tokens));
+                diagnostics.extend(found);
+                diagnostics.sort_by_key(|d| d.span);
+                return Parse { script, diagnostics };
+            }
+        }
+    }
+    Parse { script: Script::default(), diagnostics }
+}
+
+fn parse_tokens(text: &str, tokens: &[(Token<'_>, Span)]) -> (Script, Vec<Diagnostic>) {
+    let end = text.len() as u32;
+    let parsed = probe::script().parse(tokens.split_token_span(Span::new(end, end)));
+    let (script, errors) = parsed.into_output_errors();
+    let diagnostics = errors.into_iter().filter_map(|error| message::explain(error, text, tokens)).collect();
+    (script.unwrap_or_default(), diagnostics)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Stepping over what is not understood. Brackets are balanced by now, so a group has an end.
+
+use super::error::ParseError;
+use super::input::{Extra, Rule, Tokens};
+use crate::ast::{Expr, ExprKind, Stmt, StmtKind};
+use crate::lexer::{Sym, Token};
+use crate::span::Span;
+use chumsky::input::InputRef;
+use chumsky::prelude::*;
+
+type Cursor<'a, 'p> = InputRef<'a, 'p, Tokens<'a>, Extra>;
+
+fn is_opener(token: Token<'_>) -> bool {
+    use Sym::*;
+    matches!(token, Token::Sym(OpenParen | OpenSquare | OpenBrace | OpenAngle | OpenPredicate))
+}
+
+fn is_closer(token: Token<'_>) -> bool {
+    use Sym::*;
+    matches!(token, Token::Sym(CloseParen | CloseSquare | CloseBrace | CloseAngle | ClosePredicate))
+}
+
+/// Steps over one token, or a whole group if it opens one.
+fn step(input: &mut Cursor<'_, '_>) {
+    let mut depth = 0usize;
+    while let Some(token) = input.next() {
+        if is_opener(token) {
+            depth += 1;
+        } else if is_closer(token) {
+            depth = depth.saturating_sub(1);
+        }
+        if depth == 0 {
+            return;
+        }
+    }
+}
+
+/// Steps to the end of a statement: before its `;` or the end of the block, or behind a block and all its `else`.
+fn to_statement_end(input: &mut Cursor<'_, '_>) {
+    while let Some(token) = input.peek() {
+        if token == Token::Sym(Sym::Semicolon) || is_closer(token) {
+            return;
+        }
+        step(input);
+        if token == Token::Sym(Sym::OpenBrace) && input.peek() != Some(Token::Ident("else")) {
+            return;
+        }
+    }
+}
+
+/// A group that `opener` opens.
+pub(super) fn group<'a>(opener: Sym) -> impl Rule<'a, ()> {
+    just(Token::Sym(opener)).rewind().then(custom(|input: &mut Cursor<'a, '_>| Ok(step(input)))).ignored()
+}
+
+/// The rest of a statement, without its semicolon. May be empty.
+pub(super) fn rest_of_statement<'a>() -> impl Rule<'a, ()> {
+    custom(|input: &mut Cursor<'a, '_>| Ok(to_statement_end(input)))
+}
+
+/// A statement with an error in it, and its semicolon.
+pub(super) fn statement<'a>() -> impl Rule<'a, Stmt> {
+    custom(|input: &mut Cursor<'a, '_>| {
+        let start = input.cursor();
+        match input.peek() {
+            Some(token) if !is_closer(token) => {}
+            _ => return Err(ParseError::at(input.span_since(&start))),
+        }
+        to_statement_end(input);
+        let span: Span = input.span_since(&start);
+        if input.peek() == Some(Token::Sym(Sym::Semicolon)) {
+            input.skip();
+        }
+        Ok(Stmt { kind: StmtKind::Error, span })
+    })
+}
+
+/// A predicate with an error in it.
+pub(super) fn predicate<'a>() -> impl Rule<'a, Expr> {
+    custom(|input: &mut Cursor<'a, '_>| {
+        let start = input.cursor();
+        while input.peek().is_some_and(|token| !is_closer(token)) {
+            step(input);
+        }
+        Ok(Expr { kind: ExprKind::Error, span: input.span_since(&start) })
+    })
+}
