@@ -2,8 +2,8 @@
 //!
 //! [`parse`] always gives a tree and tells of what is wrong besides: the lexer repairs brackets, so each mistake stays
 //! within its statement, which becomes [`crate::ast::StmtKind::Error`], and the rest of the script is read as usual.
-//! One mistake gives one diagnostic. The grammar is in [`probe`], [`stmt`], [`expr`] and [`types`], the words for its
-//! errors in [`message`].
+//! One mistake gives one diagnostic. The grammar is in `probe`, `stmt`, `expr` and `types`, the words for its
+//! errors in `message`.
 //!
 //! INVARIANT: no tree is deeper than [`MAX_DEPTH`], so that those who walk it may recurse.
 
@@ -51,7 +51,9 @@ pub fn parse(text: &str) -> Parse {
         match depth::check(&lexed.tokens) {
             Err(too_deep) => diagnostics.push(too_deep),
             Ok(depth) => {
-                let (script, found) = depth::with_stack_for(depth, || parse_tokens(text, &lexed.tokens));
+                let (script, mut found) = depth::with_stack_for(depth, || parse_tokens(text, &lexed.tokens));
+                let cut = cut_token(text, &diagnostics, &lexed.tokens);
+                found.retain(|d| Some(d.span) != cut && !shares_statement(d.span, &diagnostics, &lexed.tokens));
                 diagnostics.extend(found);
                 diagnostics.sort_by_key(|d| d.span);
                 return Parse { script, diagnostics };
@@ -61,12 +63,40 @@ pub fn parse(text: &str) -> Parse {
     Parse { script: Script::default(), diagnostics }
 }
 
+/// More than these nobody reads.
+const MOST_ERRORS: usize = 100;
+
 fn parse_tokens(text: &str, tokens: &[(Token<'_>, Span)]) -> (Script, Vec<Diagnostic>) {
     let end = text.len() as u32;
     let parsed = probe::script().parse(tokens.split_token_span(Span::new(end, end)));
     let (script, errors) = parsed.into_output_errors();
-    let diagnostics = errors.into_iter().filter_map(|error| message::explain(error, text, tokens)).collect();
+    let told = errors.into_iter().filter_map(|error| message::explain(error, text, tokens));
+    let diagnostics = told.take(MOST_ERRORS).collect();
     (script.unwrap_or_default(), diagnostics)
+}
+
+/// The last token if the text ends with it, and too soon: more text could make another token of it, or give it a
+/// meaning, as with `!` and `else`.
+fn cut_token(text: &str, told: &[Diagnostic], tokens: &[(Token<'_>, Span)]) -> Option<Span> {
+    let (_, last) = tokens.iter().rev().find(|(_, span)| span.start < span.end)?;
+    let at_end = last.end as usize == text.trim_end().len() && told.iter().any(|d| d.incomplete);
+    at_end.then_some(*last)
+}
+
+/// Whether one of `told`, which the lexer told, stands in the same statement as `span`: then it is the cause of what
+/// the parser found there. That the input ends too soon causes nothing.
+fn shares_statement(span: Span, told: &[Diagnostic], tokens: &[(Token<'_>, Span)]) -> bool {
+    if told.iter().all(|d| d.incomplete) {
+        return false;
+    }
+    let separates = |token: &Token<'_>| {
+        use lexer::Sym::*;
+        matches!(token, Token::Point(_) | Token::Sym(Semicolon | OpenBrace | CloseBrace | OpenAngle | CloseAngle))
+    };
+    let at = tokens.partition_point(|(_, token)| token.start < span.start);
+    let start = tokens[..at].iter().rev().find(|(token, _)| separates(token)).map_or(0, |(_, span)| span.end);
+    let end = tokens[at..].iter().find(|(token, _)| separates(token)).map_or(u32::MAX, |(_, span)| span.end);
+    told.iter().any(|d| !d.incomplete && (start..end).contains(&d.span.start))
 }
 
 #[cfg(test)]

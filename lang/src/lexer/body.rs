@@ -1,6 +1,6 @@
 //! Tokens inside predicates and bodies.
 
-use super::brackets::Kind;
+use super::brackets::{Kind, Open};
 use super::{Lexer, Sym, Token, is_lone_probe, is_word, number, string};
 use crate::ast::IntSuffix;
 use crate::diag::Diagnostic;
@@ -44,6 +44,11 @@ impl<'a> Lexer<'a> {
             b'#' => self.hash(),
             byte if super::is_word_start(byte) => {
                 let word = self.word();
+                if word == "if"
+                    && let Some(open) = self.stack.last_mut()
+                {
+                    open.holds_if = true;
+                }
                 self.push(Token::Ident(word), start);
             }
             _ => match Sym::longest(&self.bytes[start..]) {
@@ -100,7 +105,8 @@ impl<'a> Lexer<'a> {
             return;
         }
         let after_operand = self.tokens.last().is_some_and(|(token, _)| token.ends_operand());
-        if after_operand && matches!(self.innermost(), Some(Kind::Paren | Kind::Square)) {
+        let in_brackets = |open: &Open| matches!(open.kind, Kind::Paren | Kind::Square) && !open.holds_if;
+        if after_operand && self.stack.last().is_some_and(in_brackets) {
             let block = self.stack.iter().rposition(|open| matches!(open.kind, Kind::Brace | Kind::Angle));
             // `f(a {` and `if (a {`: the block cannot belong to the operand.
             self.close_above(block.map_or(0, |at| at + 1), span, "{");
@@ -116,8 +122,9 @@ impl<'a> Lexer<'a> {
             Err(bad) => {
                 let span = Span::new((start + bad.range.start) as u32, (start + bad.range.end) as u32);
                 let mut diagnostic = Diagnostic::error(span, bad.title).with_maybe_help(bad.help);
-                // `0x` or `1_` may go on.
-                diagnostic.incomplete = self.at_end();
+                // `0x`, `1_`, `1e` and `5n` may go on.
+                let may_go_on = matches!(self.bytes[self.pos - 1], b'x' | b'X' | b'_' | b'e' | b'E' | b'n');
+                diagnostic.incomplete = may_go_on && self.at_end();
                 self.report(diagnostic);
                 (0, IntSuffix::None)
             }

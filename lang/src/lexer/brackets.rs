@@ -63,6 +63,8 @@ pub(super) struct Open {
     pub(super) greater_told: bool,
     /// For a parenthesis: it belongs to `for`, so `;` may stand in it.
     pub(super) of_for: bool,
+    /// `if` stands directly in it, so a block may as well.
+    pub(super) holds_if: bool,
 }
 
 impl Lexer<'_> {
@@ -87,7 +89,7 @@ impl Lexer<'_> {
         }
         let of_for = kind == Kind::Paren && matches!(self.tokens.last(), Some((Token::Ident("for"), _)));
         self.push(Token::Sym(kind.opener()), start);
-        self.stack.push(Open { kind, span, greater_told: false, of_for });
+        self.stack.push(Open { kind, span, greater_told: false, of_for, holds_if: false });
     }
 
     /// Handles the closing bracket at `start..pos`.
@@ -104,8 +106,23 @@ impl Lexer<'_> {
             _ if kind == Kind::Brace && self.holds(Kind::Angle) && self.peek_after_trivia() != b'>' => {
                 self.mismatched_angle(span, start);
             }
+            _ if kind == Kind::Brace && self.holds(Kind::Predicate) => self.end_without_body(span),
             _ => self.stray(span, kind.closer()),
         }
+    }
+
+    /// `}` in a predicate: the `{` before it was forgotten, and with it the end of the predicate was not seen.
+    fn end_without_body(&mut self, span: Span) {
+        if let Some(open) = self.stack.first().copied() {
+            self.report(
+                Diagnostic::error(span, "expected `{` before this `}`")
+                    .with_related(open.span, "after this predicate")
+                    .with_help("a probe with a predicate is written kprobe:f /pid == 1/ { ... }"),
+            );
+        }
+        self.close_silently(0);
+        self.push_missing(Sym::OpenBrace);
+        self.push_missing(Sym::CloseBrace);
     }
 
     /// Closes what is open above `depth`, telling of the innermost one.
@@ -128,7 +145,9 @@ impl Lexer<'_> {
     /// The input ended with brackets open.
     pub(super) fn close_at_end_of_input(&mut self) {
         let Some(open) = self.stack.last().copied() else { return };
-        if !self.diagnostics.iter().any(|d| d.incomplete) {
+        // A greater-than that was told of may well be the `>` that is missing now.
+        let greater_told = self.stack.iter().any(|open| open.greater_told);
+        if !greater_told && !self.diagnostics.iter().any(|d| d.incomplete) {
             let mut diagnostic = unclosed(open, self.end_of_input()).at_end_of_input();
             let ends_in_greater = matches!(self.tokens.last(), Some((Token::Sym(Sym::Greater), _)));
             if open.kind == Kind::Brace && ends_in_greater && self.stack.len() == 1 {

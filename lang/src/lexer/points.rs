@@ -1,10 +1,16 @@
 //! Attach-point text: `uprobe:/bin/bash:readline+0x10`.
 //!
 //! Parts are separated by colons. A part that begins with `/`, `.` or `~` is a path, in which a slash is a slash; in
-//! every other part a slash opens the predicate. Quotes make anything ordinary.
+//! every other part a slash opens the predicate. The part after the name of a user-space provider is a path whatever it
+//! begins with. Quotes make anything ordinary.
 
 use super::{Lexer, Token, string};
 use crate::diag::Diagnostic;
+
+/// Whether a path follows the provider of this name.
+fn takes_path(provider: &str) -> bool {
+    matches!(provider, "uprobe" | "u" | "uretprobe" | "ur" | "usdt" | "U")
+}
 
 impl<'a> Lexer<'a> {
     /// Reads the text of one attach point, up to a blank or to what must follow it. Empty if there is none here.
@@ -29,6 +35,7 @@ impl<'a> Lexer<'a> {
             }
             part_starts = byte == b':';
             in_path &= !part_starts;
+            in_path |= part_starts && takes_path(&self.text[start..self.pos]);
             self.step();
         }
         let text = &self.text[start..self.pos];

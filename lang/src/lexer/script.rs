@@ -40,7 +40,7 @@ impl<'a> Lexer<'a> {
         match self.peek(0) {
             b'#' => self.directive(),
             b'/' => self.predicate_without_probe(),
-            b'>' if self.reread_as_greater() => self.inside(),
+            b'>' if !after_angle && self.reread_as_greater() => self.inside(),
             b'{' | b'<' => self.body_without_probe(),
             b'}' | b')' | b']' | b'>' => {
                 let closer = Sym::longest(&self.bytes[start..=start]).unwrap_or(Sym::CloseBrace);
@@ -97,6 +97,10 @@ impl<'a> Lexer<'a> {
             self.pos += 1;
             self.open(Kind::Predicate, start);
             self.inside();
+            if matches!(self.tokens.last(), Some((Token::Sym(Sym::CloseBrace), _))) {
+                // The input ended, or a brace did before there was a body.
+                return;
+            }
             self.skip_trivia();
         }
         self.body();
@@ -105,7 +109,7 @@ impl<'a> Lexer<'a> {
     /// The body that must stand at `pos`.
     fn body(&mut self) {
         if !matches!(self.peek(0), b'{' | b'<' | 0) || (self.peek(0) == 0 && !self.at_end()) {
-            self.instead_of_body();
+            return self.instead_of_body();
         }
         let start = self.pos;
         match self.peek(0) {
@@ -131,15 +135,10 @@ impl<'a> Lexer<'a> {
         let start = self.pos;
         let word = self.bytes[start..].iter().take_while(|b| !b.is_ascii_whitespace() && **b != b'{').count();
         let statement = matches!(self.peek(0), b'(' | b'=' | b'$' | b'@' | b'+' | b'-');
-        let is_word = is_word_start(self.peek(0)) || statement;
-        if !is_word || word == 0 {
-            self.step();
-        } else {
+        if is_word_start(self.peek(0)) {
             self.pos += word;
-        }
-        // The word may have ended inside a character only if it is not ASCII, which it steps over whole.
-        while !self.text.is_char_boundary(self.pos) {
-            self.pos += 1;
+        } else {
+            self.step();
         }
         let span = self.span_from(start);
         let text = self.text[span.range()].escape_debug().to_string();
@@ -206,7 +205,8 @@ impl<'a> Lexer<'a> {
             "config" => next == b'=',
             "import" => next == b'"',
             "let" => matches!(next, b'@' | b'$'),
-            "macro" | "struct" | "union" | "enum" | "typedef" | "fn" => is_word_start(next),
+            "struct" | "union" | "enum" => is_word_start(next) || next == b'{',
+            "macro" | "typedef" | "fn" => is_word_start(next),
             _ => false,
         };
         (fits && blank).then_some(word)
@@ -251,6 +251,7 @@ impl<'a> Lexer<'a> {
                 self.inside();
             }
             if byte == b'{' {
+                self.skip_attributes();
                 if self.peek_after_trivia() == b';' {
                     self.skip_trivia();
                     self.pos += 1;
@@ -266,6 +267,23 @@ impl<'a> Lexer<'a> {
             self.diagnostics.truncate(told);
         }
         complete
+    }
+
+    /// Steps over `__attribute__((packed))` behind a struct.
+    fn skip_attributes(&mut self) {
+        loop {
+            let end = self.pos;
+            self.skip_trivia();
+            if self.word() != "__attribute__" {
+                self.pos = end;
+                return;
+            }
+            self.skip_trivia();
+            if self.peek(0) == b'(' {
+                self.token();
+                self.inside();
+            }
+        }
     }
 
     fn predicate_without_probe(&mut self) {

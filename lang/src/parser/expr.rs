@@ -1,7 +1,7 @@
 //! Expressions: operands, and the operators of C around them.
 
 use super::error::{Expect, ParseError};
-use super::input::{Node, Rule, sym};
+use super::input::{Node, Rule, sym, word};
 use super::types;
 use crate::ast::{BinaryOp, Expr, ExprKind, Name, TypeName, UnaryOp};
 use crate::diag::Diagnostic;
@@ -38,7 +38,8 @@ pub(super) fn is_keyword(word: &str) -> bool {
 /// Any expression.
 pub(super) fn expression<'a>() -> impl Rule<'a, Expr> {
     recursive(|expression| {
-        let operators = operators(operand(expression.clone()).boxed(), expression.clone()).boxed();
+        let operators =
+            operators(operand(expression.clone()).labelled(Expect::Expression).boxed(), expression.clone()).boxed();
         // The ternary is not one of the operators: chumsky would read its middle before it knows whether it binds
         // tightly enough, at each level again.
         let middle = expression.clone().or_not().map(|yes| yes.map(Box::new));
@@ -57,15 +58,25 @@ pub(super) fn expression<'a>() -> impl Rule<'a, Expr> {
 
 /// An expression where a comparison is meant: `=` in it is told of, and read as `==`.
 pub(super) fn condition<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
+    maybe_assigned(expression).map_with(|(left, assigned), e| compared(left, assigned, e))
+}
+
+/// `left`, or `left = right` with the place of the sign.
+type MaybeAssigned = (Expr, Option<(Span, Expr)>);
+
+fn maybe_assigned<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, MaybeAssigned> {
     let assigned = sym(Sym::Assign).map_with(|_, e| -> Span { e.span() }).then(expression.clone());
-    expression.then(assigned.or_not()).map_with(|(left, assigned), e| {
-        let Some((equals, right)) = assigned else { return left };
-        let told =
-            Diagnostic::error(equals, "`=` assigns, and nothing can be assigned here").with_help("write == to compare");
-        e.emit(ParseError::from(told));
-        let kind = ExprKind::Binary { op: BinaryOp::Eq, left: Box::new(left), right: Box::new(right) };
-        Expr { kind, span: e.span() }
-    })
+    expression.then(assigned.or_not())
+}
+
+/// Reads an assignment as the comparison that was meant.
+fn compared(left: Expr, assigned: Option<(Span, Expr)>, e: &mut Node<'_, '_>) -> Expr {
+    let Some((equals, right)) = assigned else { return left };
+    let told =
+        Diagnostic::error(equals, "`=` assigns, and nothing can be assigned here").with_help("write == to compare");
+    e.emit(ParseError::from(told));
+    let kind = ExprKind::Binary { op: BinaryOp::Eq, left: Box::new(left), right: Box::new(right) };
+    Expr { kind, span: e.span() }
 }
 
 /// What operators stand between: literals, names, calls, maps, parentheses.
@@ -127,34 +138,48 @@ fn map<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
 fn sizeof<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
     let of_type = types::certain_type().map(ExprKind::SizeOfType);
     let of_expression = expression.map(|value| ExprKind::SizeOfExpr(Box::new(value)));
-    types::sizeof_word()
+    word("sizeof")
         .ignore_then(of_type.or(of_expression).delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)))
         .map_with(|kind, e| Expr { kind, span: e.span() })
 }
 
 /// `(a)`, `(a, b)`, `(a,)`, `()`.
 fn parenthesis<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let rest = expression.clone().separated_by(sym(Sym::Comma)).allow_trailing().collect::<Vec<_>>();
+    let part = maybe_assigned(expression);
+    let rest = part.clone().separated_by(sym(Sym::Comma)).allow_trailing().collect::<Vec<_>>();
     let rest = sym(Sym::Comma).ignore_then(rest).or_not();
-    let content = condition(expression).then(rest).or_not();
+    let content = part.then(rest).or_not();
     content.delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)).map_with(|content, e| {
         let kind = match content {
             None => ExprKind::Tuple(Vec::new()),
-            Some((first, None)) => first.kind,
-            Some((first, Some(rest))) => ExprKind::Tuple(std::iter::once(first).chain(rest).collect()),
+            Some(((first, assigned), None)) => compared(first, assigned, e).kind,
+            Some((first, Some(rest))) => tuple(std::iter::once(first).chain(rest).collect(), e),
         };
         Expr { kind, span: e.span() }
     })
 }
 
-/// `offsetof(...)`, `typeof(...)`, `{ ... }` as a value: parts of the language that are not here yet.
+/// Several parts: a tuple, unless they have names.
+fn tuple(parts: Vec<MaybeAssigned>, e: &mut Node<'_, '_>) -> ExprKind {
+    if parts.iter().any(|(_, assigned)| assigned.is_some()) {
+        let told = Diagnostic::error(e.span(), "a record is not supported yet");
+        e.emit(ParseError::from(told));
+        return ExprKind::Error;
+    }
+    ExprKind::Tuple(parts.into_iter().map(|(part, _)| part).collect())
+}
+
+/// `offsetof(...)`, `typeof(...)`, and `{ ... }` and `if` as values: parts of the language that are not here yet.
 fn unsupported<'a>() -> impl Rule<'a, Expr> {
     let call = select! { Token::Ident(name @ ("offsetof" | "typeof")) => name }
         .then_ignore(super::skip::group(Sym::OpenParen))
         .map_with(|name, e| (format!("`{name}` is not supported yet"), e.span()));
     let block = super::skip::group(Sym::OpenBrace)
         .map_with(|(), e| ("a block as a value is not supported yet".to_owned(), e.span()));
-    call.or(block).map_with(|(title, span), e| {
+    let conditional = word("if")
+        .then(super::skip::rest_of_statement())
+        .map_with(|_, e| ("`if` as a value is not supported yet".to_owned(), e.span()));
+    choice((call, block, conditional)).map_with(|(title, span), e| {
         e.emit(ParseError::from(Diagnostic::error(span, title)));
         Expr { kind: ExprKind::Error, span }
     })

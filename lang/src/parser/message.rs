@@ -53,6 +53,12 @@ impl<'a> Place<'_, 'a> {
                 let opener = self.opener(OpenAngle, CloseAngle)?;
                 Some(crate::lexer::greater_closes(span, opener).with_label(format!("expected {}", list(expected))))
             }
+            (_, Token::Ident("else")) if expected == Expected::default() => {
+                Some(Diagnostic::error(span, "`else` after the last `else`"))
+            }
+            (Some(Token::Ident("else")), _) => {
+                Some(Diagnostic::error(span, format!("expected `{{` or `if` after `else`, found {}", describe(found))))
+            }
             (Some(Token::Ident(name)), Token::Str(_)) if expected.has(OpenParen) => Some(
                 Diagnostic::error(span, format!("expected `(` after `{name}`, found a string"))
                     .with_help(format!("the arguments of a function stand in parentheses: {name}(...)")),
@@ -107,10 +113,14 @@ fn list(expected: Expected) -> String {
     let larger = Expect::ALL.into_iter().filter(|what| expected.expects(*what));
     names.extend(larger.map(|what| what.text().to_owned()));
     let ends = [Semicolon, CloseParen, CloseSquare, Comma, Colon, OpenBrace, ClosePredicate, OpenParen];
+    let begins_expression = expected.expects(Expect::Expression) || expected.expects(Expect::Statement);
     for sym in ends {
-        // A call could begin after any name, and a comma continue any list; both are noise next to the end of a
-        // statement.
-        let noise = matches!(sym, OpenParen) && !names.is_empty();
+        // Any expression may begin with an opening bracket, and a call could begin after any name.
+        let noise = match sym {
+            OpenBrace => begins_expression,
+            OpenParen => !names.is_empty(),
+            _ => false,
+        };
         if expected.has(sym) && !noise {
             names.push(format!("`{}`", sym.text()));
         }

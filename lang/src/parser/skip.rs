@@ -42,20 +42,37 @@ fn to_statement_end(input: &mut Cursor<'_, '_>) {
             return;
         }
         step(input);
-        if token == Token::Sym(Sym::OpenBrace) && input.peek() != Some(Token::Ident("else")) {
+        if token == Token::Sym(Sym::OpenBrace) && !input.peek().is_some_and(continues_statement) {
             return;
         }
     }
 }
 
+/// Whether a statement that has come to the end of a block goes on: what follows cannot begin one.
+fn continues_statement(token: Token<'_>) -> bool {
+    use Sym::*;
+    match token {
+        Token::Sym(sym) => !matches!(sym, OpenParen | OpenBrace | Increment | Decrement | Star | Minus | Bang | Tilde),
+        other => other == Token::Ident("else"),
+    }
+}
+
+/// A parser's function that skips and always succeeds.
+fn skip_with<'a>(skip: fn(&mut Cursor<'a, '_>)) -> impl Fn(&mut Cursor<'a, '_>) -> Result<(), ParseError> + Clone + 'a {
+    move |input| {
+        skip(input);
+        Ok(())
+    }
+}
+
 /// A group that `opener` opens.
 pub(super) fn group<'a>(opener: Sym) -> impl Rule<'a, ()> {
-    just(Token::Sym(opener)).rewind().then(custom(|input: &mut Cursor<'a, '_>| Ok(step(input)))).ignored()
+    just(Token::Sym(opener)).rewind().then(custom(skip_with(step))).ignored()
 }
 
 /// The rest of a statement, without its semicolon. May be empty.
 pub(super) fn rest_of_statement<'a>() -> impl Rule<'a, ()> {
-    custom(|input: &mut Cursor<'a, '_>| Ok(to_statement_end(input)))
+    custom(skip_with(to_statement_end))
 }
 
 /// A statement with an error in it, and its semicolon.

@@ -41,7 +41,8 @@ fn block<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Vec<Stmt>> {
             declaration(expression.clone()),
             return_statement(expression.clone()),
             jump(),
-            assignment_or_expression(expression),
+            // An `if` with an error in it is not an expression instead.
+            word("if").not().ignore_then(assignment_or_expression(expression)),
         ))
         .map_with(node)
         .then_ignore(end);
@@ -58,9 +59,9 @@ fn block<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Vec<Stmt>> {
 
 /// `;` without a statement.
 fn empty_statement<'a>() -> impl Rule<'a, ()> {
-    sym(Sym::Semicolon).map_with(|_, e| {
+    sym(Sym::Semicolon).validate(|_, e, emitter| {
         let told = Diagnostic::error(e.span(), "expected a statement, found `;`").with_help("leave this `;` out");
-        e.emit(ParseError::from(told));
+        emitter.emit(ParseError::from(told));
     })
 }
 
@@ -68,13 +69,17 @@ fn empty_statement<'a>() -> impl Rule<'a, ()> {
 fn conditional<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, Block>) -> impl Rule<'a, StmtKind> {
     let branch = word("if")
         .map_with(|_, e| -> Span { e.span() })
+        // A block is no condition, though `{` may begin an expression.
+        .then_ignore(none_of(Token::Sym(Sym::OpenBrace)).labelled(Expect::Expression).rewind())
         .then(condition(expression))
         .then(block.clone())
         .map(|((start, cond), then)| (start, cond, then))
         .boxed();
     let more = word("else").ignore_then(branch.clone()).repeated().collect::<Vec<_>>();
     let last = word("else").ignore_then(block).or_not();
-    branch.then(more).then(last).map(|(((_, cond, then), more), last)| {
+    // An `else` that is still there is broken; without this it would be taken for one that has no `if`.
+    let complete = word("else").not();
+    branch.then(more).then(last).then_ignore(complete).map(|(((_, cond, then), more), last)| {
         // From the last branch to the first, each the only statement of the block before it.
         let otherwise = more.into_iter().rev().fold(last, |otherwise, (start, cond, then)| {
             let end = otherwise.as_ref().map_or(then.span, |block| block.span);
@@ -129,7 +134,7 @@ fn assignment_or_expression<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a
 fn assignment(place: Expr, op: Option<BinaryOp>, value: Expr, e: &mut Node<'_, '_>) -> StmtKind {
     match &place.kind {
         // `_ = f()`: the value is not wanted.
-        ExprKind::Ident(name) if name == "_" && op.is_none() => return StmtKind::Expr(value),
+        ExprKind::Ident(name) if name == "_" && op.is_none() => StmtKind::Expr(value),
         ExprKind::Ident(name) => {
             let told = Diagnostic::error(place.span, format!("`{name}` cannot be assigned to"))
                 .with_help(format!("did you mean `${name}`?"));

@@ -1,8 +1,9 @@
 //! Types as written, and where a parenthesis holds one.
 
-use super::error::Expect;
+use super::error::{Expect, ParseError};
 use super::input::{Rule, sym, word};
 use crate::ast::{TypeName, TypeTag};
+use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
 use chumsky::prelude::*;
 
@@ -43,6 +44,14 @@ fn known<'a>() -> impl Rule<'a, (Option<TypeTag>, String)> {
     c_words.or(single)
 }
 
+/// `typeof(...)`, which is not here yet.
+fn type_of<'a>() -> impl Rule<'a, (Option<TypeTag>, String)> {
+    word("typeof").then(super::skip::group(Sym::OpenParen)).validate(|_, e, emitter| {
+        emitter.emit(ParseError::from(Diagnostic::error(e.span(), "`typeof` is not supported yet")));
+        (None, "typeof".to_owned())
+    })
+}
+
 fn any_name<'a>() -> impl Rule<'a, (Option<TypeTag>, String)> {
     select! { Token::Ident(name) => (None, name.to_owned()) }
 }
@@ -63,12 +72,12 @@ fn with_suffixes<'a>(name: impl Rule<'a, (Option<TypeTag>, String)>, least_point
 
 /// A type where only a type may stand: after `let $x:`.
 pub(super) fn type_name<'a>() -> impl Rule<'a, TypeName> {
-    with_suffixes(tagged().or(known()).or(any_name()), 0).labelled(Expect::Type)
+    with_suffixes(choice((tagged(), known(), type_of(), any_name())), 0).labelled(Expect::Type)
 }
 
 /// A type that cannot be taken for an expression: a known word, a tag, or a name with pointers behind it.
 pub(super) fn certain_type<'a>() -> impl Rule<'a, TypeName> {
-    choice((with_suffixes(tagged(), 0), with_suffixes(known(), 0), with_suffixes(any_name(), 1)))
+    choice((with_suffixes(choice((tagged(), known(), type_of())), 0), with_suffixes(any_name(), 1)))
         .then_ignore(sym(Sym::CloseParen).rewind())
 }
 
@@ -84,9 +93,4 @@ pub(super) fn cast<'a>() -> impl Rule<'a, TypeName> {
     let certain = certain_type().then_ignore(sym(Sym::CloseParen));
     let unknown = with_suffixes(any_name(), 0).then_ignore(sym(Sym::CloseParen)).then_ignore(operand.rewind());
     sym(Sym::OpenParen).ignore_then(certain.or(unknown))
-}
-
-/// `sizeof`'s parenthesis is read as a type if it holds one for certain.
-pub(super) fn sizeof_word<'a>() -> impl Rule<'a, Token<'a>> {
-    word("sizeof")
 }
