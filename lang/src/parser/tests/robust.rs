@@ -1,1 +1,136 @@
-//! Robust.
+//! Text that nobody would write: every prefix of real scripts, and real scripts with damage.
+
+use crate::diag::Diagnostic;
+use crate::parse;
+use crate::span::Span;
+use std::time::{Duration, Instant};
+
+/// Scripts that parse.
+const SCRIPTS: &[&str] = &[
+    "kprobe:vfs_read { @[comm] = count(); }",
+    "tracepoint:syscalls:sys_enter_openat /pid == 12 / 2 && comm != \"bash\"/ {\n  @[comm, str(args.filename)] = count();\n  \
+     printf(\"%d %s\\n\", pid, comm);\n}\n",
+    "kprobe:a < @++ > kprobe:b < if (arg0 > 5) { @b = $1 ?: 2 } else if !arg1 { return } else { @c[(1, 2)] -= 1 } >",
+    "#!/usr/bin/rtrace\n// comment\nBEGIN, interval:s:1/pid/ { /* c */ let $x: struct foo * = (struct foo *)arg0; \
+     $y = $x->a.b[3] >> 0x1f; @m[$y] = hist(sizeof(uint8) + sizeof($x)); }\nend { clear(@m); }",
+    "uprobe:\"/bin/b ash\":\"f(int, {)\", uretprobe:./a/b:g+0x10 /retval >= -1/ { $a = 1 ? 2 : 3 ? 4 : 5; @ = 10ms + 1e6; \
+     { @x++; --@y; } $a.0 = !~*&$b; exit(); }",
+    "profile:hz:99 { @[kstack, \"é\\x41\\n\"] = lhist($#, 0, 100, 10); if $a > 2 || false { print((1,)); } _ = f(); }",
+];
+
+/// What holds of every result.
+fn check_result(text: &str) -> crate::Parse {
+    let start = Instant::now();
+    let parsed = parse(text);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?} for {text:?}");
+    let inside = |span: Span| span.start <= span.end && text.get(span.range()).is_some();
+    for Diagnostic { span, title, related, .. } in &parsed.diagnostics {
+        assert!(inside(*span), "{span:?} of {title:?} in {text:?}");
+        assert!(!title.is_empty() && !title.ends_with('.'), "{title:?}");
+        assert!(related.iter().all(|label| inside(label.span)), "{text:?}");
+    }
+    // Every span of the tree is in its debug text; the error nodes too are told of.
+    let tree = format!("{:?}", parsed.script);
+    for span in tree.split("span: ").skip(1) {
+        let numbers = span.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("");
+        let (start, end) = numbers.split_once("..").expect("a span shows as start..end");
+        let span = Span::new(start.parse().expect("a number"), end.parse().expect("a number"));
+        assert!(inside(span), "{span:?} in {text:?}");
+    }
+    if parsed.diagnostics.is_empty() {
+        assert!(!tree.contains("Error"), "an error without a diagnostic in {text:?}");
+    }
+    parsed
+}
+
+#[test]
+fn every_prefix_of_a_script_is_complete_or_incomplete() {
+    for script in SCRIPTS {
+        assert_eq!(check_result(script).diagnostics, [], "{script}");
+        for (end, _) in script.char_indices() {
+            let prefix = &script[..end];
+            let parsed = check_result(prefix);
+            let empty = parsed.diagnostics.iter().all(|d| d.title.starts_with("no probes"));
+            assert!(empty || parsed.is_incomplete() || prefix == "#", "{prefix:?}: {:#?}", parsed.diagnostics);
+        }
+    }
+}
+
+#[test]
+fn damaged_scripts_do_no_harm() {
+    let pieces = [
+        "{", "}", "(", ")", "[", "]", "<", ">", "/", ";", ",", ":", "?", "=", "==", "++", "-", "->", ".", "..", "\"",
+        "'", "/*", "*/", "//", "#", "$", "@", "$x", "@x", "if", "else", "while", "let", "(uint8)", "struct", "1", "0x",
+        "1e", "\\", "\n", " ", "é", "\0", "kprobe:f", "begin", "config =", "for (", ">>", "a:b",
+    ];
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for round in 0..6_000 {
+        let mut text = SCRIPTS[round % SCRIPTS.len()].to_owned();
+        for _ in 0..=random.below(4) {
+            let boundary = |text: &str, at: usize| (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+            let from = boundary(&text, random.below(text.len() + 1));
+            let to = boundary(&text, (from + random.below(12)).min(text.len())).max(from);
+            match random.below(3) {
+                0 => text.replace_range(from..to, ""),
+                1 => text.insert_str(from, pieces[random.below(pieces.len())]),
+                _ => text.replace_range(from..to, pieces[random.below(pieces.len())]),
+            }
+        }
+        check_result(&text);
+    }
+}
+
+#[test]
+fn random_pieces_do_no_harm() {
+    let pieces: Vec<&str> =
+        SCRIPTS.iter().flat_map(|script| script.split_inclusive([' ', '(', ';', ':', '{'])).collect();
+    let mut random = Random(42);
+    for _ in 0..2_000 {
+        let count = random.below(40);
+        let text: String = (0..count).map(|_| pieces[random.below(pieces.len())]).collect();
+        check_result(&text);
+    }
+}
+
+#[test]
+fn much_of_the_same_takes_no_time() {
+    for piece in [
+        "}",
+        ">",
+        "<",
+        "a < ",
+        "a < 1 > ",
+        "x:y < b > c { ",
+        "/",
+        "\"",
+        "'",
+        "/*",
+        "a:b ",
+        ",",
+        ";",
+        "$ ",
+        "a:b { ; } ",
+        "a:b { 1 2; ",
+        "# ",
+        "else ",
+        "(1;",
+        "a:b { @ > c:d ",
+    ] {
+        check_result(&piece.repeat(3_000));
+        check_result(&format!("begin {{ {}", piece.repeat(3_000)));
+        check_result(&format!("a:b < {}", piece.repeat(3_000)));
+    }
+}
+
+/// A small generator (xorshift): the same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit.max(1) as u64) as usize
+    }
+}
