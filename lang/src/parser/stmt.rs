@@ -145,13 +145,12 @@ fn assignment(place: Expr, op: Option<BinaryOp>, value: Expr, e: &mut Node<'_, '
     }
 }
 
-/// bpftrace reads a statement that begins with a variable or a map as something that happens to it; so do we.
+/// bpftrace takes `$a == 1 ? f() : g();` for a statement that ends before the `?`, and refuses it; so do we.
 fn expression_statement(value: Expr, e: &mut Node<'_, '_>) -> StmtKind {
-    let is_operation = matches!(value.kind, ExprKind::Binary { .. } | ExprKind::Ternary { .. });
     let span: Span = e.span();
-    if is_operation && value.span == span && begins_with_place(&value) {
-        let told = Diagnostic::error(span, "a statement that begins with a variable or a map must change it")
-            .with_help("to use it in an expression all the same, put parentheses around the statement");
+    if matches!(value.kind, ExprKind::Ternary { .. }) && value.span == span && begins_with_place(&value) {
+        let told = Diagnostic::error(span, "a `? :` statement cannot begin with a variable or a map")
+            .with_help("put its condition in parentheses: ($a == 1) ? f() : g()");
         e.emit(ParseError::from(told));
         return StmtKind::Error;
     }

@@ -256,7 +256,7 @@ begin { if ($a = 3) { } if $b = 3 { } }
     check(
         r#"
 begin { $a == 1 ? f() : g(); }
-      //^^^^^^^^^^^^^^^^^^^ error: a statement that begins with a variable or a map must change it
+      //^^^^^^^^^^^^^^^^^^^ error: a `? :` statement cannot begin with a variable or a map
 "#,
     );
     check(

@@ -130,6 +130,7 @@ fn statements() {
     assert_eq!(body("$p->x = 1; *$p = 2; _ = f();"), "(= (->x $p) (int 1)) (= (* $p) (int 2)) (call f)");
     assert_eq!(body("return; return 1"), "return (return (int 1))");
     assert_eq!(body("{ f(); } { } f()"), "(block (call f)) (block) (call f)");
+    assert_eq!(body("$a == 1; @a + 1;"), "(== $a (int 1)) (+ @a (int 1))");
     assert_eq!(
         body("$a; $a.b; @a[1]; ($a == 1) ? f() : g()"),
         "$a (.b $a) (@a[] (int 1)) (?: (== $a (int 1)) (call f) (call g))"
