@@ -2,6 +2,8 @@
 
 pub mod allocate;
 pub mod backend;
+pub mod btf;
+pub mod elf;
 pub mod encode;
 pub mod error;
 pub mod frame;
