@@ -14,13 +14,10 @@ use regalloc2::{Allocation, InstRange, MachineEnv, PReg, PRegSet, RegClass, VReg
 pub fn allocate(func: Func<Virtual>) -> Result<Func<Reg>, CodegenError> {
     let flat = Flat::new(&func);
     let machine = machine();
-    let options = ra::RegallocOptions {
-        validate_ssa: cfg!(debug_assertions),
-        algorithm: ra::Algorithm::Ion,
-        verbose_log: false,
-    };
-    let output = ra::run(&flat, &machine, &options)
-        .map_err(|error| CodegenError::Allocation(format!("{error}\n{func}")))?;
+    let options =
+        ra::RegallocOptions { validate_ssa: cfg!(debug_assertions), algorithm: ra::Algorithm::Ion, verbose_log: false };
+    let output =
+        ra::run(&flat, &machine, &options).map_err(|error| CodegenError::Allocation(format!("{error}\n{func}")))?;
     check(&flat, &machine, &output, &func)?;
     let frame = Frame::place(&func.slots, output.num_spillslots as u32)?;
     Ok(rewrite(&func, &flat, &output, &frame))
@@ -39,20 +36,13 @@ fn machine() -> MachineEnv {
 }
 
 /// Proves, in debug builds, that every use finds the value that was defined for it.
-fn check(
-    flat: &Flat,
-    machine: &MachineEnv,
-    output: &ra::Output,
-    func: &Func<Virtual>,
-) -> Result<(), CodegenError> {
+fn check(flat: &Flat, machine: &MachineEnv, output: &ra::Output, func: &Func<Virtual>) -> Result<(), CodegenError> {
     if !cfg!(debug_assertions) {
         return Ok(());
     }
     let mut checker = ra::checker::Checker::new(flat, machine);
     checker.prepare(output);
-    checker
-        .run()
-        .map_err(|errors| CodegenError::Allocation(format!("{errors:?}\n{func}")))
+    checker.run().map_err(|errors| CodegenError::Allocation(format!("{errors:?}\n{func}")))
 }
 
 fn preg(reg: Reg) -> PReg {
@@ -94,24 +84,16 @@ impl<'f> Flat<'f> {
                 flat.insts.push(inst);
                 flat.operands.push(operands(inst));
             }
-            flat.ranges.push(InstRange::new(
-                ra::Inst::new(start),
-                ra::Inst::new(flat.insts.len()),
-            ));
+            flat.ranges.push(InstRange::new(ra::Inst::new(start), ra::Inst::new(flat.insts.len())));
             let last = block.insts.last().map(|(inst, _)| inst);
-            let succs: Vec<_> = last
-                .into_iter()
-                .flat_map(Inst::successors)
-                .map(|Label(to)| ra::Block::new(to as usize))
-                .collect();
+            let succs: Vec<_> =
+                last.into_iter().flat_map(Inst::successors).map(|Label(to)| ra::Block::new(to as usize)).collect();
             for succ in &succs {
                 flat.preds[succ.index()].push(ra::Block::new(index));
             }
             flat.succs.push(succs);
-            flat.params
-                .push(block.params.iter().copied().map(vreg).collect());
-            flat.args
-                .push(block.args.iter().copied().map(vreg).collect());
+            flat.params.push(block.params.iter().copied().map(vreg).collect());
+            flat.args.push(block.args.iter().copied().map(vreg).collect());
         }
         flat
     }
@@ -169,10 +151,7 @@ impl ra::Function for Flat<'_> {
     }
 
     fn is_branch(&self, inst: ra::Inst) -> bool {
-        matches!(
-            self.insts[inst.index()],
-            Inst::Jump { .. } | Inst::Branch { .. }
-        )
+        matches!(self.insts[inst.index()], Inst::Jump { .. } | Inst::Branch { .. })
     }
 
     fn branch_blockparams(&self, block: ra::Block, _: ra::Inst, _: usize) -> &[VReg] {
@@ -211,18 +190,12 @@ fn rewrite(func: &Func<Virtual>, flat: &Flat, output: &ra::Output, frame: &Frame
             match item {
                 ra::InstOrEdit::Edit(ra::Edit::Move { from, to }) => {
                     // A move belongs to the instruction that it prepares.
-                    let loc = sources
-                        .as_slice()
-                        .first()
-                        .map(|(_, loc)| *loc)
-                        .unwrap_or_default();
+                    let loc = sources.as_slice().first().map(|(_, loc)| *loc).unwrap_or_default();
                     insts.push((transfer(*from, *to, frame), loc));
                 }
                 ra::InstOrEdit::Inst(inst) => {
                     let mut allocations = output.inst_allocs(inst).iter();
-                    let (source, loc) = sources
-                        .next()
-                        .expect("the allocator keeps every instruction");
+                    let (source, loc) = sources.next().expect("the allocator keeps every instruction");
                     let inst = source.map(&mut |_, _| {
                         allocations
                             .next()
@@ -234,46 +207,22 @@ fn rewrite(func: &Func<Virtual>, flat: &Flat, output: &ra::Output, frame: &Frame
                 }
             }
         }
-        blocks.push(Block {
-            params: Vec::new(),
-            args: Vec::new(),
-            insts,
-        });
+        blocks.push(Block { params: Vec::new(), args: Vec::new(), insts });
     }
-    Func {
-        blocks,
-        registers: 0,
-        slots: func.slots.clone(),
-        frame: frame.size,
-    }
+    Func { blocks, registers: 0, slots: func.slots.clone(), frame: frame.size }
 }
 
 /// A move that the allocator asks for.
 fn transfer(from: Allocation, to: Allocation, frame: &Frame) -> Inst<Reg> {
     let reg = |allocation: Allocation| allocation.as_reg().map(|preg| Reg(preg.hw_enc() as u8));
     let place = |allocation: Allocation| {
-        let slot = allocation
-            .as_stack()
-            .expect("an allocation is a register or a stack slot");
+        let slot = allocation.as_stack().expect("an allocation is a register or a stack slot");
         Address::Base(Reg::FRAME, frame.spill(slot.index()) as i16)
     };
     match (reg(from), reg(to)) {
-        (Some(src), Some(dst)) => Inst::Move {
-            width: Width::W64,
-            dst,
-            src,
-        },
-        (Some(src), None) => Inst::Store {
-            size: Size::B64,
-            to: place(to),
-            value: Operand::Reg(src),
-        },
-        (None, Some(dst)) => Inst::Load {
-            size: Size::B64,
-            signed: false,
-            dst,
-            from: place(from),
-        },
+        (Some(src), Some(dst)) => Inst::Move { width: Width::W64, dst, src },
+        (Some(src), None) => Inst::Store { size: Size::B64, to: place(to), value: Operand::Reg(src) },
+        (None, Some(dst)) => Inst::Load { size: Size::B64, signed: false, dst, from: place(from) },
         (None, None) => unreachable!("the allocator never moves from stack to stack"),
     }
 }

@@ -27,24 +27,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            optimise: true,
-            keep_clif: false,
-        }
+        Options { optimise: true, keep_clif: false }
     }
 }
 
 /// Compiles a function.
-pub fn compile(
-    func: ir::Function,
-    features: &Features,
-    options: Options,
-) -> Result<Compiled, CodegenError> {
-    let func = if options.optimise {
-        optimise::optimise(func)?
-    } else {
-        optimise::prepare(func)?
-    };
+pub fn compile(func: ir::Function, features: &Features, options: Options) -> Result<Compiled, CodegenError> {
+    let func = if options.optimise { optimise::optimise(func)? } else { optimise::prepare(func)? };
     let clif = options.keep_clif.then(|| func.display().to_string());
     let selected = select(&func, features)?;
     let allocated = allocate(selected)?;

@@ -53,12 +53,7 @@ impl Default for Btf {
 impl Btf {
     /// No types, and the empty string.
     pub fn new() -> Self {
-        Btf {
-            types: Vec::new(),
-            count: 0,
-            strings: vec![0],
-            known: HashMap::from([(String::new(), 0)]),
-        }
+        Btf { types: Vec::new(), count: 0, strings: vec![0], known: HashMap::from([(String::new(), 0)]) }
     }
 
     /// The place of a string.
@@ -76,8 +71,7 @@ impl Btf {
     }
 
     fn push(&mut self, words: &[u32]) {
-        self.types
-            .extend(words.iter().flat_map(|word| word.to_ne_bytes()));
+        self.types.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     }
 
     fn start(&mut self, name: &str, kind: u32, length: usize, size_or_type: u32) -> TypeId {
@@ -196,27 +190,12 @@ pub struct LineInfo {
 
 /// The contents of the `.BTF.ext` section.
 pub fn extension(sections: &[SectionInfo]) -> Vec<u8> {
-    let functions = records(sections, 2, |section| {
-        section
-            .functions
-            .iter()
-            .map(|(at, ty)| vec![*at, ty.0])
-            .collect()
-    });
+    let functions = records(sections, 2, |section| section.functions.iter().map(|(at, ty)| vec![*at, ty.0]).collect());
     let lines = records(sections, 4, |section| {
-        section
-            .lines
-            .iter()
-            .map(|line| vec![line.at, line.file, line.text, position(line)])
-            .collect()
+        section.lines.iter().map(|line| vec![line.at, line.file, line.text, position(line)]).collect()
     });
     let mut bytes = header();
-    for word in [
-        0,
-        functions.len() as u32,
-        functions.len() as u32,
-        lines.len() as u32,
-    ] {
+    for word in [0, functions.len() as u32, functions.len() as u32, lines.len() as u32] {
         bytes.extend(word.to_ne_bytes());
     }
     bytes.extend(functions);
@@ -230,11 +209,7 @@ fn position(line: &LineInfo) -> u32 {
 }
 
 /// One of the tables: the size of a record, then for each section that has any, its name, their number, and they.
-fn records(
-    sections: &[SectionInfo],
-    words: u32,
-    of: impl Fn(&SectionInfo) -> Vec<Vec<u32>>,
-) -> Vec<u8> {
+fn records(sections: &[SectionInfo], words: u32, of: impl Fn(&SectionInfo) -> Vec<Vec<u32>>) -> Vec<u8> {
     let mut table = vec![words * 4];
     for section in sections {
         let records = of(section);
@@ -270,10 +245,7 @@ mod tests {
         assert_eq!(int, TypeId(1));
         let bytes = btf.finish();
         let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
-        assert_eq!(
-            [word(4), word(8), word(12), word(16), word(20)],
-            [24, 0, 16, 16, 5]
-        );
+        assert_eq!([word(4), word(8), word(12), word(16), word(20)], [24, 0, 16, 16, 5]);
         assert_eq!(bytes.len(), 24 + 16 + 5);
     }
 }

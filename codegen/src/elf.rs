@@ -11,8 +11,7 @@ use crate::error::CodegenError;
 use crate::symbol::{Section, Symbol};
 use object::write::{Object, Relocation, SectionId, SymbolId, SymbolSection};
 use object::{
-    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
-    SymbolScope,
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
 };
 
 /// Everything that an object file holds.
@@ -107,31 +106,19 @@ pub fn write(image: &Image) -> Result<Vec<u8>, CodegenError> {
     writer.functions();
     writer.relocations()?;
     writer.types();
-    writer
-        .object
-        .write()
-        .map_err(|error| CodegenError::Object(error.to_string()))
+    writer.object.write().map_err(|error| CodegenError::Object(error.to_string()))
 }
 
 fn check_names(image: &Image) -> Result<(), CodegenError> {
     let programs = image.programs.iter().map(|program| &program.function);
-    let functions = programs
-        .chain(&image.subprograms)
-        .map(|function| &function.name);
-    let mut names: Vec<&String> = functions
-        .chain(image.maps.iter().map(|map| &map.name))
-        .collect();
+    let functions = programs.chain(&image.subprograms).map(|function| &function.name);
+    let mut names: Vec<&String> = functions.chain(image.maps.iter().map(|map| &map.name)).collect();
     names.sort();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(CodegenError::Object(format!(
-            "`{}` names two things",
-            pair[0]
-        )));
+        return Err(CodegenError::Object(format!("`{}` names two things", pair[0])));
     }
     match names.iter().find(|name| !is_kernel_name(name)) {
-        Some(name) => Err(CodegenError::Object(format!(
-            "`{name}` is no name for the kernel"
-        ))),
+        Some(name) => Err(CodegenError::Object(format!("`{name}` is no name for the kernel"))),
         None => Ok(()),
     }
 }
@@ -172,11 +159,7 @@ struct Writer<'i> {
 
 impl<'i> Writer<'i> {
     fn new(image: &'i Image) -> Self {
-        let endianness = if cfg!(target_endian = "little") {
-            Endianness::Little
-        } else {
-            Endianness::Big
-        };
+        let endianness = if cfg!(target_endian = "little") { Endianness::Little } else { Endianness::Big };
         Writer {
             image,
             object: Object::new(BinaryFormat::Elf, Architecture::Bpf, endianness),
@@ -190,18 +173,10 @@ impl<'i> Writer<'i> {
     }
 
     fn section(&mut self, name: &str, kind: SectionKind) -> SectionId {
-        self.object
-            .add_section(Vec::new(), name.as_bytes().to_vec(), kind)
+        self.object.add_section(Vec::new(), name.as_bytes().to_vec(), kind)
     }
 
-    fn symbol(
-        &mut self,
-        name: &str,
-        kind: SymbolKind,
-        section: SectionId,
-        value: u64,
-        size: u64,
-    ) -> SymbolId {
+    fn symbol(&mut self, name: &str, kind: SymbolKind, section: SectionId, value: u64, size: u64) -> SymbolId {
         self.object.add_symbol(object::write::Symbol {
             name: name.as_bytes().to_vec(),
             value,
@@ -238,26 +213,13 @@ impl<'i> Writer<'i> {
             let size = u64::from(self.image.bss);
             let section = self.section(Section::Bss.name(), SectionKind::UninitializedData);
             self.object.append_section_bss(section, size, 8);
-            self.bss = Some(self.symbol(
-                variable_name(Section::Bss),
-                SymbolKind::Data,
-                section,
-                0,
-                size,
-            ));
+            self.bss = Some(self.symbol(variable_name(Section::Bss), SymbolKind::Data, section, 0, size));
         }
         if !self.image.rodata.is_empty() {
             let size = self.image.rodata.len() as u64;
             let section = self.section(Section::Rodata.name(), SectionKind::ReadOnlyData);
-            self.object
-                .append_section_data(section, &self.image.rodata, 8);
-            self.rodata = Some(self.symbol(
-                variable_name(Section::Rodata),
-                SymbolKind::Data,
-                section,
-                0,
-                size,
-            ));
+            self.object.append_section_data(section, &self.image.rodata, 8);
+            self.rodata = Some(self.symbol(variable_name(Section::Rodata), SymbolKind::Data, section, 0, size));
         }
     }
 
@@ -272,39 +234,20 @@ impl<'i> Writer<'i> {
     }
 
     fn function(&mut self, section: &str, function: &'i Function, linkage: Linkage) {
-        let index = self
-            .sections
-            .iter()
-            .position(|known| known.name == section)
-            .unwrap_or_else(|| {
-                let id = self.section(section, SectionKind::Text);
-                self.sections.push(CodeSection {
-                    name: section.to_owned(),
-                    id,
-                });
-                self.sections.len() - 1
-            });
+        let index = self.sections.iter().position(|known| known.name == section).unwrap_or_else(|| {
+            let id = self.section(section, SectionKind::Text);
+            self.sections.push(CodeSection { name: section.to_owned(), id });
+            self.sections.len() - 1
+        });
         let id = self.sections[index].id;
         let bytes = self.bytes(&function.code);
         let offset = self.object.append_section_data(id, &bytes, 8);
-        let symbol = self.symbol(
-            &function.name,
-            SymbolKind::Text,
-            id,
-            offset,
-            bytes.len() as u64,
-        );
+        let symbol = self.symbol(&function.name, SymbolKind::Text, id, offset, bytes.len() as u64);
         if linkage == Linkage::Static {
             // libbpf takes the address of a function only by a global symbol. It makes hidden ones static again.
             self.object.symbol_mut(symbol).scope = SymbolScope::Linkage;
         }
-        self.placed.push(Placed {
-            function,
-            section: index,
-            offset,
-            linkage,
-            symbol,
-        });
+        self.placed.push(Placed { function, section: index, offset, linkage, symbol });
     }
 
     /// The instructions, with each open reference in the form in which a loader expects to find it.
@@ -324,11 +267,7 @@ impl<'i> Writer<'i> {
                 }
                 Symbol::Kfunc(index) => {
                     // An unknown one is refused when the relocations are written.
-                    insns[at].imm = self
-                        .image
-                        .kfuncs
-                        .get(index as usize)
-                        .map_or(0, |id| *id as i32);
+                    insns[at].imm = self.image.kfuncs.get(index as usize).map_or(0, |id| *id as i32);
                 }
                 _ => {}
             }
@@ -338,12 +277,7 @@ impl<'i> Writer<'i> {
 
     fn relocations(&mut self) -> Result<(), CodegenError> {
         for index in 0..self.placed.len() {
-            let Placed {
-                function,
-                section,
-                offset,
-                ..
-            } = self.placed[index];
+            let Placed { function, section, offset, .. } = self.placed[index];
             let section = self.sections[section].id;
             for reloc in &function.code.relocs {
                 let Some((symbol, r_type)) = self.target(function, reloc)? else {
@@ -364,42 +298,26 @@ impl<'i> Writer<'i> {
     }
 
     /// The symbol and the kind of a relocation; none for a kfunc, whose number is already in place.
-    fn target(
-        &self,
-        function: &Function,
-        reloc: &Reloc,
-    ) -> Result<Option<(SymbolId, u32)>, CodegenError> {
-        let is_wide = function
-            .code
-            .insns
-            .get(reloc.at as usize)
-            .is_some_and(|insn| insn.is_wide());
+    fn target(&self, function: &Function, reloc: &Reloc) -> Result<Option<(SymbolId, u32)>, CodegenError> {
+        let is_wide = function.code.insns.get(reloc.at as usize).is_some_and(|insn| insn.is_wide());
         let symbol = match reloc.symbol {
             Symbol::Map(index) => self.map_symbols.get(index as usize).copied(),
             Symbol::Data(Section::Bss) => self.bss,
             Symbol::Data(Section::Rodata) => self.rodata,
             // Subprograms are placed first.
-            Symbol::Subprogram(index) => self
-                .image
-                .subprograms
-                .get(index as usize)
-                .map(|_| self.placed[index as usize].symbol),
+            Symbol::Subprogram(index) => {
+                self.image.subprograms.get(index as usize).map(|_| self.placed[index as usize].symbol)
+            }
             Symbol::Kfunc(index) if self.image.kfuncs.get(index as usize).is_some() => {
                 return Ok(None);
             }
             Symbol::Kfunc(_) | Symbol::Helper(_) => None,
         };
         match symbol {
-            Some(symbol) => Ok(Some((
-                symbol,
-                if is_wide { R_BPF_64_64 } else { R_BPF_64_32 },
-            ))),
+            Some(symbol) => Ok(Some((symbol, if is_wide { R_BPF_64_64 } else { R_BPF_64_32 }))),
             None => {
                 let name = &function.name;
-                Err(CodegenError::Object(format!(
-                    "`{name}` refers to {}, which the object lacks",
-                    reloc.symbol
-                )))
+                Err(CodegenError::Object(format!("`{name}` refers to {}, which the object lacks", reloc.symbol)))
             }
         }
     }
@@ -413,8 +331,7 @@ impl<'i> Writer<'i> {
         let bytes = self.btf.finish();
         self.object.append_section_data(btf, &bytes, 4);
         let extended = self.section(".BTF.ext", SectionKind::Other);
-        self.object
-            .append_section_data(extended, &extension(&sections), 4);
+        self.object.append_section_data(extended, &extension(&sections), 4);
     }
 
     /// The maps: structures of pointers to arrays, where the length of an array is a number of the definition.
@@ -429,11 +346,7 @@ impl<'i> Writer<'i> {
             }
             let size = members.len() as u32 * 8;
             let ty = self.btf.struct_of_pointers("", &members);
-            variables.push((
-                self.btf.variable(&map.name, Linkage::Global, ty),
-                offset,
-                size,
-            ));
+            variables.push((self.btf.variable(&map.name, Linkage::Global, ty), offset, size));
             offset += size;
         }
         if !variables.is_empty() {
@@ -442,10 +355,7 @@ impl<'i> Writer<'i> {
     }
 
     fn data_types(&mut self, int: TypeId) {
-        let sizes = [
-            (Section::Bss, self.image.bss),
-            (Section::Rodata, self.image.rodata.len() as u32),
-        ];
+        let sizes = [(Section::Bss, self.image.bss), (Section::Rodata, self.image.rodata.len() as u32)];
         let sizes: Vec<_> = sizes.into_iter().filter(|(_, size)| *size > 0).collect();
         if sizes.is_empty() {
             return;
@@ -453,11 +363,8 @@ impl<'i> Writer<'i> {
         let byte = self.btf.int("unsigned char", 1, false);
         for (section, size) in sizes {
             let array = self.btf.array(byte, int, size);
-            let variable = self
-                .btf
-                .variable(variable_name(section), Linkage::Global, array);
-            self.btf
-                .section(section.name(), size, &[(variable, 0, size)]);
+            let variable = self.btf.variable(variable_name(section), Linkage::Global, array);
+            self.btf.section(section.name(), size, &[(variable, 0, size)]);
         }
     }
 
@@ -466,26 +373,16 @@ impl<'i> Writer<'i> {
         let context = self.btf.pointer(TypeId::VOID);
         let file = self.btf.string(&self.image.file);
         // The kernel wants all functions of a program to have lines, or none.
-        let has_lines = self
-            .placed
-            .iter()
-            .any(|placed| !placed.function.lines.is_empty());
+        let has_lines = self.placed.iter().any(|placed| !placed.function.lines.is_empty());
         let mut sections: Vec<SectionInfo> = Vec::new();
         for code in &self.sections {
-            sections.push(SectionInfo {
-                name: self.btf.string(&code.name),
-                ..SectionInfo::default()
-            });
+            sections.push(SectionInfo { name: self.btf.string(&code.name), ..SectionInfo::default() });
         }
         for placed in &self.placed {
             let names = ["a", "b", "c", "d", "e"];
             let params: Vec<_> = match placed.linkage {
                 Linkage::Global => vec![("ctx", context)],
-                Linkage::Static => names
-                    .into_iter()
-                    .take(placed.function.params)
-                    .map(|name| (name, word))
-                    .collect(),
+                Linkage::Static => names.into_iter().take(placed.function.params).map(|name| (name, word)).collect(),
             };
             let ty = self.btf.function_type(int, &params);
             let function = self.btf.function(&placed.function.name, placed.linkage, ty);
@@ -526,10 +423,7 @@ fn definition(map: &Map) -> Vec<(&'static str, u32)> {
         ("max_entries", map.max_entries),
         ("map_flags", map.flags),
     ];
-    members
-        .into_iter()
-        .filter(|(_, number)| *number > 0)
-        .collect()
+    members.into_iter().filter(|(_, number)| *number > 0).collect()
 }
 
 /// The one variable of a data section. Programs refer to places in it by number.
@@ -556,29 +450,10 @@ mod tests {
 
     #[test]
     fn a_reference_to_nothing_is_refused() {
-        let code = Code {
-            relocs: vec![Reloc {
-                at: 0,
-                symbol: Symbol::Map(0),
-                addend: 0,
-            }],
-            ..Code::default()
-        };
-        let function = Function {
-            name: "f".into(),
-            code,
-            ..Function::default()
-        };
-        let program = Program {
-            section: "raw_tp/f".into(),
-            function,
-        };
-        let image = Image {
-            programs: vec![program],
-            ..Image::default()
-        };
-        assert!(
-            matches!(write(&image), Err(CodegenError::Object(text)) if text.contains("map[0]"))
-        );
+        let code = Code { relocs: vec![Reloc { at: 0, symbol: Symbol::Map(0), addend: 0 }], ..Code::default() };
+        let function = Function { name: "f".into(), code, ..Function::default() };
+        let program = Program { section: "raw_tp/f".into(), function };
+        let image = Image { programs: vec![program], ..Image::default() };
+        assert!(matches!(write(&image), Err(CodegenError::Object(text)) if text.contains("map[0]")));
     }
 }

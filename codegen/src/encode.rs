@@ -7,9 +7,7 @@ use crate::error::CodegenError;
 use crate::insn::{Insn, LDDW, REGISTER, alu, atomic, class, jmp, mode, pseudo};
 use crate::select::Features;
 use crate::symbol::Symbol;
-use crate::vcode::{
-    Address, Alu, Block, Cond, Func, Inst, Label, Operand, Reg, Rmw, Size, Test, Unary, Width,
-};
+use crate::vcode::{Address, Alu, Block, Cond, Func, Inst, Label, Operand, Reg, Rmw, Size, Test, Unary, Width};
 use cranelift_codegen::ir::SourceLoc;
 
 /// A reference that the loader, or whoever writes the object, must fill in.
@@ -46,11 +44,7 @@ pub fn encode(func: &Func<Reg>, features: &Features) -> Result<Code, CodegenErro
 
 /// For each block, where a jump to it ends up.
 fn forwarding(func: &Func<Reg>) -> Vec<usize> {
-    let next = |index: usize| match func.blocks[index]
-        .insts
-        .iter()
-        .find(|(inst, _)| !is_nothing(inst))
-    {
+    let next = |index: usize| match func.blocks[index].insts.iter().find(|(inst, _)| !is_nothing(inst)) {
         Some((Inst::Jump { to: Label(to) }, _)) => Some(*to as usize),
         _ => None,
     };
@@ -73,17 +67,9 @@ fn forwarding(func: &Func<Reg>) -> Vec<usize> {
 fn is_nothing(inst: &Inst<Reg>) -> bool {
     match *inst {
         Inst::Entry { .. } => true,
-        Inst::Move {
-            width: Width::W64,
-            dst,
-            src,
-        } => dst == src,
+        Inst::Move { width: Width::W64, dst, src } => dst == src,
         Inst::Move { .. } => false,
-        Inst::Select {
-            dst,
-            no: Operand::Reg(no),
-            ..
-        } => dst == no,
+        Inst::Select { dst, no: Operand::Reg(no), .. } => dst == no,
         _ => false,
     }
 }
@@ -114,18 +100,13 @@ struct Pieces {
 impl Pieces {
     fn of(func: &Func<Reg>, forward: &[usize]) -> Pieces {
         let is_reached = reached(func, forward);
-        let order: Vec<usize> = (0..func.blocks.len())
-            .filter(|&index| is_reached[index])
-            .collect();
+        let order: Vec<usize> = (0..func.blocks.len()).filter(|&index| is_reached[index]).collect();
         let mut pieces = Vec::with_capacity(order.len());
         for (place, &index) in order.iter().enumerate() {
             let next = order.get(place + 1).copied();
             block_pieces(&func.blocks[index], index, next, forward, &mut pieces);
         }
-        Pieces {
-            pieces,
-            blocks: func.blocks.len(),
-        }
+        Pieces { pieces, blocks: func.blocks.len() }
     }
 
     /// The slot at which each piece starts, and whether its jump is a long one.
@@ -172,18 +153,11 @@ impl Pieces {
 
     fn assemble(&self, starts: &[usize], is_long: &[bool], frame: u32) -> Code {
         let blocks = self.block_starts(starts);
-        let mut code = Code {
-            frame,
-            ..Code::default()
-        };
+        let mut code = Code { frame, ..Code::default() };
         for (index, piece) in self.pieces.iter().enumerate() {
             let start = code.insns.len() as u32;
             code.insns.extend(&piece.code.insns);
-            code.relocs
-                .extend(piece.code.relocs.iter().map(|reloc| Reloc {
-                    at: reloc.at + start,
-                    ..*reloc
-                }));
+            code.relocs.extend(piece.code.relocs.iter().map(|reloc| Reloc { at: reloc.at + start, ..*reloc }));
             for &(at, loc) in &piece.code.lines {
                 code.mark(at + start, loc);
             }
@@ -216,16 +190,8 @@ impl Exit {
 
     /// Encodes the jump; `distance` counts from behind it.
     fn encode(self, is_long: bool, distance: i64, code: &mut Code) {
-        let goto = Insn {
-            code: class::JMP | jmp::JA,
-            off: distance as i16,
-            ..Insn::default()
-        };
-        let gotol = Insn {
-            code: class::JMP32 | jmp::JA,
-            imm: distance as i32,
-            ..Insn::default()
-        };
+        let goto = Insn { code: class::JMP | jmp::JA, off: distance as i16, ..Insn::default() };
+        let gotol = Insn { code: class::JMP32 | jmp::JA, imm: distance as i32, ..Insn::default() };
         match (self, is_long) {
             (Exit::Through, _) => {}
             (Exit::Jump(_), false) => code.insns.push(goto),
@@ -234,9 +200,7 @@ impl Exit {
             (Exit::Branch(test, _), true) => {
                 match test.cond.inverse() {
                     Some(cond) => code.insns.push(branch(Test { cond, ..test }, 1)),
-                    None => code
-                        .insns
-                        .extend([branch(test, 1), Insn { off: 1, ..goto }]),
+                    None => code.insns.extend([branch(test, 1), Insn { off: 1, ..goto }]),
                 }
                 code.insns.push(gotol);
             }
@@ -253,40 +217,21 @@ fn reached(func: &Func<Reg>, forward: &[usize]) -> Vec<bool> {
             continue;
         }
         let last = func.blocks[index].insts.last();
-        todo.extend(
-            last.into_iter()
-                .flat_map(|(inst, _)| inst.successors())
-                .map(|Label(to)| forward[to as usize]),
-        );
+        todo.extend(last.into_iter().flat_map(|(inst, _)| inst.successors()).map(|Label(to)| forward[to as usize]));
     }
     is_reached
 }
 
 /// Encodes the body of a block and decides which of its jumps are needed.
-fn block_pieces(
-    block: &Block<Reg>,
-    index: usize,
-    next: Option<usize>,
-    forward: &[usize],
-    pieces: &mut Vec<Piece>,
-) {
+fn block_pieces(block: &Block<Reg>, index: usize, next: Option<usize>, forward: &[usize], pieces: &mut Vec<Piece>) {
     let mut code = Code::default();
     let mut exits = Vec::new();
     let mut end = SourceLoc::default();
     for (inst, loc) in &block.insts {
         match *inst {
             Inst::Jump { to } => exits = jump(forward[to.0 as usize], next),
-            Inst::Branch {
-                test,
-                then,
-                otherwise,
-            } => {
-                exits = branches(
-                    test,
-                    forward[then.0 as usize],
-                    forward[otherwise.0 as usize],
-                    next,
-                );
+            Inst::Branch { test, then, otherwise } => {
+                exits = branches(test, forward[then.0 as usize], forward[otherwise.0 as usize], next);
             }
             _ => {
                 code.mark(code.insns.len() as u32, *loc);
@@ -297,28 +242,14 @@ fn block_pieces(
         end = *loc;
     }
     let mut exits = exits.into_iter();
-    pieces.push(Piece {
-        block: Some(index),
-        code,
-        exit: exits.next().unwrap_or(Exit::Through),
-        loc: end,
-    });
+    pieces.push(Piece { block: Some(index), code, exit: exits.next().unwrap_or(Exit::Through), loc: end });
     for exit in exits {
-        pieces.push(Piece {
-            block: None,
-            code: Code::default(),
-            exit,
-            loc: end,
-        });
+        pieces.push(Piece { block: None, code: Code::default(), exit, loc: end });
     }
 }
 
 fn jump(to: usize, next: Option<usize>) -> Vec<Exit> {
-    if next == Some(to) {
-        Vec::new()
-    } else {
-        vec![Exit::Jump(to)]
-    }
+    if next == Some(to) { Vec::new() } else { vec![Exit::Jump(to)] }
 }
 
 fn branches(test: Test<Reg>, then: usize, otherwise: usize, next: Option<usize>) -> Vec<Exit> {
@@ -349,13 +280,7 @@ impl Code {
     }
 
     fn push(&mut self, code: u8, dst: Reg, src: u8, off: i16, imm: i32) {
-        self.insns.push(Insn {
-            code,
-            dst: dst.0,
-            src,
-            off,
-            imm,
-        });
+        self.insns.push(Insn { code, dst: dst.0, src, off, imm });
     }
 
     /// An instruction whose second operand may be a register or an immediate.
@@ -365,18 +290,11 @@ impl Code {
 
     fn wide(&mut self, dst: Reg, src: u8, low: i32, high: i32) {
         self.push(LDDW, dst, src, 0, low);
-        self.insns.push(Insn {
-            imm: high,
-            ..Insn::default()
-        });
+        self.insns.push(Insn { imm: high, ..Insn::default() });
     }
 
     fn reloc(&mut self, symbol: Symbol, addend: i32) {
-        self.relocs.push(Reloc {
-            at: self.insns.len() as u32,
-            symbol,
-            addend,
-        });
+        self.relocs.push(Reloc { at: self.insns.len() as u32, symbol, addend });
     }
 
     /// Encodes an instruction that does not end a block, or a return.
@@ -386,58 +304,23 @@ impl Code {
         }
         match *inst {
             Inst::Entry { .. } => {}
-            Inst::Alu {
-                op,
-                width,
-                dst,
-                rhs,
-                ..
-            } => {
+            Inst::Alu { op, width, dst, rhs, .. } => {
                 let (op, off) = alu_code(op);
                 self.push_with(op | alu_class(width), dst, rhs, off);
             }
-            Inst::Unary {
-                op: Unary::Neg(width),
-                dst,
-                ..
-            } => self.push(alu::NEG | alu_class(width), dst, 0, 0, 0),
-            Inst::Unary {
-                op: Unary::Swap(size),
-                dst,
-                ..
-            } => self.swap(dst, size),
-            Inst::Move { width, dst, src } => {
-                self.push_with(alu::MOV | alu_class(width), dst, Operand::Reg(src), 0)
-            }
-            Inst::SignExtend {
-                width,
-                from,
-                dst,
-                src,
-            } => {
-                self.push_with(
-                    alu::MOV | alu_class(width),
-                    dst,
-                    Operand::Reg(src),
-                    from.bits() as i16,
-                );
+            Inst::Unary { op: Unary::Neg(width), dst, .. } => self.push(alu::NEG | alu_class(width), dst, 0, 0, 0),
+            Inst::Unary { op: Unary::Swap(size), dst, .. } => self.swap(dst, size),
+            Inst::Move { width, dst, src } => self.push_with(alu::MOV | alu_class(width), dst, Operand::Reg(src), 0),
+            Inst::SignExtend { width, from, dst, src } => {
+                self.push_with(alu::MOV | alu_class(width), dst, Operand::Reg(src), from.bits() as i16);
             }
             Inst::Constant { dst, value } => self.constant(dst, value),
-            Inst::SymbolAddress {
-                dst,
-                symbol,
-                addend,
-            } => self.symbol_address(dst, symbol, addend),
+            Inst::SymbolAddress { dst, symbol, addend } => self.symbol_address(dst, symbol, addend),
             Inst::SlotAddress { dst, offset, .. } => {
                 self.push_with(alu::MOV | class::ALU64, dst, Operand::Reg(Reg::FRAME), 0);
                 self.push_with(alu::ADD | class::ALU64, dst, Operand::Imm(offset), 0);
             }
-            Inst::Load {
-                size,
-                signed,
-                dst,
-                from,
-            } => {
+            Inst::Load { size, signed, dst, from } => {
                 let (base, off) = place(from);
                 let mode = if signed { mode::MEMSX } else { mode::MEM };
                 self.push(class::LDX | size_code(size) | mode, dst, base.0, off, 0);
@@ -445,25 +328,11 @@ impl Code {
             Inst::Store { size, to, value } => {
                 let (base, off) = place(to);
                 match value {
-                    Operand::Reg(src) => self.push(
-                        class::STX | size_code(size) | mode::MEM,
-                        base,
-                        src.0,
-                        off,
-                        0,
-                    ),
-                    Operand::Imm(imm) => {
-                        self.push(class::ST | size_code(size) | mode::MEM, base, 0, off, imm)
-                    }
+                    Operand::Reg(src) => self.push(class::STX | size_code(size) | mode::MEM, base, src.0, off, 0),
+                    Operand::Imm(imm) => self.push(class::ST | size_code(size) | mode::MEM, base, 0, off, imm),
                 }
             }
-            Inst::Atomic {
-                op,
-                size,
-                to,
-                value,
-                dst,
-            } => {
+            Inst::Atomic { op, size, to, value, dst } => {
                 let (base, off) = place(to);
                 let fetch = if dst.is_some() { atomic::FETCH } else { 0 };
                 let imm = match op {
@@ -473,25 +342,11 @@ impl Code {
                     Rmw::Xor => atomic::XOR | fetch,
                     Rmw::Xchg => atomic::XCHG,
                 };
-                self.push(
-                    class::STX | size_code(size) | mode::ATOMIC,
-                    base,
-                    value.0,
-                    off,
-                    imm,
-                );
+                self.push(class::STX | size_code(size) | mode::ATOMIC, base, value.0, off, imm);
             }
-            Inst::CompareExchange {
-                size, to, value, ..
-            } => {
+            Inst::CompareExchange { size, to, value, .. } => {
                 let (base, off) = place(to);
-                self.push(
-                    class::STX | size_code(size) | mode::ATOMIC,
-                    base,
-                    value.0,
-                    off,
-                    atomic::CMPXCHG,
-                );
+                self.push(class::STX | size_code(size) | mode::ATOMIC, base, value.0, off, atomic::CMPXCHG);
             }
             Inst::SetIf { test, dst } => {
                 self.constant(dst, 1);
@@ -520,18 +375,8 @@ impl Code {
             return;
         }
         // "To the other byte order" is a swap, on every kernel; 0x08 asks for big-endian.
-        let to_big = if cfg!(target_endian = "little") {
-            REGISTER
-        } else {
-            0
-        };
-        self.push(
-            class::ALU32 | alu::END | to_big,
-            dst,
-            0,
-            0,
-            size.bits() as i32,
-        );
+        let to_big = if cfg!(target_endian = "little") { REGISTER } else { 0 };
+        self.push(class::ALU32 | alu::END | to_big, dst, 0, 0, size.bits() as i32);
     }
 
     fn constant(&mut self, dst: Reg, value: i64) {
@@ -569,29 +414,13 @@ impl Code {
 
 fn with_operand(code: u8, dst: Reg, rhs: Operand<Reg>, off: i16) -> Insn {
     match rhs {
-        Operand::Reg(src) => Insn {
-            code: code | REGISTER,
-            dst: dst.0,
-            src: src.0,
-            off,
-            imm: 0,
-        },
-        Operand::Imm(imm) => Insn {
-            code,
-            dst: dst.0,
-            src: 0,
-            off,
-            imm,
-        },
+        Operand::Reg(src) => Insn { code: code | REGISTER, dst: dst.0, src: src.0, off, imm: 0 },
+        Operand::Imm(imm) => Insn { code, dst: dst.0, src: 0, off, imm },
     }
 }
 
 fn branch(test: Test<Reg>, distance: i16) -> Insn {
-    let class = if test.width == Width::W64 {
-        class::JMP
-    } else {
-        class::JMP32
-    };
+    let class = if test.width == Width::W64 { class::JMP } else { class::JMP32 };
     with_operand(class | cond_code(test.cond), test.lhs, test.rhs, distance)
 }
 

@@ -27,15 +27,9 @@ impl Frame {
         }
         used += u64::from(spills) * 8;
         if used > u64::from(LIMIT) {
-            return Err(CodegenError::TooBig {
-                used: u32::try_from(used).unwrap_or(u32::MAX),
-                limit: LIMIT,
-            });
+            return Err(CodegenError::TooBig { used: u32::try_from(used).unwrap_or(u32::MAX), limit: LIMIT });
         }
-        Ok(Frame {
-            slots: ends.into_iter().map(|end| -(end as i32)).collect(),
-            size: used as u32,
-        })
+        Ok(Frame { slots: ends.into_iter().map(|end| -(end as i32)).collect(), size: used as u32 })
     }
 
     /// The start of a stack slot.
@@ -56,10 +50,7 @@ mod tests {
     #[test]
     fn slots_are_aligned_and_apart() {
         let frame = Frame::place(&[3, 16, 8], 2).unwrap();
-        assert_eq!(
-            [frame.slot(0), frame.slot(1), frame.slot(2)],
-            [-8, -24, -32]
-        );
+        assert_eq!([frame.slot(0), frame.slot(1), frame.slot(2)], [-8, -24, -32]);
         assert_eq!([frame.spill(0), frame.spill(1)], [-48, -40]);
         assert_eq!(frame.size, 48);
     }
@@ -67,12 +58,6 @@ mod tests {
     #[test]
     fn the_limit_is_exact() {
         assert_eq!(Frame::place(&[512], 0).unwrap().size, 512);
-        assert_eq!(
-            Frame::place(&[505], 1),
-            Err(CodegenError::TooBig {
-                used: 520,
-                limit: 512
-            })
-        );
+        assert_eq!(Frame::place(&[505], 1), Err(CodegenError::TooBig { used: 520, limit: 512 }));
     }
 }

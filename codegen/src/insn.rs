@@ -127,43 +127,19 @@ pub struct Row {
 }
 
 const fn row(code: u8, text: &'static str) -> Row {
-    Row {
-        code,
-        src: None,
-        off: None,
-        imm: None,
-        text,
-    }
+    Row { code, src: None, off: None, imm: None, text }
 }
 
 const fn row_src(code: u8, src: u8, text: &'static str) -> Row {
-    Row {
-        code,
-        src: Some(src),
-        off: None,
-        imm: None,
-        text,
-    }
+    Row { code, src: Some(src), off: None, imm: None, text }
 }
 
 const fn row_off(code: u8, off: i16, text: &'static str) -> Row {
-    Row {
-        code,
-        src: None,
-        off: Some(off),
-        imm: None,
-        text,
-    }
+    Row { code, src: None, off: Some(off), imm: None, text }
 }
 
 const fn row_imm(code: u8, imm: i32, text: &'static str) -> Row {
-    Row {
-        code,
-        src: None,
-        off: None,
-        imm: Some(imm),
-        text,
-    }
+    Row { code, src: None, off: None, imm: Some(imm), text }
 }
 
 /// Every kind of instruction that the compiler emits or the printer knows.
@@ -270,52 +246,20 @@ pub static ROWS: &[Row] = &[
     row_imm(0xc3, 0x40, "lock *(u32 *)(r{d} {o}) |= r{s}"),
     row_imm(0xc3, 0x50, "lock *(u32 *)(r{d} {o}) &= r{s}"),
     row_imm(0xc3, 0xa0, "lock *(u32 *)(r{d} {o}) ^= r{s}"),
-    row_imm(
-        0xc3,
-        0x01,
-        "w{s} = atomic_fetch_add((u32 *)(r{d} {o}), w{s})",
-    ),
-    row_imm(
-        0xc3,
-        0x41,
-        "w{s} = atomic_fetch_or((u32 *)(r{d} {o}), w{s})",
-    ),
-    row_imm(
-        0xc3,
-        0x51,
-        "w{s} = atomic_fetch_and((u32 *)(r{d} {o}), w{s})",
-    ),
-    row_imm(
-        0xc3,
-        0xa1,
-        "w{s} = atomic_fetch_xor((u32 *)(r{d} {o}), w{s})",
-    ),
+    row_imm(0xc3, 0x01, "w{s} = atomic_fetch_add((u32 *)(r{d} {o}), w{s})"),
+    row_imm(0xc3, 0x41, "w{s} = atomic_fetch_or((u32 *)(r{d} {o}), w{s})"),
+    row_imm(0xc3, 0x51, "w{s} = atomic_fetch_and((u32 *)(r{d} {o}), w{s})"),
+    row_imm(0xc3, 0xa1, "w{s} = atomic_fetch_xor((u32 *)(r{d} {o}), w{s})"),
     row_imm(0xc3, 0xe1, "w{s} = xchg((u32 *)(r{d} {o}), w{s})"),
     row_imm(0xc3, 0xf1, "w0 = cmpxchg((u32 *)(r{d} {o}), w0, w{s})"),
     row_imm(0xdb, 0x00, "lock *(u64 *)(r{d} {o}) += r{s}"),
     row_imm(0xdb, 0x40, "lock *(u64 *)(r{d} {o}) |= r{s}"),
     row_imm(0xdb, 0x50, "lock *(u64 *)(r{d} {o}) &= r{s}"),
     row_imm(0xdb, 0xa0, "lock *(u64 *)(r{d} {o}) ^= r{s}"),
-    row_imm(
-        0xdb,
-        0x01,
-        "r{s} = atomic_fetch_add((u64 *)(r{d} {o}), r{s})",
-    ),
-    row_imm(
-        0xdb,
-        0x41,
-        "r{s} = atomic_fetch_or((u64 *)(r{d} {o}), r{s})",
-    ),
-    row_imm(
-        0xdb,
-        0x51,
-        "r{s} = atomic_fetch_and((u64 *)(r{d} {o}), r{s})",
-    ),
-    row_imm(
-        0xdb,
-        0xa1,
-        "r{s} = atomic_fetch_xor((u64 *)(r{d} {o}), r{s})",
-    ),
+    row_imm(0xdb, 0x01, "r{s} = atomic_fetch_add((u64 *)(r{d} {o}), r{s})"),
+    row_imm(0xdb, 0x41, "r{s} = atomic_fetch_or((u64 *)(r{d} {o}), r{s})"),
+    row_imm(0xdb, 0x51, "r{s} = atomic_fetch_and((u64 *)(r{d} {o}), r{s})"),
+    row_imm(0xdb, 0xa1, "r{s} = atomic_fetch_xor((u64 *)(r{d} {o}), r{s})"),
     row_imm(0xdb, 0xe1, "r{s} = xchg((u64 *)(r{d} {o}), r{s})"),
     row_imm(0xdb, 0xf1, "r0 = cmpxchg((u64 *)(r{d} {o}), r0, r{s})"),
     // Jumps.
@@ -376,11 +320,8 @@ pub static ROWS: &[Row] = &[
 impl Insn {
     /// The eight bytes, in the byte order of the machine that compiles (which is the one that runs the program).
     pub fn encode(self) -> [u8; 8] {
-        let registers = if cfg!(target_endian = "little") {
-            self.src << 4 | self.dst & 15
-        } else {
-            self.dst << 4 | self.src & 15
-        };
+        let registers =
+            if cfg!(target_endian = "little") { self.src << 4 | self.dst & 15 } else { self.dst << 4 | self.src & 15 };
         let [off0, off1] = self.off.to_ne_bytes();
         let [imm0, imm1, imm2, imm3] = self.imm.to_ne_bytes();
         [self.code, registers, off0, off1, imm0, imm1, imm2, imm3]
@@ -390,11 +331,7 @@ impl Insn {
     pub fn decode(bytes: [u8; 8]) -> Insn {
         let [code, registers, off0, off1, imm0, imm1, imm2, imm3] = bytes;
         let (low, high) = (registers & 15, registers >> 4);
-        let (dst, src) = if cfg!(target_endian = "little") {
-            (low, high)
-        } else {
-            (high, low)
-        };
+        let (dst, src) = if cfg!(target_endian = "little") { (low, high) } else { (high, low) };
         Insn {
             code,
             dst,
@@ -464,11 +401,7 @@ pub fn listing(insns: &[Insn]) -> String {
             writeln!(text, "{at:4}: r{} = {value:#x} ll", insn.dst)
         } else if insn.is_wide() {
             let high = slots.next().map_or(0, |(_, half)| half.imm);
-            let addend = if insn.src == pseudo::MAP_VALUE {
-                format!(" +{high}")
-            } else {
-                String::new()
-            };
+            let addend = if insn.src == pseudo::MAP_VALUE { format!(" +{high}") } else { String::new() };
             writeln!(text, "{at:4}: {insn}{addend}")
         } else {
             writeln!(text, "{at:4}: {insn}")
@@ -499,12 +432,7 @@ mod tests {
             assert_eq!(Insn::decode(insn.encode()), insn);
             let found = insn.row().expect("a sample of a row has that row");
             assert_eq!(found.text, row.text, "two rows claim {insn:?}");
-            assert_eq!(
-                ROWS.iter().filter(|row| row.matches(&insn)).count(),
-                1,
-                "{}",
-                row.text
-            );
+            assert_eq!(ROWS.iter().filter(|row| row.matches(&insn)).count(), 1, "{}", row.text);
             let text = insn.to_string();
             assert!(!text.contains(['{', '}']), "{text}");
             assert!(texts.insert(text.clone()), "two rows print as {text}");
@@ -513,16 +441,7 @@ mod tests {
 
     #[test]
     fn the_text_is_that_of_the_verifier() {
-        let text = |code, dst, src, off, imm| {
-            Insn {
-                code,
-                dst,
-                src,
-                off,
-                imm,
-            }
-            .to_string()
-        };
+        let text = |code, dst, src, off, imm| Insn { code, dst, src, off, imm }.to_string();
         assert_eq!(text(0x79, 0, 1, 8, 0), "r0 = *(u64 *)(r1 +8)");
         assert_eq!(text(0x25, 1, 0, 3, 5), "if r1 > 5 goto +3");
         assert_eq!(text(0xbc, 1, 2, 0, 0), "w1 = w2");

@@ -38,11 +38,7 @@ impl Machine<'_> {
     /// A machine with a stack and these regions, whose helpers all return 0.
     pub fn new(mut regions: Vec<(u64, Vec<u8>)>) -> Self {
         regions.push((STACK_END - 512, vec![0xa5; 512]));
-        Machine {
-            regions,
-            helper: Box::new(|_, _| 0),
-            budget: 1 << 20,
-        }
+        Machine { regions, helper: Box::new(|_, _| 0), budget: 1 << 20 }
     }
 
     /// Runs a program and gives what it returns. `context` goes to r1.
@@ -58,10 +54,7 @@ impl Machine<'_> {
             let (dst, src) = (usize::from(insn.dst), usize::from(insn.src));
             let is_reg = insn.code & 8 != 0;
             let imm = i64::from(insn.imm) as u64;
-            let unknown = Fault::Opcode {
-                at,
-                code: insn.code,
-            };
+            let unknown = Fault::Opcode { at, code: insn.code };
             match insn.code & 7 {
                 // ALU, 64 and 32 bits.
                 7 | 4 => {
@@ -83,30 +76,16 @@ impl Machine<'_> {
                         _ => return Err(unknown),
                     };
                 }
-                2 => self.store(
-                    at,
-                    r[dst].wrapping_add(insn.off as u64),
-                    bytes(insn.code),
-                    imm,
-                )?,
+                2 => self.store(at, r[dst].wrapping_add(insn.off as u64), bytes(insn.code), imm)?,
                 3 if insn.code >> 5 == 3 => {
-                    self.store(
-                        at,
-                        r[dst].wrapping_add(insn.off as u64),
-                        bytes(insn.code),
-                        r[src],
-                    )?;
+                    self.store(at, r[dst].wrapping_add(insn.off as u64), bytes(insn.code), r[src])?;
                 }
                 3 if insn.code >> 5 == 6 => {
                     let size = bytes(insn.code);
                     let address = r[dst].wrapping_add(insn.off as u64);
                     let old = self.load(at, address, size)?;
                     let cut = |value: u64| {
-                        if size == 4 {
-                            value & 0xffff_ffff
-                        } else {
-                            value
-                        }
+                        if size == 4 { value & 0xffff_ffff } else { value }
                     };
                     let operand = cut(r[src]);
                     let new = match insn.imm & !1 {
@@ -136,11 +115,7 @@ impl Machine<'_> {
                         }
                         0x9 => return Ok(r[0]),
                         0x0 => {
-                            let distance = if is_wide {
-                                i64::from(insn.off)
-                            } else {
-                                i64::from(insn.imm)
-                            };
+                            let distance = if is_wide { i64::from(insn.off) } else { i64::from(insn.imm) };
                             pc = (pc as i64 + distance) as usize;
                         }
                         condition => {
@@ -175,10 +150,7 @@ impl Machine<'_> {
 
     fn load(&mut self, at: usize, address: u64, size: usize) -> Result<u64, Fault> {
         let bytes = self.find(at, address, size)?;
-        Ok(bytes
-            .iter()
-            .rev()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     fn store(&mut self, at: usize, address: u64, size: usize, value: u64) -> Result<(), Fault> {
@@ -236,10 +208,7 @@ fn arithmetic(insn: Insn, wide: bool, a: u64, b: u64) -> Option<u64> {
 
 /// Byte order: on a little-endian machine 0xd4 only truncates, 0xdc and 0xd7 swap.
 fn swap(insn: Insn, value: u64) -> Option<u64> {
-    let unused = 64
-        - u32::try_from(insn.imm)
-            .ok()
-            .filter(|bits| [16, 32, 64].contains(bits))?;
+    let unused = 64 - u32::try_from(insn.imm).ok().filter(|bits| [16, 32, 64].contains(bits))?;
     Some(match insn.code {
         0xd4 => value << unused >> unused,
         _ => value.swap_bytes() >> unused,

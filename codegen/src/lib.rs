@@ -1,4 +1,5 @@
-//! rtrace codegen.
+//! From a typed program to an object of eBPF programs: lowering, mid-end, instruction selection, register allocation,
+//! encoding, and the ELF file. Pure: no file, clock, terminal or kernel.
 
 pub mod allocate;
 pub mod backend;
@@ -6,10 +7,14 @@ pub mod btf;
 pub mod elf;
 pub mod encode;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod helpers;
 pub mod insn;
 pub mod interp;
+pub mod layout;
+pub mod lower;
+pub mod object;
 pub mod optimise;
 pub mod select;
 pub mod symbol;

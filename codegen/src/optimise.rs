@@ -15,13 +15,9 @@ use hashbrown::HashMap;
 pub fn optimise(func: ir::Function) -> Result<ir::Function, CodegenError> {
     let flags = flags();
     let mut context = start(func, &flags)?;
-    context
-        .egraph_pass(&flags, &mut ControlPlane::default())
-        .map_err(verifier)?;
+    context.egraph_pass(&flags, &mut ControlPlane::default()).map_err(verifier)?;
     // Cranelift's verifier refuses the blocks that folded branches have left behind.
-    context
-        .eliminate_unreachable_code(&flags)
-        .map_err(verifier)?;
+    context.eliminate_unreachable_code(&flags).map_err(verifier)?;
     merge_copies(&mut context);
     finish(context, &flags)
 }
@@ -37,14 +33,8 @@ pub fn prepare(func: ir::Function) -> Result<ir::Function, CodegenError> {
 fn flags() -> Flags {
     let mut builder = settings::builder();
     // The verifier of the IR finds mistakes of ours, so it runs where we look for them.
-    let enable = if cfg!(debug_assertions) {
-        "true"
-    } else {
-        "false"
-    };
-    builder
-        .set("enable_verifier", enable)
-        .expect("Cranelift has this setting");
+    let enable = if cfg!(debug_assertions) { "true" } else { "false" };
+    builder.set("enable_verifier", enable).expect("Cranelift has this setting");
     Flags::new(builder)
 }
 
@@ -54,14 +44,10 @@ fn verifier(error: cranelift_codegen::CodegenError) -> CodegenError {
 
 fn start(func: ir::Function, flags: &Flags) -> Result<Context, CodegenError> {
     let mut context = Context::for_function(func);
-    context
-        .verify_if(flags)
-        .map_err(|error| describe(error, &context.func))?;
+    context.verify_if(flags).map_err(|error| describe(error, &context.func))?;
     context.compute_cfg();
     context.compute_domtree();
-    context
-        .eliminate_unreachable_code(flags)
-        .map_err(verifier)?;
+    context.eliminate_unreachable_code(flags).map_err(verifier)?;
     context.remove_constant_phis(flags).map_err(verifier)?;
     context.func.dfg.resolve_all_aliases();
     Ok(context)
@@ -77,9 +63,7 @@ fn describe(error: cranelift_codegen::CodegenError, func: &ir::Function) -> Code
 }
 
 fn finish(context: Context, flags: &Flags) -> Result<ir::Function, CodegenError> {
-    context
-        .verify_if(flags)
-        .map_err(|error| describe(error, &context.func))?;
+    context.verify_if(flags).map_err(|error| describe(error, &context.func))?;
     Ok(context.func)
 }
 
@@ -103,9 +87,7 @@ fn merge_copies(context: &mut Context) {
                 continue;
             };
             let earlier = known.entry(key).or_default();
-            let dominating = earlier
-                .iter()
-                .find(|(other, _)| context.domtree.block_dominates(*other, block));
+            let dominating = earlier.iter().find(|(other, _)| context.domtree.block_dominates(*other, block));
             if let Some(&(_, original)) = dominating {
                 context.func.dfg.replace_with_aliases(inst, original);
                 context.func.layout.remove_inst(inst);
@@ -126,10 +108,7 @@ fn key(func: &ir::Function, inst: ir::Inst) -> Option<(Opcode, Type, Side, Side)
         let value = func.dfg.resolve_aliases(value);
         match func.dfg.value_def(value) {
             ValueDef::Result(inst, _) => match func.dfg.insts[inst] {
-                InstructionData::UnaryImm {
-                    opcode: Opcode::Iconst,
-                    imm,
-                } => Side::Constant(imm.bits()),
+                InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Side::Constant(imm.bits()),
                 _ => Side::Value(value),
             },
             _ => Side::Value(value),
@@ -137,23 +116,12 @@ fn key(func: &ir::Function, inst: ir::Inst) -> Option<(Opcode, Type, Side, Side)
     };
     let (opcode, left, right) = match func.dfg.insts[inst] {
         InstructionData::Binary {
-            opcode:
-                opcode @ (Opcode::Iadd | Opcode::Isub | Opcode::Band | Opcode::Bor | Opcode::Bxor),
+            opcode: opcode @ (Opcode::Iadd | Opcode::Isub | Opcode::Band | Opcode::Bor | Opcode::Bxor),
             args: [left, right],
         } => (opcode, side(left), side(right)),
-        InstructionData::Unary {
-            opcode: Opcode::Bnot,
-            arg,
-        } => (Opcode::Bnot, side(arg), Side::Constant(0)),
+        InstructionData::Unary { opcode: Opcode::Bnot, arg } => (Opcode::Bnot, side(arg), Side::Constant(0)),
         _ => return None,
     };
     let has_constant = matches!(left, Side::Constant(_)) || matches!(right, Side::Constant(_));
-    has_constant.then(|| {
-        (
-            opcode,
-            func.dfg.value_type(func.dfg.first_result(inst)),
-            left,
-            right,
-        )
-    })
+    has_constant.then(|| (opcode, func.dfg.value_type(func.dfg.first_result(inst)), left, right))
 }

@@ -19,9 +19,7 @@ use crate::vcode::{Alu, Block, Func, Inst, Label, Operand, Slot, Virtual, Width}
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
-use cranelift_codegen::ir::{
-    self, GlobalValueData, InstructionData, Opcode, SourceLoc, Type, Value, ValueDef, types,
-};
+use cranelift_codegen::ir::{self, GlobalValueData, InstructionData, Opcode, SourceLoc, Type, Value, ValueDef, types};
 
 /// What the kernel that will run the program can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +102,7 @@ impl<'f> Selector<'f> {
         let params = self.params(block)?;
         backwards.extend(self.here.drain(..).rev());
         backwards.reverse();
-        self.blocks[block.as_u32() as usize] = Some(Block {
-            params,
-            args,
-            insts: backwards,
-        });
+        self.blocks[block.as_u32() as usize] = Some(Block { params, args, insts: backwards });
         Ok(())
     }
 
@@ -119,9 +113,7 @@ impl<'f> Selector<'f> {
             return Ok(params.iter().map(|&param| self.named(param)).collect());
         }
         if params.len() > 5 {
-            return Err(CodegenError::TooManyArguments {
-                given: params.len(),
-            });
+            return Err(CodegenError::TooManyArguments { given: params.len() });
         }
         let mut entry = Vec::new();
         let mut narrow = Vec::new();
@@ -146,15 +138,8 @@ impl<'f> Selector<'f> {
     /// Translates an instruction that does not end its block.
     fn inst(&mut self, inst: ir::Inst) -> Result<(), CodegenError> {
         let data = &self.func.dfg.insts[inst];
-        let has_effect = data.opcode().can_store()
-            || data.opcode().is_call()
-            || data.opcode().other_side_effects();
-        let is_wanted = self
-            .func
-            .dfg
-            .inst_results(inst)
-            .iter()
-            .any(|&result| self.wanted[result].is_some());
+        let has_effect = data.opcode().can_store() || data.opcode().is_call() || data.opcode().other_side_effects();
+        let is_wanted = self.func.dfg.inst_results(inst).iter().any(|&result| self.wanted[result].is_some());
         if !has_effect && !is_wanted && !data.opcode().can_trap() {
             return Ok(());
         }
@@ -168,11 +153,9 @@ impl<'f> Selector<'f> {
             | Opcode::Uload32
             | Opcode::Sload32
             | Opcode::AtomicLoad => self.load(inst),
-            Opcode::Store
-            | Opcode::Istore8
-            | Opcode::Istore16
-            | Opcode::Istore32
-            | Opcode::AtomicStore => self.store(inst),
+            Opcode::Store | Opcode::Istore8 | Opcode::Istore16 | Opcode::Istore32 | Opcode::AtomicStore => {
+                self.store(inst)
+            }
             Opcode::AtomicRmw => self.atomic_rmw(inst),
             Opcode::AtomicCas => self.atomic_cas(inst),
             Opcode::Call => self.call(inst),
@@ -180,9 +163,7 @@ impl<'f> Selector<'f> {
                 Err(self.unsupported(inst, "eBPF cannot trap; return instead"))
             }
             _ if !is_wanted => Ok(()),
-            Opcode::Icmp | Opcode::Select | Opcode::SelectSpectreGuard | Opcode::Bmask => {
-                self.conditional(inst)
-            }
+            Opcode::Icmp | Opcode::Select | Opcode::SelectSpectreGuard | Opcode::Bmask => self.conditional(inst),
             Opcode::Umin | Opcode::Umax | Opcode::Smin | Opcode::Smax => self.min_max(inst),
             Opcode::Rotl
             | Opcode::Rotr
@@ -200,18 +181,9 @@ impl<'f> Selector<'f> {
     /// Only integers of 8 to 64 bits have a place in a register.
     fn check_types(&self, inst: ir::Inst) -> Result<(), CodegenError> {
         let dfg = &self.func.dfg;
-        let is_fine = |value: &Value| {
-            matches!(
-                dfg.value_type(*value),
-                types::I8 | types::I16 | types::I32 | types::I64
-            )
-        };
-        if dfg
-            .inst_results(inst)
-            .iter()
-            .chain(dfg.inst_args(inst))
-            .all(is_fine)
-        {
+        let is_fine =
+            |value: &Value| matches!(dfg.value_type(*value), types::I8 | types::I16 | types::I32 | types::I64);
+        if dfg.inst_results(inst).iter().chain(dfg.inst_args(inst)).all(is_fine) {
             Ok(())
         } else {
             Err(self.unsupported(inst, "only integers of 8, 16, 32 and 64 bits exist"))
@@ -219,10 +191,7 @@ impl<'f> Selector<'f> {
     }
 
     fn unsupported(&self, inst: ir::Inst, why: &'static str) -> CodegenError {
-        CodegenError::Unsupported {
-            what: self.func.dfg.display_inst(inst).to_string(),
-            why,
-        }
+        CodegenError::Unsupported { what: self.func.dfg.display_inst(inst).to_string(), why }
     }
 
     fn emit(&mut self, inst: Inst<Virtual>) {
@@ -240,11 +209,7 @@ impl<'f> Selector<'f> {
 
     /// The instruction that defines a value as its only result.
     fn definition(&self, value: Value) -> Option<(ir::Inst, &'f InstructionData)> {
-        match self
-            .func
-            .dfg
-            .value_def(self.func.dfg.resolve_aliases(value))
-        {
+        match self.func.dfg.value_def(self.func.dfg.resolve_aliases(value)) {
             ValueDef::Result(inst, _) => Some((inst, &self.func.dfg.insts[inst])),
             _ => None,
         }
@@ -307,18 +272,11 @@ impl<'f> Selector<'f> {
     fn constant(&self, value: Value) -> Option<i64> {
         let (_, data) = self.definition(value)?;
         match *data {
-            InstructionData::UnaryImm {
-                opcode: Opcode::Iconst,
-                imm,
-            } => Some(truncate(imm.bits(), self.ty(value))),
-            InstructionData::Unary {
-                opcode: Opcode::Uextend,
-                arg,
-            } => self.constant(arg),
-            InstructionData::Unary {
-                opcode: Opcode::Ireduce,
-                arg,
-            } => Some(truncate(self.constant(arg)?, self.ty(value))),
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(truncate(imm.bits(), self.ty(value))),
+            InstructionData::Unary { opcode: Opcode::Uextend, arg } => self.constant(arg),
+            InstructionData::Unary { opcode: Opcode::Ireduce, arg } => {
+                Some(truncate(self.constant(arg)?, self.ty(value)))
+            }
             _ => None,
         }
     }
@@ -327,29 +285,22 @@ impl<'f> Selector<'f> {
     fn root(&self, value: Value) -> Option<(Root, i64)> {
         let (_, data) = self.definition(value)?;
         match *data {
-            InstructionData::StackAddr {
-                stack_slot, offset, ..
-            } => Some((Root::Slot(Slot(stack_slot.as_u32())), i64::from(offset))),
-            InstructionData::UnaryGlobalValue {
-                opcode: Opcode::SymbolValue,
-                global_value,
-            } => match self.func.global_values[global_value] {
-                GlobalValueData::Symbol {
-                    ref name, offset, ..
-                } => Some((
-                    Root::Symbol(Symbol::resolve(self.func, name)?),
-                    offset.bits(),
-                )),
-                _ => None,
-            },
+            InstructionData::StackAddr { stack_slot, offset, .. } => {
+                Some((Root::Slot(Slot(stack_slot.as_u32())), i64::from(offset)))
+            }
+            InstructionData::UnaryGlobalValue { opcode: Opcode::SymbolValue, global_value } => {
+                match self.func.global_values[global_value] {
+                    GlobalValueData::Symbol { ref name, offset, .. } => {
+                        Some((Root::Symbol(Symbol::resolve(self.func, name)?), offset.bits()))
+                    }
+                    _ => None,
+                }
+            }
             InstructionData::FuncAddr { func_ref, .. } => {
                 let name = &self.func.dfg.ext_funcs[func_ref].name;
                 Some((Root::Symbol(Symbol::resolve(self.func, name)?), 0))
             }
-            InstructionData::Binary {
-                opcode: Opcode::Iadd,
-                args: [left, right],
-            } => {
+            InstructionData::Binary { opcode: Opcode::Iadd, args: [left, right] } => {
                 let (base, constant) = match (self.constant(left), self.constant(right)) {
                     (_, Some(constant)) => (left, constant),
                     (Some(constant), _) => (right, constant),
@@ -374,11 +325,7 @@ impl<'f> Selector<'f> {
         let offset = offset as i32;
         self.emit(match root {
             Root::Slot(slot) => Inst::SlotAddress { dst, slot, offset },
-            Root::Symbol(symbol) => Inst::SymbolAddress {
-                dst,
-                symbol,
-                addend: offset,
-            },
+            Root::Symbol(symbol) => Inst::SymbolAddress { dst, symbol, addend: offset },
         });
     }
 
@@ -399,21 +346,8 @@ impl<'f> Selector<'f> {
         }
     }
 
-    fn alu_into(
-        &mut self,
-        dst: Virtual,
-        op: Alu,
-        width: Width,
-        lhs: Virtual,
-        rhs: Operand<Virtual>,
-    ) {
-        self.emit(Inst::Alu {
-            op,
-            width,
-            dst,
-            lhs,
-            rhs,
-        });
+    fn alu_into(&mut self, dst: Virtual, op: Alu, width: Width, lhs: Virtual, rhs: Operand<Virtual>) {
+        self.emit(Inst::Alu { op, width, dst, lhs, rhs });
     }
 
     fn alu(&mut self, op: Alu, width: Width, lhs: Virtual, rhs: Operand<Virtual>) -> Virtual {
@@ -432,29 +366,15 @@ impl<'f> Selector<'f> {
     }
 
     fn move_into(&mut self, dst: Virtual, src: Virtual) {
-        self.emit(Inst::Move {
-            width: Width::W64,
-            dst,
-            src,
-        });
+        self.emit(Inst::Move { width: Width::W64, dst, src });
     }
 
     /// Clears whatever lies above a type's bits.
     fn truncate_into(&mut self, ty: Type, dst: Virtual, src: Virtual) {
         match ty.bits() {
             64 => self.move_into(dst, src),
-            32 => self.emit(Inst::Move {
-                width: Width::W32,
-                dst,
-                src,
-            }),
-            bits => self.alu_into(
-                dst,
-                Alu::And,
-                Width::W32,
-                src,
-                Operand::Imm((1 << bits) - 1),
-            ),
+            32 => self.emit(Inst::Move { width: Width::W32, dst, src }),
+            bits => self.alu_into(dst, Alu::And, Width::W32, src, Operand::Imm((1 << bits) - 1)),
         }
     }
 
@@ -474,9 +394,7 @@ impl<'f> Selector<'f> {
             Opcode::Uload32 => 32,
             Opcode::Icmp => 1,
             Opcode::Uextend => self.significant_bits(args[0]),
-            Opcode::Band => self
-                .significant_bits(args[0])
-                .min(self.significant_bits(args[1])),
+            Opcode::Band => self.significant_bits(args[0]).min(self.significant_bits(args[1])),
             Opcode::Ushr => match self.constant(args[1]) {
                 Some(amount) => all - (amount as u32 & (all - 1)),
                 None => all,
@@ -488,11 +406,7 @@ impl<'f> Selector<'f> {
 
 /// The width that arithmetic on a type is done in.
 fn width_of(ty: Type) -> Width {
-    if ty == types::I64 {
-        Width::W64
-    } else {
-        Width::W32
-    }
+    if ty == types::I64 { Width::W64 } else { Width::W32 }
 }
 
 /// A constant as the register of its type holds it.

@@ -78,9 +78,7 @@ impl Symbol {
     /// The symbol that an external name of `func` stands for.
     pub fn resolve(func: &ir::Function, name: &ir::ExternalName) -> Option<Symbol> {
         match name {
-            ir::ExternalName::User(reference) => {
-                Symbol::from_name(func.params.user_named_funcs().get(*reference)?)
-            }
+            ir::ExternalName::User(reference) => Symbol::from_name(func.params.user_named_funcs().get(*reference)?),
             _ => None,
         }
     }
@@ -117,12 +115,6 @@ mod tests {
         ] {
             assert_eq!(Symbol::from_name(&symbol.into()), Some(symbol));
         }
-        assert_eq!(
-            Symbol::from_name(&UserExternalName {
-                namespace: 9,
-                index: 0
-            }),
-            None
-        );
+        assert_eq!(Symbol::from_name(&UserExternalName { namespace: 9, index: 0 }), None);
     }
 }

@@ -178,24 +178,13 @@ pub enum Inst<R> {
     /// The parameters of the function, in r1 and following. Only the first instruction of all is one.
     Entry { params: Vec<R> },
     /// `dst = lhs op rhs`.
-    Alu {
-        op: Alu,
-        width: Width,
-        dst: R,
-        lhs: R,
-        rhs: Operand<R>,
-    },
+    Alu { op: Alu, width: Width, dst: R, lhs: R, rhs: Operand<R> },
     /// `dst = op src`.
     Unary { op: Unary, dst: R, src: R },
     /// `dst = src`; the 32-bit form clears the upper half.
     Move { width: Width, dst: R, src: R },
     /// `dst = src` with the sign of the low bits extended to the width.
-    SignExtend {
-        width: Width,
-        from: Size,
-        dst: R,
-        src: R,
-    },
+    SignExtend { width: Width, from: Size, dst: R, src: R },
     /// `dst = value`.
     Constant { dst: R, value: i64 },
     /// The address of a map, of a byte of a data section, or of a subprogram.
@@ -203,57 +192,23 @@ pub enum Inst<R> {
     /// An address on the stack.
     SlotAddress { dst: R, slot: Slot, offset: i32 },
     /// A load; the rest of the register is cleared or filled with the sign.
-    Load {
-        size: Size,
-        signed: bool,
-        dst: R,
-        from: Address<R>,
-    },
+    Load { size: Size, signed: bool, dst: R, from: Address<R> },
     /// A store.
-    Store {
-        size: Size,
-        to: Address<R>,
-        value: Operand<R>,
-    },
+    Store { size: Size, to: Address<R>, value: Operand<R> },
     /// An atomic change of memory; `dst` receives what was there before.
-    Atomic {
-        op: Rmw,
-        size: Size,
-        to: Address<R>,
-        value: R,
-        dst: Option<R>,
-    },
+    Atomic { op: Rmw, size: Size, to: Address<R>, value: R, dst: Option<R> },
     /// Compare and exchange: `dst` receives what was there before.
-    CompareExchange {
-        size: Size,
-        to: Address<R>,
-        expected: R,
-        value: R,
-        dst: R,
-    },
+    CompareExchange { size: Size, to: Address<R>, expected: R, value: R, dst: R },
     /// `dst = test ? 1 : 0`.
     SetIf { test: Test<R>, dst: R },
     /// `dst = test ? yes : no`.
-    Select {
-        test: Test<R>,
-        dst: R,
-        yes: R,
-        no: Operand<R>,
-    },
+    Select { test: Test<R>, dst: R, yes: R, no: Operand<R> },
     /// A call. Arguments are in r1 and following, the result is in r0.
-    Call {
-        callee: Symbol,
-        args: Vec<R>,
-        dst: Option<R>,
-    },
+    Call { callee: Symbol, args: Vec<R>, dst: Option<R> },
     /// The end of a block with one successor.
     Jump { to: Label },
     /// The end of a block with two.
-    Branch {
-        test: Test<R>,
-        then: Label,
-        otherwise: Label,
-    },
+    Branch { test: Test<R>, then: Label, otherwise: Label },
     /// The end of the function.
     Return { value: Option<R> },
 }
@@ -297,18 +252,8 @@ impl<R: Copy> Address<R> {
 
 impl<R: Copy> Test<R> {
     fn map<S>(self, f: &mut impl FnMut(R, Role) -> S) -> Test<S> {
-        let Test {
-            cond,
-            width,
-            lhs,
-            rhs,
-        } = self;
-        Test {
-            cond,
-            width,
-            lhs: f(lhs, Role::Use),
-            rhs: rhs.map(f),
-        }
+        let Test { cond, width, lhs, rhs } = self;
+        Test { cond, width, lhs: f(lhs, Role::Use), rhs: rhs.map(f) }
     }
 }
 
@@ -317,181 +262,68 @@ impl<R: Copy> Inst<R> {
     /// where a role is `DefReuse`, the register to share was the first that `f` saw.
     pub fn map<S>(&self, f: &mut impl FnMut(R, Role) -> S) -> Inst<S> {
         match *self {
-            Inst::Entry { ref params } => Inst::Entry {
-                params: (1..)
-                    .zip(params)
-                    .map(|(n, &param)| f(param, Role::DefFixed(Reg(n))))
-                    .collect(),
-            },
-            Inst::Alu {
-                op,
-                width,
-                dst,
-                lhs,
-                rhs,
-            } => {
+            Inst::Entry { ref params } => {
+                Inst::Entry { params: (1..).zip(params).map(|(n, &param)| f(param, Role::DefFixed(Reg(n)))).collect() }
+            }
+            Inst::Alu { op, width, dst, lhs, rhs } => {
                 let lhs = f(lhs, Role::Use);
                 let rhs = rhs.map(f);
-                Inst::Alu {
-                    op,
-                    width,
-                    dst: f(dst, Role::DefReuse),
-                    lhs,
-                    rhs,
-                }
+                Inst::Alu { op, width, dst: f(dst, Role::DefReuse), lhs, rhs }
             }
             Inst::Unary { op, dst, src } => {
                 let src = f(src, Role::Use);
-                Inst::Unary {
-                    op,
-                    dst: f(dst, Role::DefReuse),
-                    src,
-                }
+                Inst::Unary { op, dst: f(dst, Role::DefReuse), src }
             }
             Inst::Move { width, dst, src } => {
                 let src = f(src, Role::Use);
-                Inst::Move {
-                    width,
-                    dst: f(dst, Role::Def),
-                    src,
-                }
+                Inst::Move { width, dst: f(dst, Role::Def), src }
             }
-            Inst::SignExtend {
-                width,
-                from,
-                dst,
-                src,
-            } => {
+            Inst::SignExtend { width, from, dst, src } => {
                 let src = f(src, Role::Use);
-                Inst::SignExtend {
-                    width,
-                    from,
-                    dst: f(dst, Role::Def),
-                    src,
-                }
+                Inst::SignExtend { width, from, dst: f(dst, Role::Def), src }
             }
-            Inst::Constant { dst, value } => Inst::Constant {
-                dst: f(dst, Role::Def),
-                value,
-            },
-            Inst::SymbolAddress {
-                dst,
-                symbol,
-                addend,
-            } => Inst::SymbolAddress {
-                dst: f(dst, Role::Def),
-                symbol,
-                addend,
-            },
-            Inst::SlotAddress { dst, slot, offset } => Inst::SlotAddress {
-                dst: f(dst, Role::Def),
-                slot,
-                offset,
-            },
-            Inst::Load {
-                size,
-                signed,
-                dst,
-                from,
-            } => {
+            Inst::Constant { dst, value } => Inst::Constant { dst: f(dst, Role::Def), value },
+            Inst::SymbolAddress { dst, symbol, addend } => {
+                Inst::SymbolAddress { dst: f(dst, Role::Def), symbol, addend }
+            }
+            Inst::SlotAddress { dst, slot, offset } => Inst::SlotAddress { dst: f(dst, Role::Def), slot, offset },
+            Inst::Load { size, signed, dst, from } => {
                 let from = from.map(f);
-                Inst::Load {
-                    size,
-                    signed,
-                    dst: f(dst, Role::Def),
-                    from,
-                }
+                Inst::Load { size, signed, dst: f(dst, Role::Def), from }
             }
             Inst::Store { size, to, value } => {
                 let to = to.map(f);
-                Inst::Store {
-                    size,
-                    to,
-                    value: value.map(f),
-                }
+                Inst::Store { size, to, value: value.map(f) }
             }
-            Inst::Atomic {
-                op,
-                size,
-                to,
-                value,
-                dst,
-            } => {
+            Inst::Atomic { op, size, to, value, dst } => {
                 // The value stands first because the result takes its register.
                 let value = f(value, Role::Use);
                 let to = to.map(f);
-                Inst::Atomic {
-                    op,
-                    size,
-                    to,
-                    value,
-                    dst: dst.map(|dst| f(dst, Role::DefReuse)),
-                }
+                Inst::Atomic { op, size, to, value, dst: dst.map(|dst| f(dst, Role::DefReuse)) }
             }
-            Inst::CompareExchange {
-                size,
-                to,
-                expected,
-                value,
-                dst,
-            } => {
+            Inst::CompareExchange { size, to, expected, value, dst } => {
                 let expected = f(expected, Role::UseFixed(Reg(0)));
                 let to = to.map(f);
                 let value = f(value, Role::Use);
-                Inst::CompareExchange {
-                    size,
-                    to,
-                    expected,
-                    value,
-                    dst: f(dst, Role::DefFixed(Reg(0))),
-                }
+                Inst::CompareExchange { size, to, expected, value, dst: f(dst, Role::DefFixed(Reg(0))) }
             }
             Inst::SetIf { test, dst } => {
                 let test = test.map(f);
-                Inst::SetIf {
-                    test,
-                    dst: f(dst, Role::DefEarly),
-                }
+                Inst::SetIf { test, dst: f(dst, Role::DefEarly) }
             }
             Inst::Select { test, dst, yes, no } => {
                 let yes = f(yes, Role::Use);
                 let test = test.map(f);
                 let no = no.map(f);
-                Inst::Select {
-                    test,
-                    dst: f(dst, Role::DefReuse),
-                    yes,
-                    no,
-                }
+                Inst::Select { test, dst: f(dst, Role::DefReuse), yes, no }
             }
-            Inst::Call {
-                callee,
-                ref args,
-                dst,
-            } => {
-                let args = (1..)
-                    .zip(args)
-                    .map(|(n, &arg)| f(arg, Role::UseFixed(Reg(n))))
-                    .collect();
-                Inst::Call {
-                    callee,
-                    args,
-                    dst: dst.map(|dst| f(dst, Role::DefFixed(Reg(0)))),
-                }
+            Inst::Call { callee, ref args, dst } => {
+                let args = (1..).zip(args).map(|(n, &arg)| f(arg, Role::UseFixed(Reg(n)))).collect();
+                Inst::Call { callee, args, dst: dst.map(|dst| f(dst, Role::DefFixed(Reg(0)))) }
             }
             Inst::Jump { to } => Inst::Jump { to },
-            Inst::Branch {
-                test,
-                then,
-                otherwise,
-            } => Inst::Branch {
-                test: test.map(f),
-                then,
-                otherwise,
-            },
-            Inst::Return { value } => Inst::Return {
-                value: value.map(|value| f(value, Role::UseFixed(Reg(0)))),
-            },
+            Inst::Branch { test, then, otherwise } => Inst::Branch { test: test.map(f), then, otherwise },
+            Inst::Return { value } => Inst::Return { value: value.map(|value| f(value, Role::UseFixed(Reg(0)))) },
         }
     }
 
@@ -499,9 +331,7 @@ impl<R: Copy> Inst<R> {
     pub fn successors(&self) -> impl Iterator<Item = Label> + use<R> {
         let (first, second) = match *self {
             Inst::Jump { to } => (Some(to), None),
-            Inst::Branch {
-                then, otherwise, ..
-            } => (Some(then), Some(otherwise)),
+            Inst::Branch { then, otherwise, .. } => (Some(then), Some(otherwise)),
             _ => (None, None),
         };
         first.into_iter().chain(second)
@@ -591,18 +421,8 @@ impl Size {
 
 impl<R: fmt::Display> fmt::Display for Test<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Test {
-            cond,
-            width,
-            lhs,
-            rhs,
-        } = self;
-        write!(
-            f,
-            "{lhs} {}{} {rhs}",
-            format!("{cond:?}").to_lowercase(),
-            width.suffix()
-        )
+        let Test { cond, width, lhs, rhs } = self;
+        write!(f, "{lhs} {}{} {rhs}", format!("{cond:?}").to_lowercase(), width.suffix())
     }
 }
 
@@ -616,81 +436,32 @@ impl<R: fmt::Display> fmt::Display for Inst<R> {
         let name = |value: &dyn fmt::Debug| format!("{value:?}").to_lowercase();
         match self {
             Inst::Entry { params } => write!(f, "entry {}", list(params)),
-            Inst::Alu {
-                op,
-                width,
-                dst,
-                lhs,
-                rhs,
-            } => {
+            Inst::Alu { op, width, dst, lhs, rhs } => {
                 write!(f, "{dst} = {}{} {lhs}, {rhs}", name(op), width.suffix())
             }
-            Inst::Unary {
-                op: Unary::Neg(width),
-                dst,
-                src,
-            } => write!(f, "{dst} = neg{} {src}", width.suffix()),
-            Inst::Unary {
-                op: Unary::Swap(size),
-                dst,
-                src,
-            } => write!(f, "{dst} = swap{} {src}", size.bits()),
+            Inst::Unary { op: Unary::Neg(width), dst, src } => write!(f, "{dst} = neg{} {src}", width.suffix()),
+            Inst::Unary { op: Unary::Swap(size), dst, src } => write!(f, "{dst} = swap{} {src}", size.bits()),
             Inst::Move { width, dst, src } => write!(f, "{dst} = move{} {src}", width.suffix()),
-            Inst::SignExtend {
-                width,
-                from,
-                dst,
-                src,
-            } => {
+            Inst::SignExtend { width, from, dst, src } => {
                 write!(f, "{dst} = sign{}{} {src}", from.bits(), width.suffix())
             }
             Inst::Constant { dst, value } => write!(f, "{dst} = {value}"),
-            Inst::SymbolAddress {
-                dst,
-                symbol,
-                addend,
-            } => write!(f, "{dst} = address {symbol} {addend:+}"),
+            Inst::SymbolAddress { dst, symbol, addend } => write!(f, "{dst} = address {symbol} {addend:+}"),
             Inst::SlotAddress { dst, slot, offset } => {
                 write!(f, "{dst} = address slot{} {offset:+}", slot.0)
             }
-            Inst::Load {
-                size,
-                signed,
-                dst,
-                from,
-            } => {
-                write!(
-                    f,
-                    "{dst} = load {}{} {from}",
-                    if *signed { "s" } else { "u" },
-                    size.bits()
-                )
+            Inst::Load { size, signed, dst, from } => {
+                write!(f, "{dst} = load {}{} {from}", if *signed { "s" } else { "u" }, size.bits())
             }
             Inst::Store { size, to, value } => write!(f, "store u{} {to}, {value}", size.bits()),
-            Inst::Atomic {
-                op,
-                size,
-                to,
-                value,
-                dst,
-            } => {
+            Inst::Atomic { op, size, to, value, dst } => {
                 if let Some(dst) = dst {
                     write!(f, "{dst} = ")?;
                 }
                 write!(f, "atomic {} u{} {to}, {value}", name(op), size.bits())
             }
-            Inst::CompareExchange {
-                size,
-                to,
-                expected,
-                value,
-                dst,
-            } => {
-                write!(
-                    f,
-                    "{dst} = cmpxchg u{} {to}, {expected}, {value}",
-                    size.bits()
-                )
+            Inst::CompareExchange { size, to, expected, value, dst } => {
+                write!(f, "{dst} = cmpxchg u{} {to}, {expected}, {value}", size.bits())
             }
             Inst::SetIf { test, dst } => write!(f, "{dst} = {test}"),
             Inst::Select { test, dst, yes, no } => write!(f, "{dst} = {test} ? {yes} : {no}"),
@@ -701,11 +472,7 @@ impl<R: fmt::Display> fmt::Display for Inst<R> {
                 write!(f, "call {callee}({})", list(args))
             }
             Inst::Jump { to } => write!(f, "jump {to}"),
-            Inst::Branch {
-                test,
-                then,
-                otherwise,
-            } => write!(f, "if {test} {then} else {otherwise}"),
+            Inst::Branch { test, then, otherwise } => write!(f, "if {test} {then} else {otherwise}"),
             Inst::Return { value: Some(value) } => write!(f, "return {value}"),
             Inst::Return { value: None } => write!(f, "return"),
         }

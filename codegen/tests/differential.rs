@@ -14,10 +14,7 @@ use common::generate::{ARGS, Numbers, random};
 use common::kernel;
 
 fn from_environment(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[test]
@@ -32,12 +29,7 @@ fn evaluator_interpreter_and_kernel_agree() {
     for seed in first..first + count {
         check_seed(seed, has_kernel, &mut rejected);
     }
-    assert!(
-        rejected.is_empty(),
-        "{} rejected, first:\n{}",
-        rejected.len(),
-        rejected[0]
-    );
+    assert!(rejected.is_empty(), "{} rejected, first:\n{}", rejected.len(), rejected[0]);
 }
 
 fn check_seed(seed: u64, has_kernel: bool, rejected: &mut Vec<String>) {
@@ -45,32 +37,19 @@ fn check_seed(seed: u64, has_kernel: bool, rejected: &mut Vec<String>) {
     let mut numbers = Numbers::new(seed ^ 0x5555);
     for optimise in [true, false] {
         for alu_v4 in [true, false] {
-            let options = Options {
-                optimise,
-                keep_clif: true,
-            };
+            let options = Options { optimise, keep_clif: true };
             let compiled = match compile(func.clone(), &Features { alu_v4 }, options) {
                 Ok(compiled) => compiled,
                 Err(error) => panic!("seed {seed}: {error}\n{}", func.display()),
             };
             let text = || {
                 let clif = compiled.clif.as_deref().unwrap_or_default();
-                format!(
-                    "{}\n{clif}\n{}",
-                    func.display(),
-                    listing(&compiled.code.insns)
-                )
+                format!("{}\n{clif}\n{}", func.display(), listing(&compiled.code.insns))
             };
-            let program = match has_kernel
-                .then(|| kernel::load(&compiled.code.insns))
-                .transpose()
-            {
+            let program = match has_kernel.then(|| kernel::load(&compiled.code.insns)).transpose() {
                 Ok(program) => program,
                 Err(log) => {
-                    rejected.push(format!(
-                        "seed {seed} optimise {optimise} v4 {alu_v4}: {log}\n{}",
-                        text()
-                    ));
+                    rejected.push(format!("seed {seed} optimise {optimise} v4 {alu_v4}: {log}\n{}", text()));
                     None
                 }
             };
@@ -80,21 +59,10 @@ fn check_seed(seed: u64, has_kernel: bool, rejected: &mut Vec<String>) {
                 let bytes = args.iter().flat_map(|arg| arg.to_le_bytes()).collect();
                 let mut machine = Machine::new(vec![(CONTEXT, bytes)]);
                 let found = machine.run(&compiled.code.insns, CONTEXT);
-                assert_eq!(
-                    found,
-                    Ok(expected),
-                    "seed {seed} optimise {optimise} v4 {alu_v4} {args:x?}\n{}",
-                    text()
-                );
+                assert_eq!(found, Ok(expected), "seed {seed} optimise {optimise} v4 {alu_v4} {args:x?}\n{}", text());
                 if let Some(program) = &program {
-                    let found = kernel::run(program, &args)
-                        .expect("a loaded raw tracepoint program can be run");
-                    assert_eq!(
-                        found,
-                        expected as u32,
-                        "kernel: seed {seed} {args:x?}\n{}",
-                        text()
-                    );
+                    let found = kernel::run(program, &args).expect("a loaded raw tracepoint program can be run");
+                    assert_eq!(found, expected as u32, "kernel: seed {seed} {args:x?}\n{}", text());
                 }
             }
         }

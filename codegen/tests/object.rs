@@ -9,8 +9,7 @@ use codegen::select::Features;
 use codegen::symbol::{Section, Symbol};
 use common::generate::{build, function, symbol_address};
 use cranelift_codegen::ir::{
-    self, InstBuilder, MemFlagsData, SourceLoc, StackSlotData, StackSlotKind, condcodes::IntCC,
-    types,
+    self, InstBuilder, MemFlagsData, SourceLoc, StackSlotData, StackSlotKind, condcodes::IntCC, types,
 };
 use std::collections::HashSet;
 use std::process::Command;
@@ -20,17 +19,14 @@ const ARRAY: u32 = 2;
 const RINGBUF: u32 = 27;
 
 fn code(func: ir::Function) -> Code {
-    compile(func, &Features { alu_v4: true }, Options::default())
-        .expect("the function is well formed")
-        .code
+    compile(func, &Features { alu_v4: true }, Options::default()).expect("the function is well formed").code
 }
 
 /// Counts in a map, in `.bss`, reads `.rodata`.
 fn counting() -> ir::Function {
     build(|builder, _| {
         builder.set_srcloc(SourceLoc::new(1));
-        let slot =
-            builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+        let slot = builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
         let key = builder.ins().stack_addr(types::I64, slot, 0);
         let zero = builder.ins().iconst(types::I64, 0);
         builder.ins().store(MemFlagsData::trusted(), zero, key, 0);
@@ -45,13 +41,7 @@ fn counting() -> ir::Function {
         builder.switch_to_block(hit);
         builder.set_srcloc(SourceLoc::new(2));
         let one = builder.ins().iconst(types::I64, 1);
-        builder.ins().atomic_rmw(
-            types::I64,
-            MemFlagsData::trusted(),
-            ir::AtomicRmwOp::Add,
-            found,
-            one,
-        );
+        builder.ins().atomic_rmw(types::I64, MemFlagsData::trusted(), ir::AtomicRmwOp::Add, found, one);
         builder.ins().jump(miss, &[]);
         builder.switch_to_block(miss);
         builder.set_srcloc(SourceLoc::new(3));
@@ -59,20 +49,10 @@ fn counting() -> ir::Function {
         let eight = builder.ins().iconst(types::I64, 8);
         let counter = builder.ins().iadd(bss, eight);
         let one = builder.ins().iconst(types::I64, 1);
-        builder.ins().atomic_rmw(
-            types::I64,
-            MemFlagsData::trusted(),
-            ir::AtomicRmwOp::Add,
-            counter,
-            one,
-        );
+        builder.ins().atomic_rmw(types::I64, MemFlagsData::trusted(), ir::AtomicRmwOp::Add, counter, one);
         let rodata = symbol_address(builder, Symbol::Data(Section::Rodata));
-        let constant = builder
-            .ins()
-            .load(types::I64, MemFlagsData::trusted(), rodata, 8);
-        let old = builder
-            .ins()
-            .load(types::I64, MemFlagsData::trusted(), counter, 0);
+        let constant = builder.ins().load(types::I64, MemFlagsData::trusted(), rodata, 8);
+        let old = builder.ins().load(types::I64, MemFlagsData::trusted(), counter, 0);
         builder.ins().iadd(constant, old)
     })
 }
@@ -101,10 +81,7 @@ fn callback() -> ir::Function {
         builder.ins().band(n, one)
     });
     func.signature.params.push(ir::AbiParam::new(types::I64));
-    let entry = func
-        .layout
-        .entry_block()
-        .expect("the function has an entry");
+    let entry = func.layout.entry_block().expect("the function has an entry");
     func.dfg.append_block_param(entry, types::I64);
     func
 }
@@ -121,15 +98,7 @@ fn lines(code: &Code) -> Vec<Line> {
 
 fn program(section: &str, name: &str, func: ir::Function) -> Program {
     let code = code(func);
-    Program {
-        section: section.into(),
-        function: Function {
-            name: name.into(),
-            params: 1,
-            lines: lines(&code),
-            code,
-        },
-    }
+    Program { section: section.into(), function: Function { name: name.into(), params: 1, lines: lines(&code), code } }
 }
 
 fn image() -> Image {
@@ -149,17 +118,8 @@ fn image() -> Image {
             program("tracepoint/syscalls/sys_enter_write", "third", counting()),
             program("kprobe/vfs_read", "fourth", calling()),
         ],
-        subprograms: vec![Function {
-            name: "double".into(),
-            params: 2,
-            lines: Vec::new(),
-            code: callback,
-        }],
-        maps: vec![
-            map("counts", HASH, 8, 8, 64),
-            map("total", ARRAY, 4, 8, 1),
-            map("events", RINGBUF, 0, 0, 4096),
-        ],
+        subprograms: vec![Function { name: "double".into(), params: 2, lines: Vec::new(), code: callback }],
+        maps: vec![map("counts", HASH, 8, 8, 64), map("total", ARRAY, 4, 8, 1), map("events", RINGBUF, 0, 0, 4096)],
         bss: 32,
         rodata: (0..16).collect(),
         kfuncs: Vec::new(),
@@ -179,32 +139,14 @@ fn aya_reads_and_relocates_it() {
         .functions
         .keys()
         .map(|(section, _)| *section)
-        .filter(|section| {
-            !object
-                .programs
-                .values()
-                .any(|program| program.section_index == *section)
-        })
+        .filter(|section| !object.programs.values().any(|program| program.section_index == *section))
         .collect();
-    let maps: Vec<_> = (10..)
-        .zip(&object.maps)
-        .map(|(fd, (name, map))| (name.clone(), fd, map.clone()))
-        .collect();
+    let maps: Vec<_> = (10..).zip(&object.maps).map(|(fd, (name, map))| (name.clone(), fd, map.clone())).collect();
     object
-        .relocate_maps(
-            maps.iter().map(|(name, fd, map)| (name.as_str(), *fd, map)),
-            &text,
-        )
+        .relocate_maps(maps.iter().map(|(name, fd, map)| (name.as_str(), *fd, map)), &text)
         .expect("aya finds every map");
-    object
-        .relocate_calls(&text)
-        .expect("aya finds every function");
-    let fd = |wanted: &str| {
-        maps.iter()
-            .find(|(name, _, _)| name == wanted)
-            .expect("the map is there")
-            .1
-    };
+    object.relocate_calls(&text).expect("aya finds every function");
+    let fd = |wanted: &str| maps.iter().find(|(name, _, _)| name == wanted).expect("the map is there").1;
     let first = &object.functions[&object.programs["first"].function_key()];
     let wide: Vec<_> = first
         .instructions
@@ -220,10 +162,7 @@ fn aya_reads_and_relocates_it() {
 #[test]
 fn bpftool_loads_it() {
     let bytes = write(&image()).expect("the image is complete");
-    let has_bpftool = Command::new("bpftool")
-        .arg("version")
-        .output()
-        .is_ok_and(|output| output.status.success());
+    let has_bpftool = Command::new("bpftool").arg("version").output().is_ok_and(|output| output.status.success());
     if !has_bpftool || !common::kernel::is_available() {
         eprintln!("skipped: bpftool or the privilege to load programs is missing");
         return;
@@ -241,11 +180,7 @@ fn bpftool_loads_it() {
         .expect("unshare is part of every system");
     std::fs::remove_file(&path).expect("the file is ours");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("line 2 of the script"), "{text}");
     assert!(text.contains("double"), "{text}");
 }

@@ -33,30 +33,18 @@ impl Selector<'_> {
             (Opcode::Sshr, &[a, b]) => self.shift(dst, ty, Alu::Arsh, a, b),
             (Opcode::Ineg, &[a]) => {
                 let src = self.reg(a);
-                self.narrow(dst, ty, |s, dst| {
-                    s.emit(Inst::Unary {
-                        op: Unary::Neg(width_of(ty)),
-                        dst,
-                        src,
-                    })
-                });
+                self.narrow(dst, ty, |s, dst| s.emit(Inst::Unary { op: Unary::Neg(width_of(ty)), dst, src }));
             }
             (Opcode::Bnot, &[a]) => {
                 let src = self.reg(a);
-                let mask = Operand::Imm(if ty.bits() < 32 {
-                    (1 << ty.bits()) - 1
-                } else {
-                    -1
-                });
+                let mask = Operand::Imm(if ty.bits() < 32 { (1 << ty.bits()) - 1 } else { -1 });
                 self.alu_into(dst, Alu::Xor, width_of(ty), src, mask);
             }
             (Opcode::Iabs, &[a]) => {
                 let src = self.sign_extended(a);
                 let width = width_of(ty);
                 let sign = self.sign_mask(src, width);
-                self.narrow(dst, ty, |s, dst| {
-                    s.conditional_negate_into(dst, src, sign, width)
-                });
+                self.narrow(dst, ty, |s, dst| s.conditional_negate_into(dst, src, sign, width));
             }
             (Opcode::Ireduce, &[a]) => {
                 let src = self.reg(a);
@@ -70,9 +58,7 @@ impl Selector<'_> {
             (Opcode::Sextend, &[a]) => {
                 let src = self.reg(a);
                 let from = self.ty(a);
-                self.narrow(dst, ty, |s, dst| {
-                    s.sign_extend_into(dst, width_of(ty), from, src)
-                });
+                self.narrow(dst, ty, |s, dst| s.sign_extend_into(dst, width_of(ty), from, src));
             }
             (Opcode::Iconst | Opcode::StackAddr | Opcode::SymbolValue | Opcode::FuncAddr, _) => {
                 let value = self.func.dfg.first_result(inst);
@@ -96,11 +82,7 @@ impl Selector<'_> {
     }
 
     fn commutative(&mut self, dst: Virtual, ty: Type, op: Alu, a: Value, b: Value) {
-        let (a, b) = if self.constant(a).is_some() {
-            (b, a)
-        } else {
-            (a, b)
-        };
+        let (a, b) = if self.constant(a).is_some() { (b, a) } else { (a, b) };
         let width = width_of(ty);
         let lhs = self.reg(a);
         let rhs = self.operand(b, width);
@@ -112,18 +94,10 @@ impl Selector<'_> {
     }
 
     fn and(&mut self, dst: Virtual, ty: Type, a: Value, b: Value) {
-        let (a, b) = if self.constant(a).is_some() {
-            (b, a)
-        } else {
-            (a, b)
-        };
+        let (a, b) = if self.constant(a).is_some() { (b, a) } else { (a, b) };
         let lhs = self.reg(a);
         if self.constant(b) == Some(0xffff_ffff) {
-            return self.emit(Inst::Move {
-                width: Width::W32,
-                dst,
-                src: lhs,
-            });
+            return self.emit(Inst::Move { width: Width::W32, dst, src: lhs });
         }
         let rhs = self.operand(b, width_of(ty));
         self.alu_into(dst, Alu::And, width_of(ty), lhs, rhs);
@@ -133,10 +107,7 @@ impl Selector<'_> {
         let width = width_of(ty);
         let lhs = self.reg(a);
         let (op, rhs) = match self.constant(b) {
-            Some(constant) => (
-                Alu::Add,
-                self.immediate(signed(constant, ty).wrapping_neg(), width),
-            ),
+            Some(constant) => (Alu::Add, self.immediate(signed(constant, ty).wrapping_neg(), width)),
             None => (Alu::Sub, Operand::Reg(self.reg(b))),
         };
         self.narrow(dst, ty, |s, dst| s.alu_into(dst, op, width, lhs, rhs));
@@ -171,13 +142,7 @@ impl Selector<'_> {
             (Some(-1), Alu::Smod) => return self.emit(Inst::Constant { dst, value: 0 }),
             (Some(-1), _) => {
                 let src = self.reg(a);
-                return self.narrow(dst, ty, |s, dst| {
-                    s.emit(Inst::Unary {
-                        op: Unary::Neg(width),
-                        dst,
-                        src,
-                    })
-                });
+                return self.narrow(dst, ty, |s, dst| s.emit(Inst::Unary { op: Unary::Neg(width), dst, src }));
             }
             _ => {}
         }
@@ -196,14 +161,7 @@ impl Selector<'_> {
     }
 
     /// Signed division for kernels that have none: divide the absolute values and give the result its sign.
-    fn divide_by_signs(
-        &mut self,
-        dst: Virtual,
-        width: Width,
-        op: Alu,
-        lhs: Virtual,
-        rhs: Operand<Virtual>,
-    ) {
+    fn divide_by_signs(&mut self, dst: Virtual, width: Width, op: Alu, lhs: Virtual, rhs: Operand<Virtual>) {
         let rhs = match rhs {
             Operand::Reg(rhs) => rhs,
             Operand::Imm(imm) => self.constant_reg(imm.into()),
@@ -240,11 +198,7 @@ impl Selector<'_> {
 
     fn shift(&mut self, dst: Virtual, ty: Type, op: Alu, a: Value, b: Value) {
         let width = width_of(ty);
-        let src = if op == Alu::Arsh {
-            self.sign_extended(a)
-        } else {
-            self.reg(a)
-        };
+        let src = if op == Alu::Arsh { self.sign_extended(a) } else { self.reg(a) };
         let amount = match self.shift_amount(ty, b) {
             Operand::Imm(0) => {
                 let src = self.reg(a);
@@ -288,25 +242,14 @@ impl Selector<'_> {
     }
 
     /// Extends the sign of a value of type `from` to a whole width.
-    pub(super) fn sign_extend_into(
-        &mut self,
-        dst: Virtual,
-        width: Width,
-        from: Type,
-        src: Virtual,
-    ) {
+    pub(super) fn sign_extend_into(&mut self, dst: Virtual, width: Width, from: Type, src: Virtual) {
         let size = match from {
             types::I8 => Size::B8,
             types::I16 => Size::B16,
             _ => Size::B32,
         };
         if self.features.alu_v4 {
-            return self.emit(Inst::SignExtend {
-                width,
-                from: size,
-                dst,
-                src,
-            });
+            return self.emit(Inst::SignExtend { width, from: size, dst, src });
         }
         let unused = if width == Width::W64 { 64 } else { 32 } - from.bits() as i32;
         let high = self.alu(Alu::Lsh, width, src, Operand::Imm(unused));
@@ -324,10 +267,7 @@ impl Selector<'_> {
                 self.move_into(sum, src);
             }
             if let Some(carry) = carry {
-                self.emit(Inst::Constant {
-                    dst: carry,
-                    value: 0,
-                });
+                self.emit(Inst::Constant { dst: carry, value: 0 });
             }
             return;
         }
@@ -335,15 +275,7 @@ impl Selector<'_> {
         self.commutative(sum, ty, Alu::Add, a, b);
         if let Some(dst) = carry {
             let rhs = self.operand(b, Width::W64);
-            self.emit(Inst::SetIf {
-                test: Test {
-                    cond: Cond::Lt,
-                    width: Width::W64,
-                    lhs: sum,
-                    rhs,
-                },
-                dst,
-            });
+            self.emit(Inst::SetIf { test: Test { cond: Cond::Lt, width: Width::W64, lhs: sum, rhs }, dst });
         }
     }
 }

@@ -25,11 +25,7 @@ impl Selector<'_> {
             (Opcode::Ctz, &[a]) => self.trailing_zeros(dst, ty, a),
             (Opcode::Bswap, &[a]) => {
                 let src = self.reg(a);
-                self.emit(Inst::Unary {
-                    op: Unary::Swap(memory::size_of(ty)),
-                    dst,
-                    src,
-                });
+                self.emit(Inst::Unary { op: Unary::Swap(memory::size_of(ty)), dst, src });
             }
             (Opcode::Umulhi, &[a, b]) => self.high_product(dst, ty, a, b),
             (Opcode::Smulhi, &[a, b]) => self.high_product_signed(dst, ty, a, b),
@@ -59,20 +55,13 @@ impl Selector<'_> {
                     let src = self.reg(a);
                     return self.move_into(dst, src);
                 }
-                (
-                    Operand::Imm(amount as i32),
-                    Operand::Imm((bits - amount) as i32),
-                )
+                (Operand::Imm(amount as i32), Operand::Imm((bits - amount) as i32))
             }
             None => {
                 // Shifts look at the low bits of the amount only, so the rest of the way round is its negative.
                 let amount = self.reg(b);
                 let negative = self.fresh();
-                self.emit(Inst::Unary {
-                    op: Unary::Neg(Width::W64),
-                    dst: negative,
-                    src: amount,
-                });
+                self.emit(Inst::Unary { op: Unary::Neg(Width::W64), dst: negative, src: amount });
                 (Operand::Reg(amount), Operand::Reg(negative))
             }
         };
@@ -124,11 +113,7 @@ impl Selector<'_> {
         let width = width_of(ty);
         let src = self.reg(a);
         // A bit just above a narrow type stops the count there.
-        let src = if ty.bits() < 32 {
-            self.alu_imm(Alu::Or, width, src, 1 << ty.bits())
-        } else {
-            src
-        };
+        let src = if ty.bits() < 32 { self.alu_imm(Alu::Or, width, src, 1 << ty.bits()) } else { src };
         let below = self.alu_imm(Alu::Add, width, src, -1);
         let clear = self.alu_imm(Alu::Xor, width, src, -1);
         let ones = self.alu_reg(Alu::And, width, below, clear);
@@ -141,23 +126,14 @@ impl Selector<'_> {
             return self.high_product_into(dst, a, b);
         }
         let product = self.alu_reg(Alu::Mul, Width::W64, a, b);
-        self.alu_into(
-            dst,
-            Alu::Rsh,
-            Width::W64,
-            product,
-            Operand::Imm(ty.bits() as i32),
-        );
+        self.alu_into(dst, Alu::Rsh, Width::W64, product, Operand::Imm(ty.bits() as i32));
     }
 
     /// The upper half of a 128-bit product, from the four products of the halves of its factors.
     fn high_product_into(&mut self, dst: Virtual, a: Virtual, b: Virtual) {
         let w = Width::W64;
         let (a_low, b_low) = (self.low_half(a), self.low_half(b));
-        let (a_high, b_high) = (
-            self.alu_imm(Alu::Rsh, w, a, 32),
-            self.alu_imm(Alu::Rsh, w, b, 32),
-        );
+        let (a_high, b_high) = (self.alu_imm(Alu::Rsh, w, a, 32), self.alu_imm(Alu::Rsh, w, b, 32));
         let low = self.alu_reg(Alu::Mul, w, a_low, b_low);
         let cross_a = self.alu_reg(Alu::Mul, w, a_high, b_low);
         let cross_b = self.alu_reg(Alu::Mul, w, a_low, b_high);
@@ -175,11 +151,7 @@ impl Selector<'_> {
 
     fn low_half(&mut self, src: Virtual) -> Virtual {
         let dst = self.fresh();
-        self.emit(Inst::Move {
-            width: Width::W32,
-            dst,
-            src,
-        });
+        self.emit(Inst::Move { width: Width::W32, dst, src });
         dst
     }
 

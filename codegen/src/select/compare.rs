@@ -14,31 +14,19 @@ impl Selector<'_> {
         };
         let ty = self.ty(self.func.dfg.first_result(inst));
         match self.func.dfg.insts[inst] {
-            InstructionData::IntCompare {
-                cond, args: [a, b], ..
-            } => {
+            InstructionData::IntCompare { cond, args: [a, b], .. } => {
                 let test = self.compare(cond, a, b);
                 self.emit(Inst::SetIf { test, dst });
             }
-            InstructionData::Unary {
-                opcode: Opcode::Bmask,
-                arg,
-            } => {
+            InstructionData::Unary { opcode: Opcode::Bmask, arg } => {
                 let test = self.test(arg);
                 let flag = self.fresh();
                 self.emit(Inst::SetIf { test, dst: flag });
                 let mask = self.fresh();
-                self.emit(Inst::Unary {
-                    op: Unary::Neg(width_of(ty)),
-                    dst: mask,
-                    src: flag,
-                });
+                self.emit(Inst::Unary { op: Unary::Neg(width_of(ty)), dst: mask, src: flag });
                 self.truncate_into(ty, dst, mask);
             }
-            InstructionData::Ternary {
-                args: [condition, yes, no],
-                ..
-            } => {
+            InstructionData::Ternary { args: [condition, yes, no], .. } => {
                 let test = self.test(condition);
                 self.select_into(dst, test, yes, no);
             }
@@ -51,10 +39,7 @@ impl Selector<'_> {
         // The second choice may be an immediate, so a constant first choice takes its place.
         match test.cond.inverse() {
             Some(inverse) if self.constant(yes).is_some() && self.constant(no).is_none() => {
-                let test = Test {
-                    cond: inverse,
-                    ..test
-                };
+                let test = Test { cond: inverse, ..test };
                 let (yes, no) = (self.reg(no), self.operand(yes, Width::W64));
                 self.emit(Inst::Select { test, dst, yes, no });
             }
@@ -69,18 +54,10 @@ impl Selector<'_> {
         let Some(dst) = self.result(inst, 0) else {
             return Ok(());
         };
-        let InstructionData::Binary {
-            opcode,
-            args: [a, b],
-        } = self.func.dfg.insts[inst]
-        else {
+        let InstructionData::Binary { opcode, args: [a, b] } = self.func.dfg.insts[inst] else {
             return Err(self.unsupported(inst, "no such instruction"));
         };
-        let (a, b) = if self.constant(a).is_some() {
-            (b, a)
-        } else {
-            (a, b)
-        };
+        let (a, b) = if self.constant(a).is_some() { (b, a) } else { (a, b) };
         let cond = match opcode {
             Opcode::Umin => IntCC::UnsignedLessThanOrEqual,
             Opcode::Umax => IntCC::UnsignedGreaterThanOrEqual,
@@ -101,10 +78,7 @@ impl Selector<'_> {
                 break;
             };
             match *data {
-                InstructionData::Unary {
-                    opcode: Opcode::Uextend,
-                    arg,
-                } => value = arg,
+                InstructionData::Unary { opcode: Opcode::Uextend, arg } => value = arg,
                 InstructionData::IntCompare {
                     cond: cond @ (IntCC::Equal | IntCC::NotEqual),
                     args: [flag, zero],
@@ -113,16 +87,13 @@ impl Selector<'_> {
                     is_inverted ^= cond == IntCC::Equal;
                     value = flag;
                 }
-                InstructionData::Binary {
-                    opcode: Opcode::Bxor,
-                    args: [flag, one],
-                } if self.constant(one) == Some(1) && self.is_flag(flag) => {
+                InstructionData::Binary { opcode: Opcode::Bxor, args: [flag, one] }
+                    if self.constant(one) == Some(1) && self.is_flag(flag) =>
+                {
                     is_inverted = !is_inverted;
                     value = flag;
                 }
-                InstructionData::IntCompare {
-                    cond, args: [a, b], ..
-                } => {
+                InstructionData::IntCompare { cond, args: [a, b], .. } => {
                     let cond = if is_inverted { cond.complement() } else { cond };
                     return self.compare(cond, a, b);
                 }
@@ -130,24 +101,13 @@ impl Selector<'_> {
             }
         }
         let cond = if is_inverted { Cond::Eq } else { Cond::Ne };
-        Test {
-            cond,
-            width: Width::W64,
-            lhs: self.reg(value),
-            rhs: Operand::Imm(0),
-        }
+        Test { cond, width: Width::W64, lhs: self.reg(value), rhs: Operand::Imm(0) }
     }
 
     /// Whether a value is a comparison's result, perhaps extended.
     fn is_flag(&self, value: Value) -> bool {
         match self.definition(value) {
-            Some((
-                _,
-                &InstructionData::Unary {
-                    opcode: Opcode::Uextend,
-                    arg,
-                },
-            )) => self.is_flag(arg),
+            Some((_, &InstructionData::Unary { opcode: Opcode::Uextend, arg })) => self.is_flag(arg),
             Some((_, data)) => data.opcode() == Opcode::Icmp,
             None => false,
         }
@@ -177,19 +137,12 @@ impl Selector<'_> {
                         Operand::Reg(self.alu_imm(Alu::Lsh, Width::W32, rhs, shift))
                     }
                 };
-                Test {
-                    cond,
-                    width: Width::W32,
-                    lhs,
-                    rhs,
-                }
+                Test { cond, width: Width::W32, lhs, rhs }
             }
             // Zeros above make the 64-bit comparison right, and the verifier learns more from it. Only a constant that
             // would be taken for a negative number needs the other.
             (_, false) => {
-                let is_small = self
-                    .constant(b)
-                    .is_none_or(|constant| i32::try_from(constant).is_ok());
+                let is_small = self.constant(b).is_none_or(|constant| i32::try_from(constant).is_ok());
                 let width = if is_small { Width::W64 } else { Width::W32 };
                 self.test_of(cond, width, a, b)
             }
@@ -199,12 +152,7 @@ impl Selector<'_> {
     fn test_of(&mut self, cond: Cond, width: Width, a: Value, b: Value) -> Test<Virtual> {
         let lhs = self.reg(a);
         let rhs = self.operand(b, width);
-        Test {
-            cond,
-            width,
-            lhs,
-            rhs,
-        }
+        Test { cond, width, lhs, rhs }
     }
 }
 

@@ -17,48 +17,30 @@ impl Selector<'_> {
             return Err(self.unsupported(inst, "only direct calls exist"));
         };
         let name = &self.func.dfg.ext_funcs[func_ref].name;
-        let callee = Symbol::resolve(self.func, name).ok_or_else(|| {
-            CodegenError::UnknownName(name.display(Some(&self.func.params)).to_string())
-        })?;
-        if !matches!(
-            callee,
-            Symbol::Helper(_) | Symbol::Subprogram(_) | Symbol::Kfunc(_)
-        ) {
+        let callee = Symbol::resolve(self.func, name)
+            .ok_or_else(|| CodegenError::UnknownName(name.display(Some(&self.func.params)).to_string()))?;
+        if !matches!(callee, Symbol::Helper(_) | Symbol::Subprogram(_) | Symbol::Kfunc(_)) {
             return Err(self.unsupported(inst, "not a function"));
         }
         let values = self.func.dfg.inst_args(inst);
         if values.len() > 5 {
-            return Err(CodegenError::TooManyArguments {
-                given: values.len(),
-            });
+            return Err(CodegenError::TooManyArguments { given: values.len() });
         }
         if self.func.dfg.inst_results(inst).len() > 1 {
             return Err(self.unsupported(inst, "a call has one result at most"));
         }
         let args = values.iter().map(|&value| self.reg(value)).collect();
         let Some(dst) = self.result(inst, 0) else {
-            self.emit(Inst::Call {
-                callee,
-                args,
-                dst: None,
-            });
+            self.emit(Inst::Call { callee, args, dst: None });
             return Ok(());
         };
         let ty = self.ty(self.func.dfg.first_result(inst));
         if ty == types::I64 {
-            self.emit(Inst::Call {
-                callee,
-                args,
-                dst: Some(dst),
-            });
+            self.emit(Inst::Call { callee, args, dst: Some(dst) });
         } else {
             // Helpers fill all of r0, with a sign or with rubbish.
             let raw = self.fresh();
-            self.emit(Inst::Call {
-                callee,
-                args,
-                dst: Some(raw),
-            });
+            self.emit(Inst::Call { callee, args, dst: Some(raw) });
             self.truncate_into(ty, dst, raw);
         }
         Ok(())
@@ -69,34 +51,21 @@ impl Selector<'_> {
         match self.func.dfg.insts[inst] {
             InstructionData::Jump { destination, .. } => {
                 let args = self.args(inst, destination)?;
-                self.emit(Inst::Jump {
-                    to: label(destination.block(&self.func.dfg.value_lists)),
-                });
+                self.emit(Inst::Jump { to: label(destination.block(&self.func.dfg.value_lists)) });
                 Ok(args)
             }
-            InstructionData::Brif {
-                arg,
-                blocks: [then, otherwise],
-                ..
-            } => {
+            InstructionData::Brif { arg, blocks: [then, otherwise], .. } => {
                 let then = self.edge(inst, then)?;
                 let otherwise = self.edge(inst, otherwise)?;
                 let test = self.test(arg);
-                self.emit(Inst::Branch {
-                    test,
-                    then,
-                    otherwise,
-                });
+                self.emit(Inst::Branch { test, then, otherwise });
                 Ok(Vec::new())
             }
             InstructionData::BranchTable { arg, table, .. } => {
                 self.table(inst, arg, table)?;
                 Ok(Vec::new())
             }
-            InstructionData::MultiAry {
-                opcode: Opcode::Return,
-                ..
-            } => {
+            InstructionData::MultiAry { opcode: Opcode::Return, .. } => {
                 let value = match *self.func.dfg.inst_args(inst) {
                     [] => None,
                     [value] => Some(self.reg(value)),
@@ -105,9 +74,7 @@ impl Selector<'_> {
                 self.emit(Inst::Return { value });
                 Ok(Vec::new())
             }
-            InstructionData::Trap { .. } => {
-                Err(self.unsupported(inst, "eBPF cannot trap; return instead"))
-            }
+            InstructionData::Trap { .. } => Err(self.unsupported(inst, "eBPF cannot trap; return instead")),
             _ => Err(self.unsupported(inst, "no such end of a block")),
         }
     }
@@ -133,11 +100,7 @@ impl Selector<'_> {
         let args = self.args(inst, call)?;
         self.emit(Inst::Jump { to: label(target) });
         let insts = std::mem::replace(&mut self.here, outer);
-        Ok(self.add_block(Block {
-            params: Vec::new(),
-            args,
-            insts,
-        }))
+        Ok(self.add_block(Block { params: Vec::new(), args, insts }))
     }
 
     fn add_block(&mut self, block: Block<Virtual>) -> Label {
@@ -148,50 +111,21 @@ impl Selector<'_> {
     }
 
     /// A table of jumps: eBPF has no indirect jump, so it becomes a chain of comparisons.
-    fn table(
-        &mut self,
-        inst: ir::Inst,
-        index: ir::Value,
-        table: ir::JumpTable,
-    ) -> Result<(), CodegenError> {
+    fn table(&mut self, inst: ir::Inst, index: ir::Value, table: ir::JumpTable) -> Result<(), CodegenError> {
         let table = &self.func.dfg.jump_tables[table];
-        let targets = table
-            .as_slice()
-            .iter()
-            .map(|&call| self.edge(inst, call))
-            .collect::<Result<Vec<_>, _>>()?;
+        let targets = table.as_slice().iter().map(|&call| self.edge(inst, call)).collect::<Result<Vec<_>, _>>()?;
         let mut otherwise = self.edge(inst, table.default_block())?;
         let Some((&first, rest)) = targets.split_first() else {
             self.emit(Inst::Jump { to: otherwise });
             return Ok(());
         };
         let lhs = self.reg(index);
-        let test = |n: usize| Test {
-            cond: Cond::Eq,
-            width: Width::W64,
-            lhs,
-            rhs: Operand::Imm(n as i32),
-        };
+        let test = |n: usize| Test { cond: Cond::Eq, width: Width::W64, lhs, rhs: Operand::Imm(n as i32) };
         for (n, &then) in rest.iter().enumerate().rev() {
-            let insts = vec![(
-                Inst::Branch {
-                    test: test(n + 1),
-                    then,
-                    otherwise,
-                },
-                self.loc,
-            )];
-            otherwise = self.add_block(Block {
-                params: Vec::new(),
-                args: Vec::new(),
-                insts,
-            });
+            let insts = vec![(Inst::Branch { test: test(n + 1), then, otherwise }, self.loc)];
+            otherwise = self.add_block(Block { params: Vec::new(), args: Vec::new(), insts });
         }
-        self.emit(Inst::Branch {
-            test: test(0),
-            then: first,
-            otherwise,
-        });
+        self.emit(Inst::Branch { test: test(0), then: first, otherwise });
         Ok(())
     }
 
@@ -201,36 +135,22 @@ impl Selector<'_> {
             let Some(last) = self.func.layout.last_inst(block) else {
                 continue;
             };
-            for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables)
-            {
+            for call in dfg.insts[last].branch_destination(&dfg.jump_tables, &dfg.exception_tables) {
                 self.edges[call.block(&dfg.value_lists)] += 1;
             }
         }
     }
 
     /// Puts the blocks in order (that of the function, each followed by those that were made for it) and numbers them.
-    pub(super) fn lay_out(
-        mut self,
-        domtree: &DominatorTree,
-    ) -> Result<Func<Virtual>, CodegenError> {
-        if self
-            .func
-            .layout
-            .entry_block()
-            .is_some_and(|entry| self.edges[entry] > 0)
-        {
+    pub(super) fn lay_out(mut self, domtree: &DominatorTree) -> Result<Func<Virtual>, CodegenError> {
+        if self.func.layout.entry_block().is_some_and(|entry| self.edges[entry] > 0) {
             return Err(CodegenError::Unsupported {
                 what: "a jump to the entry block".to_owned(),
                 why: "its parameters are those of the function",
             });
         }
         let mut order = Vec::new();
-        for block in self
-            .func
-            .layout
-            .blocks()
-            .filter(|&block| domtree.is_reachable(block))
-        {
+        for block in self.func.layout.blocks().filter(|&block| domtree.is_reachable(block)) {
             order.push(label(block));
             // A table's chain was made from its end.
             order.extend(self.extra[block].iter().rev());
@@ -242,15 +162,12 @@ impl Selector<'_> {
         let renumber = |label: &mut Label| *label = numbers[label.0 as usize];
         let mut blocks = Vec::with_capacity(order.len());
         for label in order {
-            let mut block = self.blocks[label.0 as usize]
-                .take()
-                .expect("each reachable block is translated, and laid out once");
+            let mut block =
+                self.blocks[label.0 as usize].take().expect("each reachable block is translated, and laid out once");
             if let Some((last, _)) = block.insts.last_mut() {
                 match last {
                     Inst::Jump { to } => renumber(to),
-                    Inst::Branch {
-                        then, otherwise, ..
-                    } => {
+                    Inst::Branch { then, otherwise, .. } => {
                         renumber(then);
                         renumber(otherwise);
                     }
@@ -259,18 +176,8 @@ impl Selector<'_> {
             }
             blocks.push(block);
         }
-        let slots = self
-            .func
-            .sized_stack_slots
-            .values()
-            .map(|slot| slot.size)
-            .collect();
-        Ok(Func {
-            blocks,
-            registers: self.registers,
-            slots,
-            frame: 0,
-        })
+        let slots = self.func.sized_stack_slots.values().map(|slot| slot.size).collect();
+        Ok(Func { blocks, registers: self.registers, slots, frame: 0 })
     }
 }
 

@@ -11,12 +11,7 @@ impl Selector<'_> {
             return Ok(());
         };
         let (opcode, base, offset) = match self.func.dfg.insts[inst] {
-            InstructionData::Load {
-                opcode,
-                arg,
-                offset,
-                ..
-            } => (opcode, arg, i64::from(offset)),
+            InstructionData::Load { opcode, arg, offset, .. } => (opcode, arg, i64::from(offset)),
             InstructionData::LoadNoOffset { opcode, arg, .. } => (opcode, arg, 0),
             _ => return Err(self.unsupported(inst, "no such load")),
         };
@@ -28,12 +23,7 @@ impl Selector<'_> {
             Opcode::Sload32 => types::I32,
             _ => {
                 let size = access_size(opcode, ty);
-                self.emit(Inst::Load {
-                    size,
-                    signed: false,
-                    dst,
-                    from,
-                });
+                self.emit(Inst::Load { size, signed: false, dst, from });
                 return Ok(());
             }
         };
@@ -45,20 +35,10 @@ impl Selector<'_> {
         let size = size_of(narrow);
         let whole = if ty == types::I64 { dst } else { self.fresh() };
         if self.features.alu_v4 {
-            self.emit(Inst::Load {
-                size,
-                signed: true,
-                dst: whole,
-                from,
-            });
+            self.emit(Inst::Load { size, signed: true, dst: whole, from });
         } else {
             let raw = self.fresh();
-            self.emit(Inst::Load {
-                size,
-                signed: false,
-                dst: raw,
-                from,
-            });
+            self.emit(Inst::Load { size, signed: false, dst: raw, from });
             self.sign_extend_into(whole, Width::W64, narrow, raw);
         }
         if ty != types::I64 {
@@ -68,12 +48,7 @@ impl Selector<'_> {
 
     pub(super) fn store(&mut self, inst: ir::Inst) -> Result<(), CodegenError> {
         let (opcode, [value, base], offset) = match self.func.dfg.insts[inst] {
-            InstructionData::Store {
-                opcode,
-                args,
-                offset,
-                ..
-            } => (opcode, args, i64::from(offset)),
+            InstructionData::Store { opcode, args, offset, .. } => (opcode, args, i64::from(offset)),
             InstructionData::StoreNoOffset { opcode, args, .. } => (opcode, args, 0),
             _ => return Err(self.unsupported(inst, "no such store")),
         };
@@ -96,20 +71,12 @@ impl Selector<'_> {
     fn low_part(&self, mut value: Value, bits: u32) -> Value {
         loop {
             match self.definition(value) {
-                Some((
-                    _,
-                    &InstructionData::Unary {
-                        opcode: Opcode::Ireduce,
-                        arg,
-                    },
-                )) => value = arg,
-                Some((
-                    _,
-                    &InstructionData::Unary {
-                        opcode: Opcode::Uextend | Opcode::Sextend,
-                        arg,
-                    },
-                )) if self.ty(arg).bits() >= bits => value = arg,
+                Some((_, &InstructionData::Unary { opcode: Opcode::Ireduce, arg })) => value = arg,
+                Some((_, &InstructionData::Unary { opcode: Opcode::Uextend | Opcode::Sextend, arg }))
+                    if self.ty(arg).bits() >= bits =>
+                {
+                    value = arg
+                }
                 _ => return value,
             }
         }
@@ -149,29 +116,22 @@ impl Selector<'_> {
     fn plus_constant(&self, value: Value) -> Option<(Value, i64)> {
         let (_, data) = self.definition(value)?;
         match *data {
-            InstructionData::Binary {
-                opcode: Opcode::Iadd,
-                args: [a, b],
-            } => match (self.constant(a), self.constant(b)) {
-                (_, Some(constant)) => Some((a, constant)),
-                (Some(constant), _) => Some((b, constant)),
-                _ => None,
-            },
-            InstructionData::Binary {
-                opcode: Opcode::Isub,
-                args: [a, b],
-            } => Some((a, self.constant(b)?.wrapping_neg())),
+            InstructionData::Binary { opcode: Opcode::Iadd, args: [a, b] } => {
+                match (self.constant(a), self.constant(b)) {
+                    (_, Some(constant)) => Some((a, constant)),
+                    (Some(constant), _) => Some((b, constant)),
+                    _ => None,
+                }
+            }
+            InstructionData::Binary { opcode: Opcode::Isub, args: [a, b] } => {
+                Some((a, self.constant(b)?.wrapping_neg()))
+            }
             _ => None,
         }
     }
 
     pub(super) fn atomic_rmw(&mut self, inst: ir::Inst) -> Result<(), CodegenError> {
-        let InstructionData::AtomicRmw {
-            op,
-            args: [base, value],
-            ..
-        } = self.func.dfg.insts[inst]
-        else {
+        let InstructionData::AtomicRmw { op, args: [base, value], .. } = self.func.dfg.insts[inst] else {
             return Err(self.unsupported(inst, "no such atomic"));
         };
         let size = self.atomic_size(inst, value)?;
@@ -184,11 +144,7 @@ impl Selector<'_> {
             AtomicRmwOp::Xchg => Rmw::Xchg,
             AtomicRmwOp::Sub => {
                 let negative = self.fresh();
-                self.emit(Inst::Unary {
-                    op: Unary::Neg(Width::W64),
-                    dst: negative,
-                    src: value,
-                });
+                self.emit(Inst::Unary { op: Unary::Neg(Width::W64), dst: negative, src: value });
                 value = negative;
                 Rmw::Add
             }
@@ -202,22 +158,12 @@ impl Selector<'_> {
             (None, Rmw::Xchg) => Some(self.fresh()),
             (dst, _) => dst,
         };
-        self.emit(Inst::Atomic {
-            op,
-            size,
-            to,
-            value,
-            dst,
-        });
+        self.emit(Inst::Atomic { op, size, to, value, dst });
         Ok(())
     }
 
     pub(super) fn atomic_cas(&mut self, inst: ir::Inst) -> Result<(), CodegenError> {
-        let InstructionData::AtomicCas {
-            args: [base, expected, value],
-            ..
-        } = self.func.dfg.insts[inst]
-        else {
+        let InstructionData::AtomicCas { args: [base, expected, value], .. } = self.func.dfg.insts[inst] else {
             return Err(self.unsupported(inst, "no such atomic"));
         };
         let size = self.atomic_size(inst, value)?;
@@ -225,13 +171,7 @@ impl Selector<'_> {
         let expected = self.reg(expected);
         let value = self.reg(value);
         let to = self.address(base, 0);
-        self.emit(Inst::CompareExchange {
-            size,
-            to,
-            expected,
-            value,
-            dst,
-        });
+        self.emit(Inst::CompareExchange { size, to, expected, value, dst });
         Ok(())
     }
 

@@ -3,9 +3,7 @@
 //! Division by 0 has eBPF's meaning: the quotient is 0, the remainder the dividend.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{
-    self, AtomicRmwOp, BlockArg, BlockCall, InstructionData, Opcode, Type, Value,
-};
+use cranelift_codegen::ir::{self, AtomicRmwOp, BlockArg, BlockCall, InstructionData, Opcode, Type, Value};
 use std::collections::HashMap;
 
 pub const CONTEXT: u64 = 0x1000;
@@ -18,11 +16,7 @@ pub struct Evaluator<'f> {
 }
 
 pub fn evaluate(func: &ir::Function, args: &[u64]) -> u64 {
-    let mut evaluator = Evaluator {
-        func,
-        values: HashMap::new(),
-        memory: HashMap::new(),
-    };
+    let mut evaluator = Evaluator { func, values: HashMap::new(), memory: HashMap::new() };
     for (index, arg) in args.iter().enumerate() {
         evaluator.store(CONTEXT + index as u64 * 8, 8, *arg);
     }
@@ -30,11 +24,7 @@ pub fn evaluate(func: &ir::Function, args: &[u64]) -> u64 {
 }
 
 fn cut(value: u64, ty: Type) -> u64 {
-    if ty.bits() == 64 {
-        value
-    } else {
-        value & ((1 << ty.bits()) - 1)
-    }
+    if ty.bits() == 64 { value } else { value & ((1 << ty.bits()) - 1) }
 }
 
 fn sign(value: u64, ty: Type) -> i64 {
@@ -43,11 +33,7 @@ fn sign(value: u64, ty: Type) -> i64 {
 
 impl Evaluator<'_> {
     fn run(&mut self) -> u64 {
-        let mut block = self
-            .func
-            .layout
-            .entry_block()
-            .expect("a function has blocks");
+        let mut block = self.func.layout.entry_block().expect("a function has blocks");
         let param = self.func.dfg.block_params(block)[0];
         self.values.insert(param, CONTEXT);
         for _ in 0..100_000 {
@@ -55,30 +41,15 @@ impl Evaluator<'_> {
                 let data = &self.func.dfg.insts[inst];
                 match data {
                     InstructionData::Jump { destination, .. } => block = self.go(*destination),
-                    InstructionData::Brif {
-                        arg,
-                        blocks: [then, otherwise],
-                        ..
-                    } => {
-                        block = self.go(if self.get(*arg) != 0 {
-                            *then
-                        } else {
-                            *otherwise
-                        });
+                    InstructionData::Brif { arg, blocks: [then, otherwise], .. } => {
+                        block = self.go(if self.get(*arg) != 0 { *then } else { *otherwise });
                     }
                     InstructionData::BranchTable { arg, table, .. } => {
                         let table = &self.func.dfg.jump_tables[*table];
                         let index = self.get(*arg) as usize;
-                        block = self.go(table
-                            .as_slice()
-                            .get(index)
-                            .copied()
-                            .unwrap_or(table.default_block()));
+                        block = self.go(table.as_slice().get(index).copied().unwrap_or(table.default_block()));
                     }
-                    InstructionData::MultiAry {
-                        opcode: Opcode::Return,
-                        ..
-                    } => {
+                    InstructionData::MultiAry { opcode: Opcode::Return, .. } => {
                         return self.get(self.func.dfg.inst_args(inst)[0]);
                     }
                     _ => self.step(inst),
@@ -109,9 +80,7 @@ impl Evaluator<'_> {
     }
 
     fn load(&self, address: u64, size: u32) -> u64 {
-        (0..size as u64)
-            .map(|n| u64::from(self.memory.get(&(address + n)).copied().unwrap_or(0)) << (n * 8))
-            .sum()
+        (0..size as u64).map(|n| u64::from(self.memory.get(&(address + n)).copied().unwrap_or(0)) << (n * 8)).sum()
     }
 
     fn store(&mut self, address: u64, size: u32, value: u64) {
@@ -125,16 +94,10 @@ impl Evaluator<'_> {
         let args: Vec<Value> = dfg.inst_args(inst).to_vec();
         let results: Vec<Value> = dfg.inst_results(inst).to_vec();
         let n: Vec<u64> = args.iter().map(|arg| self.get(*arg)).collect();
-        let ty = results
-            .first()
-            .map_or(ir::types::I64, |result| dfg.value_type(*result));
+        let ty = results.first().map_or(ir::types::I64, |result| dfg.value_type(*result));
         let from = args.first().map_or(ty, |arg| dfg.value_type(*arg));
         let bits = ty.bits();
-        let s: Vec<i64> = args
-            .iter()
-            .zip(&n)
-            .map(|(arg, n)| sign(*n, dfg.value_type(*arg)))
-            .collect();
+        let s: Vec<i64> = args.iter().zip(&n).map(|(arg, n)| sign(*n, dfg.value_type(*arg))).collect();
         let data = dfg.insts[inst];
         let offset = data.load_store_offset().unwrap_or(0) as i64 as u64;
         let value = match data.opcode() {
@@ -147,20 +110,8 @@ impl Evaluator<'_> {
             Opcode::Imul => n[0].wrapping_mul(n[1]),
             Opcode::Udiv => n[0].checked_div(n[1]).unwrap_or(0),
             Opcode::Urem => n[0].checked_rem(n[1]).unwrap_or(n[0]),
-            Opcode::Sdiv => {
-                (if s[1] == 0 {
-                    0
-                } else {
-                    s[0].wrapping_div(s[1])
-                }) as u64
-            }
-            Opcode::Srem => {
-                (if s[1] == 0 {
-                    s[0]
-                } else {
-                    s[0].wrapping_rem(s[1])
-                }) as u64
-            }
+            Opcode::Sdiv => (if s[1] == 0 { 0 } else { s[0].wrapping_div(s[1]) }) as u64,
+            Opcode::Srem => (if s[1] == 0 { s[0] } else { s[0].wrapping_rem(s[1]) }) as u64,
             Opcode::Band => n[0] & n[1],
             Opcode::Bor => n[0] | n[1],
             Opcode::Bxor => n[0] ^ n[1],
@@ -183,9 +134,7 @@ impl Evaluator<'_> {
             Opcode::Smin => s[0].min(s[1]) as u64,
             Opcode::Smax => s[0].max(s[1]) as u64,
             Opcode::Icmp => match data {
-                InstructionData::IntCompare { cond, .. } => {
-                    u64::from(compare(cond, n[0], n[1], s[0], s[1]))
-                }
+                InstructionData::IntCompare { cond, .. } => u64::from(compare(cond, n[0], n[1], s[0], s[1])),
                 _ => unreachable!(),
             },
             Opcode::Select => {
@@ -206,8 +155,7 @@ impl Evaluator<'_> {
             Opcode::Sextend => s[0] as u64,
             Opcode::UaddOverflow => {
                 let sum = n[0].wrapping_add(n[1]);
-                self.values
-                    .insert(results[1], u64::from(cut(sum, ty) < n[0]));
+                self.values.insert(results[1], u64::from(cut(sum, ty) < n[0]));
                 sum
             }
             Opcode::StackAddr => {
@@ -254,11 +202,7 @@ impl Evaluator<'_> {
 }
 
 fn rotate(value: u64, by: u32, bits: u32) -> u64 {
-    if by == 0 {
-        value
-    } else {
-        value << by | value >> (bits - by)
-    }
+    if by == 0 { value } else { value << by | value >> (bits - by) }
 }
 
 fn compare(cond: IntCC, a: u64, b: u64, sa: i64, sb: i64) -> bool {

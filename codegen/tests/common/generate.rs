@@ -5,8 +5,8 @@ use codegen::symbol::Symbol;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::{
-    self, AbiParam, AtomicRmwOp, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Signature,
-    SourceLoc, StackSlotData, StackSlotKind, Type, UserFuncName, Value, types,
+    self, AbiParam, AtomicRmwOp, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Signature, SourceLoc,
+    StackSlotData, StackSlotKind, Type, UserFuncName, Value, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -95,9 +95,7 @@ pub fn symbol_address(builder: &mut FunctionBuilder, symbol: Symbol) -> Value {
 /// A function that can be called, as lowering declares it.
 pub fn function(builder: &mut FunctionBuilder, symbol: Symbol, params: usize) -> ir::FuncRef {
     let mut signature = Signature::new(CallConv::SystemV);
-    signature
-        .params
-        .extend((0..params).map(|_| AbiParam::new(types::I64)));
+    signature.params.extend((0..params).map(|_| AbiParam::new(types::I64)));
     signature.returns.push(AbiParam::new(types::I64));
     let signature = builder.import_signature(signature);
     let name = builder.func.declare_imported_user_function(symbol.into());
@@ -112,13 +110,8 @@ pub fn function(builder: &mut FunctionBuilder, symbol: Symbol, params: usize) ->
 /// The function of a seed.
 pub fn random(seed: u64) -> ir::Function {
     build(|builder, context| {
-        let mut generator = Generator {
-            numbers: Numbers::new(seed),
-            builder,
-            scope: Vec::new(),
-            variables: Vec::new(),
-            slot: None,
-        };
+        let mut generator =
+            Generator { numbers: Numbers::new(seed), builder, scope: Vec::new(), variables: Vec::new(), slot: None };
         generator.function(context)
     })
 }
@@ -135,10 +128,7 @@ struct Generator<'g, 'b> {
 impl Generator<'_, '_> {
     fn function(&mut self, context: Value) -> Value {
         for index in 0..ARGS as i32 {
-            let value =
-                self.builder
-                    .ins()
-                    .load(types::I64, MemFlagsData::trusted(), context, index * 8);
+            let value = self.builder.ins().load(types::I64, MemFlagsData::trusted(), context, index * 8);
             self.scope.push(value);
         }
         for ty in TYPES {
@@ -147,18 +137,13 @@ impl Generator<'_, '_> {
             self.builder.def_var(variable, value);
             self.variables.push((variable, ty));
         }
-        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(
-            StackSlotKind::ExplicitSlot,
-            SLOT_SIZE as u32,
-            3,
-        ));
+        let slot =
+            self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, SLOT_SIZE as u32, 3));
         self.slot = Some(slot);
         for offset in (0..SLOT_SIZE).step_by(8) {
             let value = self.value(types::I64);
             let address = self.builder.ins().stack_addr(types::I64, slot, offset);
-            self.builder
-                .ins()
-                .store(MemFlagsData::trusted(), value, address, 0);
+            self.builder.ins().store(MemFlagsData::trusted(), value, address, 0);
         }
         let length = 6 + self.numbers.below(24);
         self.statements(length, 0, false);
@@ -174,11 +159,7 @@ impl Generator<'_, '_> {
         }
         for offset in (0..SLOT_SIZE).step_by(8) {
             let address = self.slot_address(offset);
-            parts.push(
-                self.builder
-                    .ins()
-                    .load(types::I64, MemFlagsData::trusted(), address, 0),
-            );
+            parts.push(self.builder.ins().load(types::I64, MemFlagsData::trusted(), address, 0));
         }
         for _ in 0..4 {
             parts.push(self.value(types::I64));
@@ -201,8 +182,7 @@ impl Generator<'_, '_> {
 
     fn statements(&mut self, count: usize, depth: usize, is_in_loop: bool) {
         for line in 0..count {
-            self.builder
-                .set_srcloc(SourceLoc::new((depth * 100 + line) as u32 + 1));
+            self.builder.set_srcloc(SourceLoc::new((depth * 100 + line) as u32 + 1));
             match self.numbers.below(20) {
                 0..=9 => {
                     let ty = self.numbers.pick(&TYPES);
@@ -235,10 +215,7 @@ impl Generator<'_, '_> {
             return self.builder.ins().iconst(ty, constant);
         }
         // What is new is used most.
-        let age = self
-            .numbers
-            .below(self.scope.len())
-            .min(self.numbers.below(self.scope.len()));
+        let age = self.numbers.below(self.scope.len()).min(self.numbers.below(self.scope.len()));
         let value = self.scope[self.scope.len() - 1 - age];
         self.convert(value, ty)
     }
@@ -248,9 +225,7 @@ impl Generator<'_, '_> {
         match from.bits().cmp(&ty.bits()) {
             std::cmp::Ordering::Equal => value,
             std::cmp::Ordering::Greater => self.builder.ins().ireduce(ty, value),
-            std::cmp::Ordering::Less if self.numbers.below(2) == 0 => {
-                self.builder.ins().sextend(ty, value)
-            }
+            std::cmp::Ordering::Less if self.numbers.below(2) == 0 => self.builder.ins().sextend(ty, value),
             std::cmp::Ordering::Less => self.builder.ins().uextend(ty, value),
         }
     }
@@ -341,10 +316,7 @@ impl Generator<'_, '_> {
         if self.numbers.below(2) == 0 {
             return (address, offset - first);
         }
-        let rest = self
-            .builder
-            .ins()
-            .iconst(types::I64, i64::from(offset - first));
+        let rest = self.builder.ins().iconst(types::I64, i64::from(offset - first));
         (self.builder.ins().iadd(address, rest), 0)
     }
 
@@ -353,21 +325,15 @@ impl Generator<'_, '_> {
         match self.numbers.below(7) {
             0 => {
                 let (address, offset) = self.place(1);
-                self.builder
-                    .ins()
-                    .uload8(types::I32, flags, address, offset)
+                self.builder.ins().uload8(types::I32, flags, address, offset)
             }
             1 => {
                 let (address, offset) = self.place(1);
-                self.builder
-                    .ins()
-                    .sload8(types::I16, flags, address, offset)
+                self.builder.ins().sload8(types::I16, flags, address, offset)
             }
             2 => {
                 let (address, offset) = self.place(2);
-                self.builder
-                    .ins()
-                    .sload16(types::I32, flags, address, offset)
+                self.builder.ins().sload16(types::I32, flags, address, offset)
             }
             3 => {
                 let (address, offset) = self.place(4);
@@ -410,10 +376,7 @@ impl Generator<'_, '_> {
         let value = self.value(ty);
         if self.numbers.below(5) == 0 {
             let expected = self.value(ty);
-            let old =
-                self.builder
-                    .ins()
-                    .atomic_cas(MemFlagsData::trusted(), address, expected, value);
+            let old = self.builder.ins().atomic_cas(MemFlagsData::trusted(), address, expected, value);
             return self.scope.push(old);
         }
         let op = self.numbers.pick(&[
@@ -424,10 +387,7 @@ impl Generator<'_, '_> {
             AtomicRmwOp::Xor,
             AtomicRmwOp::Xchg,
         ]);
-        let old = self
-            .builder
-            .ins()
-            .atomic_rmw(ty, MemFlagsData::trusted(), op, address, value);
+        let old = self.builder.ins().atomic_rmw(ty, MemFlagsData::trusted(), op, address, value);
         if self.numbers.below(2) == 0 {
             self.scope.push(old);
         }
@@ -448,13 +408,9 @@ impl Generator<'_, '_> {
         let to_join = self.numbers.below(3) == 0;
         if to_join {
             let value = self.value(ty);
-            self.builder
-                .ins()
-                .brif(condition, then, &[], join, &[BlockArg::Value(value)]);
+            self.builder.ins().brif(condition, then, &[], join, &[BlockArg::Value(value)]);
         } else {
-            self.builder
-                .ins()
-                .brif(condition, then, &[], otherwise, &[]);
+            self.builder.ins().brif(condition, then, &[], otherwise, &[]);
         }
         self.builder.switch_to_block(then);
         self.branch_body(depth, is_in_loop);
@@ -476,10 +432,7 @@ impl Generator<'_, '_> {
         self.builder.switch_to_block(head);
         let limit = 1 + self.numbers.below(3) as i64;
         let limit = self.builder.ins().iconst(types::I64, limit);
-        let goes_on = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, counter, limit);
+        let goes_on = self.builder.ins().icmp(IntCC::UnsignedLessThan, counter, limit);
         self.builder.ins().brif(goes_on, body, &[], after, &[]);
         self.builder.switch_to_block(body);
         let outer = self.scope.len();
@@ -499,14 +452,10 @@ impl Generator<'_, '_> {
         let mask = self.builder.ins().iconst(types::I32, 7);
         let index = self.builder.ins().band(index, mask);
         let pool = &mut self.builder.func.dfg.value_lists;
-        let calls: Vec<_> = [0, 1, 0, 2]
-            .iter()
-            .map(|n: &usize| ir::BlockCall::new(blocks[*n], std::iter::empty(), pool))
-            .collect();
+        let calls: Vec<_> =
+            [0, 1, 0, 2].iter().map(|n: &usize| ir::BlockCall::new(blocks[*n], std::iter::empty(), pool)).collect();
         let default = ir::BlockCall::new(join, std::iter::empty(), pool);
-        let table = self
-            .builder
-            .create_jump_table(JumpTableData::new(default, &calls));
+        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
         self.builder.ins().br_table(index, table);
         for block in blocks {
             self.builder.switch_to_block(block);

@@ -44,19 +44,8 @@ struct TestRunAttr {
 fn bpf<T>(command: libc::c_long, attr: &mut T) -> std::io::Result<libc::c_long> {
     // SAFETY: `attr` is a live, fully initialised prefix of `union bpf_attr` of the size that is passed; the kernel
     // takes what lies behind it as 0, and the pointers in it are to buffers that outlive the call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            std::ptr::from_mut(attr),
-            size_of::<T>(),
-        )
-    };
-    if result < 0 {
-        Err(std::io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
+    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Loads a raw tracepoint program; an error carries the verifier's log.
@@ -105,10 +94,6 @@ pub fn run(program: &OwnedFd, args: &[u64]) -> std::io::Result<u32> {
 
 /// Whether this process may load programs.
 pub fn is_available() -> bool {
-    let insn = |code, imm| Insn {
-        code,
-        imm,
-        ..Insn::default()
-    };
+    let insn = |code, imm| Insn { code, imm, ..Insn::default() };
     load(&[insn(0xb7, 0), insn(0x95, 0)]).is_ok()
 }

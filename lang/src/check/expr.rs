@@ -297,11 +297,14 @@ impl Checker<'_> {
 
     pub fn binary(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
-            return unknown(span);
+            // Whatever the operand turns out to be, the result is known: this lets `$y = @z / 2; @z = $y` be typed.
+            let yields_bool = op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or);
+            return Expr { ty: if yields_bool { Type::Bool } else { Type::I64 }, ..unknown(span) };
         }
         let both_text = matches!((&left.ty, &right.ty), (Type::Str(_), Type::Str(_)));
         let scalars = left.ty.is_scalar() && right.ty.is_scalar();
-        if !scalars && !(both_text && matches!(op, BinaryOp::Eq | BinaryOp::Ne)) {
+        let comparable = both_text && matches!(op, BinaryOp::Eq | BinaryOp::Ne);
+        if !scalars && !comparable {
             let title = format!("Type mismatch for '{}': comparing {} with {}", op.symbol(), left.ty, right.ty);
             let title = match op.is_comparison() {
                 true => title,

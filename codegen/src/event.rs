@@ -1,0 +1,65 @@
+//! The records that programs send to user space.
+//!
+//! There are two ring buffers. The data ring carries printed records only: one header word, then the values in slot
+//! layout. The control ring carries everything that must never be lost to a flood of output; each of its records tells
+//! how far the data ring had been filled when it was made, so that user space can put the two in order exactly and the
+//! common record needs no time stamp.
+
+/// Bytes before the values of a data record: the [`lang::typed::FormatId`] as a 64-bit word.
+pub const DATA_HEADER: u32 = 8;
+
+/// Bytes of every control record: kind and number, data position, two arguments.
+pub const CONTROL_SIZE: u32 = 32;
+
+/// What a control record asks for. The word at 0 is the kind in the low and a number in the high 32 bits, the word at 8
+/// the data ring's producer position, the words at 16 and 24 arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Control {
+    /// End tracing; argument: the exit code.
+    Exit = 1,
+    /// Print the map with this number; arguments: top, div.
+    PrintMap = 2,
+    /// Clear the map with this number.
+    Clear = 3,
+    /// Zero the map with this number.
+    Zero = 4,
+    /// Something went wrong at the site with this number for the first time.
+    Site = 5,
+}
+
+impl Control {
+    /// The kind with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Exit, Self::PrintMap, Self::Clear, Self::Zero, Self::Site]
+            .into_iter()
+            .find(|kind| *kind as u32 == number)
+    }
+}
+
+/// A control record read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlRecord {
+    /// What it asks for.
+    pub kind: Control,
+    /// Of the map or site.
+    pub number: u32,
+    /// Producer position of the data ring when it was made.
+    pub data_position: u64,
+    /// Further arguments.
+    pub arguments: [u64; 2],
+}
+
+impl ControlRecord {
+    /// Reads a record; `None` if it is not one.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let head = word(0)?;
+        Some(Self {
+            kind: Control::from_number(head as u32)?,
+            number: (head >> 32) as u32,
+            data_position: word(8)?,
+            arguments: [word(16)?, word(24)?],
+        })
+    }
+}

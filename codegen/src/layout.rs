@@ -1,0 +1,242 @@
+//! Where everything of a program lies in the kernel: its maps, and the one data section `.bss`.
+//!
+//! A keyless plain map is a word in `.bss`, reached without a lookup; a keyless aggregation is a per-CPU array of one
+//! element, keyed maps are hashes. `.bss` also holds what user space tells the program (when tracing started, the
+//! child's pid) and what the program tells user space without an event: one counter for each place where something can
+//! be lost. User space reads and writes all of it by the offsets given here.
+
+use lang::span::Span;
+use lang::typed::{Map, MapId, Program};
+use lang::types::Type;
+
+/// How the kernel keeps a map (`enum bpf_map_type`, include/uapi/linux/bpf.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum MapKind {
+    /// `BPF_MAP_TYPE_HASH`
+    Hash = 1,
+    /// `BPF_MAP_TYPE_PERCPU_HASH`
+    PerCpuHash = 5,
+    /// `BPF_MAP_TYPE_PERCPU_ARRAY`
+    PerCpuArray = 6,
+    /// `BPF_MAP_TYPE_RINGBUF`
+    RingBuf = 27,
+}
+
+/// A map to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelMap {
+    /// Its symbol in the object.
+    pub name: String,
+    /// How it is kept.
+    pub kind: MapKind,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value (of each CPU's value, for per-CPU kinds).
+    pub value_size: u32,
+    /// Most entries; bytes for a ring buffer.
+    pub max_entries: u32,
+}
+
+/// Where a map of the script lives. Indices are into [`Layout::kernel_maps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapPlace {
+    /// In `.bss`: at this offset one word that says whether it has been set, then the value.
+    Global(u32),
+    /// The only element of a per-CPU array: the state, then one word that says whether it has been set.
+    PerCpuArray(u32),
+    /// One element a key.
+    Hash(u32),
+    /// One element a key and CPU.
+    PerCpuHash(u32),
+}
+
+/// What can go wrong while a probe runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SiteKind {
+    /// An event found no room in its ring buffer.
+    LostEvent,
+    /// A new key found no room in its map.
+    MapFull,
+    /// A divisor was zero.
+    DivisionByZero,
+}
+
+/// A place in the script where something can go wrong, with its counter in `.bss`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// What.
+    pub kind: SiteKind,
+    /// Where in the script.
+    pub span: Span,
+    /// Offset of its 64-bit counter in `.bss`.
+    pub counter: u32,
+}
+
+/// Offset in `.bss` of the time tracing started: nanoseconds since boot (`CLOCK_BOOTTIME`), written by user space.
+pub const START_TIME: u32 = 0;
+/// Offset in `.bss` of the child's process id, written by user space.
+pub const CHILD_PID: u32 = 8;
+const FIRST_FREE: u32 = 16;
+
+/// Sizes that the command line or the script may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Most entries of a keyed map.
+    pub max_map_keys: u32,
+    /// Bytes of the ring buffer for printed records; a power of two, at least a page.
+    pub data_ring: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { max_map_keys: 4096, data_ring: 2 << 20 }
+    }
+}
+
+/// Control events are few and small, but none may be lost to a flood of them.
+const CONTROL_RING: u32 = 256 << 10;
+
+/// Where everything of one program lies.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// A place for each map of the script, by [`MapId`].
+    pub places: Vec<MapPlace>,
+    /// The maps to create.
+    pub kernel_maps: Vec<KernelMap>,
+    /// Bytes of `.bss`.
+    pub bss_size: u32,
+    /// Where something can go wrong.
+    pub sites: Vec<Site>,
+    /// The ring buffer of printed records.
+    pub data_ring: Option<u32>,
+    /// The ring buffer of control events.
+    pub control_ring: Option<u32>,
+    /// A per-CPU array with one element a program, for values too large for the stack.
+    pub scratch: Option<u32>,
+    sizes: Sizes,
+    /// Offset and size of a stretch of `.bss` that nobody writes.
+    zeros: Option<(u32, u32)>,
+}
+
+impl Layout {
+    /// Places the maps of a program.
+    pub fn new(program: &Program, sizes: Sizes) -> Self {
+        let mut layout = Self {
+            places: Vec::new(),
+            kernel_maps: Vec::new(),
+            bss_size: FIRST_FREE,
+            sites: Vec::new(),
+            data_ring: None,
+            control_ring: None,
+            scratch: None,
+            sizes,
+            zeros: None,
+        };
+        for map in &program.maps {
+            let place = layout.place(map);
+            layout.places.push(place);
+        }
+        layout
+    }
+
+    fn place(&mut self, map: &Map) -> MapPlace {
+        let value_size = map.value.slot_size();
+        let per_cpu = matches!(map.value, Type::Aggregate(_));
+        let name = format!("AT_{}", map.name);
+        match (&map.key, per_cpu) {
+            (None, false) => MapPlace::Global(self.reserve_bss(8 + value_size)),
+            (None, true) => {
+                let kind = MapKind::PerCpuArray;
+                MapPlace::PerCpuArray(self.add_map(name, kind, 4, value_size + 8, 1))
+            }
+            (Some(_), per_cpu) => {
+                let kind = if per_cpu { MapKind::PerCpuHash } else { MapKind::Hash };
+                let index = self.add_map(name, kind, map.key_size(), value_size, self.sizes.max_map_keys);
+                if per_cpu { MapPlace::PerCpuHash(index) } else { MapPlace::Hash(index) }
+            }
+        }
+    }
+
+    fn add_map(&mut self, name: String, kind: MapKind, key_size: u32, value_size: u32, max_entries: u32) -> u32 {
+        self.kernel_maps.push(KernelMap { name, kind, key_size, value_size, max_entries });
+        self.kernel_maps.len() as u32 - 1
+    }
+
+    fn reserve_bss(&mut self, bytes: u32) -> u32 {
+        let offset = self.bss_size;
+        self.bss_size += bytes.next_multiple_of(8);
+        offset
+    }
+
+    /// The place of a map of the script.
+    pub fn of(&self, map: MapId) -> MapPlace {
+        self.places[map.index()]
+    }
+
+    /// The ring buffer of printed records, which a first use creates.
+    pub fn use_data_ring(&mut self) -> u32 {
+        match self.data_ring {
+            Some(ring) => ring,
+            None => {
+                let ring = self.add_ring("ring_data", self.sizes.data_ring);
+                self.data_ring = Some(ring);
+                ring
+            }
+        }
+    }
+
+    /// The ring buffer of control events, which a first use creates.
+    pub fn use_control_ring(&mut self) -> u32 {
+        match self.control_ring {
+            Some(ring) => ring,
+            None => {
+                let ring = self.add_ring("ring_control", CONTROL_RING);
+                self.control_ring = Some(ring);
+                ring
+            }
+        }
+    }
+
+    fn add_ring(&mut self, name: &str, bytes: u32) -> u32 {
+        self.add_map(name.to_owned(), MapKind::RingBuf, 0, 0, bytes)
+    }
+
+    /// The scratch map, grown to `bytes` a program.
+    pub fn use_scratch(&mut self, programs: u32, bytes: u32) -> u32 {
+        let index = match self.scratch {
+            Some(index) => index,
+            None => {
+                let index = self.add_map("scratch".to_owned(), MapKind::PerCpuArray, 4, 0, programs);
+                self.scratch = Some(index);
+                index
+            }
+        };
+        let map = &mut self.kernel_maps[index as usize];
+        map.value_size = map.value_size.max(bytes);
+        map.max_entries = map.max_entries.max(programs);
+        index
+    }
+
+    /// The offset in `.bss` of `bytes` zeros.
+    pub fn use_zeros(&mut self, bytes: u32) -> u32 {
+        match self.zeros {
+            Some((offset, size)) if size >= bytes => offset,
+            _ => {
+                let offset = self.reserve_bss(bytes);
+                self.zeros = Some((offset, bytes));
+                offset
+            }
+        }
+    }
+
+    /// The number of the site at `span`, which a first use creates.
+    pub fn use_site(&mut self, kind: SiteKind, span: Span) -> u32 {
+        let known = self.sites.iter().position(|site| site.kind == kind && site.span == span);
+        known.unwrap_or_else(|| {
+            let counter = self.reserve_bss(8);
+            self.sites.push(Site { kind, span, counter });
+            self.sites.len() - 1
+        }) as u32
+    }
+}

@@ -1,0 +1,326 @@
+//! From a typed program to Cranelift IR, one function a program.
+//!
+//! Every value is 64 bits wide here, sign- or zero-extended as its type says. Guarded values (an index, a pointer that
+//! may be null) are laundered between computing and checking them, so that the mid-end cannot separate the check from
+//! the access that relies on it; see [`Lowering::launder`].
+
+mod aggregate;
+mod event;
+mod expr;
+mod map;
+mod memory;
+mod stmt;
+mod text;
+
+use crate::helpers::Helper;
+use crate::layout::Layout;
+use crate::symbol::{Section, Symbol};
+use cranelift_codegen::ir::{
+    self, AbiParam, ExtFuncData, ExternalName, GlobalValueData, InstBuilder, MemFlagsData, Signature, SourceLoc,
+    UserExternalName, Value, condcodes::IntCC, types,
+};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use hashbrown::HashMap;
+use lang::span::Span;
+use lang::target::{Context, Features, Target};
+use lang::typed;
+use memory::Memory;
+
+/// One program to be: a probe's body for the attach points that see their event the same way.
+pub struct Unit<'a> {
+    /// The probe.
+    pub probe: &'a typed::Probe,
+    /// How the event is seen.
+    pub context: &'a Context,
+    /// What `probe` says.
+    pub name: &'a str,
+    /// The number of the program in its object.
+    pub number: u32,
+    /// How many programs the object has.
+    pub programs: u32,
+}
+
+/// A lowered program.
+pub struct Lowered {
+    /// The function.
+    pub func: ir::Function,
+    /// Where its instructions come from: a source location is an index here.
+    pub spans: Vec<Span>,
+}
+
+/// Lowers one program.
+pub fn lower(unit: &Unit<'_>, program: &typed::Program, layout: &mut Layout, target: &dyn Target) -> Lowered {
+    // Whether scratch memory is needed shows only at the end, and it must be had at the start: then do it again.
+    match attempt(unit, program, layout, target, false) {
+        Ok(lowered) => lowered,
+        Err(NeedsScratch) => match attempt(unit, program, layout, target, true) {
+            Ok(lowered) => lowered,
+            Err(NeedsScratch) => unreachable!("with scratch memory at hand nobody asks for it"),
+        },
+    }
+}
+
+struct NeedsScratch;
+
+fn attempt(
+    unit: &Unit<'_>,
+    program: &typed::Program,
+    layout: &mut Layout,
+    target: &dyn Target,
+    with_scratch: bool,
+) -> Result<Lowered, NeedsScratch> {
+    let name = ir::UserFuncName::user(0, unit.number);
+    let mut signature = Signature::new(CallConv::SystemV);
+    signature.params.push(AbiParam::new(types::I64));
+    signature.returns.push(AbiParam::new(types::I64));
+    let mut func = ir::Function::with_name_signature(name, signature);
+    let mut builder_context = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut func, &mut builder_context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let event = builder.block_params(entry)[0];
+    let mut lowering = Lowering {
+        unit,
+        program,
+        layout,
+        target,
+        features: target.features(),
+        event,
+        builder,
+        variables: Vec::new(),
+        known: vec![HashMap::new()],
+        helpers: HashMap::new(),
+        globals: HashMap::new(),
+        spans: Vec::new(),
+        memory: Memory::default(),
+        returned: false,
+    };
+    lowering.begin_memory(with_scratch);
+    lowering.guard();
+    lowering.body();
+    let needs_scratch = lowering.end_memory() && !with_scratch;
+    let Lowering { spans, mut builder, .. } = lowering;
+    builder.seal_all_blocks();
+    builder.finalize(TargetFrontendConfig {
+        default_call_conv: CallConv::SystemV,
+        pointer_width: target_lexicon::PointerWidth::U64,
+        page_size_align_log2: 12,
+    });
+    match needs_scratch {
+        true => Err(NeedsScratch),
+        false => Ok(Lowered { func, spans }),
+    }
+}
+
+/// A value that stays the same while a program runs, so that one computation serves all uses it dominates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stable {
+    PidTgid,
+    UidGid,
+    Cpu,
+    Task,
+    /// A pointer in the context's word at this offset.
+    EventWord(u32),
+}
+
+struct Lowering<'a, 'f> {
+    unit: &'a Unit<'a>,
+    program: &'a typed::Program,
+    layout: &'a mut Layout,
+    target: &'a dyn Target,
+    features: Features,
+    /// The program's argument.
+    event: Value,
+    builder: FunctionBuilder<'f>,
+    variables: Vec<memory::VarPlace>,
+    /// Stable values by the branch that is being lowered, innermost last.
+    known: Vec<HashMap<Stable, Value>>,
+    helpers: HashMap<Helper, ir::FuncRef>,
+    globals: HashMap<Symbol, ir::GlobalValue>,
+    spans: Vec<Span>,
+    memory: Memory,
+    /// The block being filled has returned; what follows is never run.
+    returned: bool,
+}
+
+/// Memory accesses here never trap and are aligned. They must not move across the checks that make them valid, so the
+/// flag that allows moving is never set.
+fn flags() -> MemFlagsData {
+    MemFlagsData::trusted()
+}
+
+impl Lowering<'_, '_> {
+    /// The whole program after its guard.
+    fn body(&mut self) {
+        let probe = self.unit.probe;
+        self.declare_variables();
+        if let Some(predicate) = &probe.predicate {
+            self.at(predicate.span);
+            let (go_on, leave) = (self.builder.create_block(), self.builder.create_block());
+            self.branch(predicate, go_on, leave);
+            self.builder.switch_to_block(leave);
+            self.leave();
+            self.resume(go_on);
+        }
+        self.stmts(&probe.body);
+        if !self.returned {
+            self.leave();
+        }
+    }
+
+    /// Passes over events that are not meant: other system calls.
+    fn guard(&mut self) {
+        let Some(guard) = &self.unit.context.guard else { return };
+        self.at(self.unit.probe.span);
+        let number = self.read_access(&guard.number);
+        self.leave_unless(IntCC::Equal, number, i64::from(guard.expected));
+        if let Some((offset, mask)) = guard.compat
+            && self.features.current_task_btf
+        {
+            let task = self.current_task();
+            let status = self.builder.ins().uload32(flags(), task, offset as i32);
+            let mask = self.int(i64::from(mask));
+            let compat = self.builder.ins().band(status, mask);
+            self.leave_unless(IntCC::Equal, compat, 0);
+        }
+    }
+
+    /// Returns from the program if the comparison fails.
+    fn leave_unless(&mut self, condition: IntCC, value: Value, constant: i64) {
+        let (go_on, leave) = (self.builder.create_block(), self.builder.create_block());
+        let holds = self.compare(condition, value, constant);
+        self.builder.ins().brif(holds, go_on, &[], leave, &[]);
+        self.builder.switch_to_block(leave);
+        self.leave();
+        self.resume(go_on);
+    }
+
+    /// Ends the program.
+    fn leave(&mut self) {
+        let zero = self.int(0);
+        self.builder.ins().return_(&[zero]);
+        self.returned = true;
+    }
+
+    /// Goes on in `block`, which has been jumped to.
+    fn resume(&mut self, block: ir::Block) {
+        self.builder.switch_to_block(block);
+        self.returned = false;
+    }
+
+    /// What follows comes from `span`.
+    fn at(&mut self, span: Span) {
+        if self.spans.last() != Some(&span) {
+            self.spans.push(span);
+        }
+        self.builder.set_srcloc(SourceLoc::new(self.spans.len() as u32 - 1));
+    }
+
+    fn int(&mut self, value: i64) -> Value {
+        self.builder.ins().iconst(types::I64, value)
+    }
+
+    fn compare(&mut self, condition: IntCC, value: Value, constant: i64) -> Value {
+        let constant = self.int(constant);
+        self.builder.ins().icmp(condition, value, constant)
+    }
+
+    /// The same value under a name of its own, which the mid-end can neither merge with another nor see through.
+    ///
+    /// The verifier knows of a register only what was checked on that very register. The first result of an addition
+    /// of zero with overflow is a move that the mid-end leaves alone, because the instruction has two results.
+    fn launder(&mut self, value: Value) -> Value {
+        let zero = self.int(0);
+        self.builder.ins().uadd_overflow(value, zero).0
+    }
+
+    /// Runs `lower` for a branch: what becomes known in it is not known after it.
+    fn in_branch<T>(&mut self, lower: impl FnOnce(&mut Self) -> T) -> T {
+        self.known.push(HashMap::new());
+        let result = lower(self);
+        self.known.pop();
+        result
+    }
+
+    /// The stable value, computed where it is not known yet.
+    fn stable(&mut self, which: Stable, compute: impl FnOnce(&mut Self) -> Value) -> Value {
+        if let Some(value) = self.known.iter().rev().find_map(|known| known.get(&which)) {
+            return *value;
+        }
+        let value = compute(self);
+        if let Some(known) = self.known.last_mut() {
+            known.insert(which, value);
+        }
+        value
+    }
+
+    /// The current task, as a pointer whose target the verifier knows.
+    fn current_task(&mut self) -> Value {
+        self.stable(Stable::Task, |this| this.call(Helper::GetCurrentTaskBtf, &[]))
+    }
+
+    /// Calls a helper.
+    fn call(&mut self, helper: Helper, args: &[Value]) -> Value {
+        let func = match self.helpers.get(&helper) {
+            Some(func) => *func,
+            None => {
+                let mut signature = Signature::new(CallConv::SystemV);
+                signature.params.extend(args.iter().map(|_| AbiParam::new(types::I64)));
+                signature.returns.push(AbiParam::new(types::I64));
+                let signature = self.builder.import_signature(signature);
+                let name = UserExternalName::from(Symbol::Helper(helper.number()));
+                let name = self.builder.func.declare_imported_user_function(name);
+                let func = self.builder.import_function(ExtFuncData {
+                    name: ExternalName::user(name),
+                    signature,
+                    colocated: false,
+                    patchable: false,
+                });
+                self.helpers.insert(helper, func);
+                func
+            }
+        };
+        let call = self.builder.ins().call(func, args);
+        self.builder.inst_results(call)[0]
+    }
+
+    /// The address of a map or of `.bss`.
+    fn symbol(&mut self, symbol: Symbol) -> Value {
+        let global = match self.globals.get(&symbol) {
+            Some(global) => *global,
+            None => {
+                let name = self.builder.func.declare_imported_user_function(symbol.into());
+                let global = self.builder.create_global_value(GlobalValueData::Symbol {
+                    name: ExternalName::user(name),
+                    offset: 0.into(),
+                    colocated: false,
+                    tls: false,
+                });
+                self.globals.insert(symbol, global);
+                global
+            }
+        };
+        self.builder.ins().symbol_value(types::I64, global)
+    }
+
+    fn map_pointer(&mut self, map: u32) -> Value {
+        self.symbol(Symbol::Map(map))
+    }
+
+    fn bss(&mut self) -> Value {
+        self.symbol(Symbol::Data(Section::Bss))
+    }
+}
+
+/// A variable of Cranelift's front end for a scalar of the script.
+fn scalar_variable(builder: &mut FunctionBuilder<'_>) -> Variable {
+    builder.declare_var(types::I64)
+}
+
+impl Lowering<'_, '_> {
+    fn jump(&mut self, block: ir::Block) {
+        self.builder.ins().jump(block, &[]);
+    }
+}

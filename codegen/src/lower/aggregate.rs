@@ -1,0 +1,218 @@
+//! Aggregations: how a value is taken into the state that each CPU keeps for itself.
+//!
+//! The state is a few words (see `lang::types::Aggregate::words`), updated in place without atomics, because no other
+//! CPU touches it.
+
+use super::Lowering;
+use super::memory::Addr;
+use crate::layout::{MapPlace, SiteKind};
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use lang::span::Span;
+use lang::typed::{Expr, MapId};
+use lang::types::{Aggregate, Type, hist_buckets};
+
+impl Lowering<'_, '_> {
+    /// `@map[keys] = aggregate(value)`.
+    pub fn gather(&mut self, map: MapId, keys: &[Expr], value: Option<&Expr>, span: Span) {
+        let Type::Aggregate(aggregate) = self.program.maps[map.index()].value else {
+            unreachable!("checked: the map holds an aggregation")
+        };
+        let value = value.map(|value| self.scalar(value));
+        self.at(span);
+        match self.layout.of(map) {
+            MapPlace::PerCpuArray(kernel_map) => {
+                let key = self.temporary(8);
+                let zero = self.int(0);
+                self.store_word(zero, key);
+                let found = self.lookup(kernel_map, key);
+                let (there, done) = (self.builder.create_block(), self.builder.create_block());
+                let is_there = self.compare(IntCC::NotEqual, found, 0);
+                self.builder.ins().brif(is_there, there, &[], done, &[]);
+                self.builder.switch_to_block(there);
+                self.take(aggregate, Addr::new(found), value);
+                let one = self.int(1);
+                self.store_word(one, Addr::new(found).plus(aggregate.words() * 8));
+                self.builder.ins().jump(done, &[]);
+                self.builder.switch_to_block(done);
+            }
+            MapPlace::PerCpuHash(kernel_map) => self.gather_keyed(map, kernel_map, keys, aggregate, value, span),
+            MapPlace::Global(_) | MapPlace::Hash(_) => unreachable!("aggregations are kept per CPU"),
+        }
+    }
+
+    /// Updates in place; a new key is first inserted with zeros.
+    fn gather_keyed(
+        &mut self,
+        map: MapId,
+        kernel_map: u32,
+        keys: &[Expr],
+        aggregate: Aggregate,
+        value: Option<Value>,
+        span: Span,
+    ) {
+        let key = self.key(map, keys);
+        self.at(span);
+        let [there, missing, lost, done] = [(); 4].map(|()| self.builder.create_block());
+        let address = self.builder.append_block_param(there, types::I64);
+        let found = self.lookup(kernel_map, key);
+        let is_there = self.compare(IntCC::NotEqual, found, 0);
+        self.builder.ins().brif(is_there, there, &[found.into()], missing, &[]);
+
+        self.builder.switch_to_block(missing);
+        let zeros = self.layout.use_zeros(aggregate.words() * 8);
+        let bss = self.bss();
+        let zeros = self.address(Addr::new(bss).plus(zeros));
+        // It fails when another CPU was first, which is as good, or when the map is full: the next lookup tells.
+        self.insert_new(kernel_map, key, zeros);
+        let found = self.lookup(kernel_map, key);
+        let is_there = self.compare(IntCC::NotEqual, found, 0);
+        self.builder.ins().brif(is_there, there, &[found.into()], lost, &[]);
+
+        self.builder.switch_to_block(lost);
+        self.in_branch(|this| this.report_site(SiteKind::MapFull, span));
+        self.builder.ins().jump(done, &[]);
+
+        self.builder.switch_to_block(there);
+        self.take(aggregate, Addr::new(address), value);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// Takes one value into the state at `state`.
+    fn take(&mut self, aggregate: Aggregate, state: Addr, value: Option<Value>) {
+        let one = self.int(1);
+        let value = value.unwrap_or(one);
+        match aggregate {
+            Aggregate::Count | Aggregate::Sum { .. } => self.add_to(state, value),
+            Aggregate::Avg { .. } | Aggregate::Stats { .. } => {
+                self.add_to(state, value);
+                self.add_to(state.plus(8), one);
+            }
+            Aggregate::Min { signed } => {
+                let less = if signed { IntCC::SignedLessThan } else { IntCC::UnsignedLessThan };
+                self.keep_extreme(state, value, less);
+            }
+            Aggregate::Max { signed } => {
+                let more = if signed { IntCC::SignedGreaterThan } else { IntCC::UnsignedGreaterThan };
+                self.keep_extreme(state, value, more);
+            }
+            Aggregate::Hist { bits } => {
+                let index = self.hist_index(value, bits);
+                self.count_bucket(state, index, hist_buckets(bits));
+            }
+            Aggregate::LHist { min, max, step } => {
+                let index = self.lhist_index(value, min, max, step, aggregate.words());
+                self.count_bucket(state, index, aggregate.words());
+            }
+        }
+    }
+
+    fn add_to(&mut self, at: Addr, value: Value) {
+        let old = self.load_word(at);
+        let new = self.builder.ins().iadd(old, value);
+        self.store_word(new, at);
+    }
+
+    fn keep_extreme(&mut self, state: Addr, value: Value, better: IntCC) {
+        let [compare, keep, done] = [(); 3].map(|()| self.builder.create_block());
+        let is_set = self.load_word(state.plus(8));
+        let is_set = self.compare(IntCC::NotEqual, is_set, 0);
+        self.builder.ins().brif(is_set, compare, &[], keep, &[]);
+        self.builder.switch_to_block(compare);
+        let old = self.load_word(state);
+        let is_better = self.builder.ins().icmp(better, value, old);
+        self.builder.ins().brif(is_better, keep, &[], done, &[]);
+        self.builder.switch_to_block(keep);
+        self.store_word(value, state);
+        let one = self.int(1);
+        self.store_word(one, state.plus(8));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// Adds one to a bucket. An index out of range, which only values outside the buckets give, counts in bucket 0.
+    fn count_bucket(&mut self, state: Addr, index: Value, buckets: u32) {
+        let index = self.launder(index);
+        let (inside, count) = (self.builder.create_block(), self.builder.create_block());
+        let offset = self.builder.append_block_param(count, types::I64);
+        let is_inside = self.compare(IntCC::UnsignedLessThan, index, i64::from(buckets));
+        let zero = self.int(0);
+        self.builder.ins().brif(is_inside, inside, &[], count, &[zero.into()]);
+        self.builder.switch_to_block(inside);
+        let three = self.int(3);
+        let bytes = self.builder.ins().ishl(index, three);
+        self.builder.ins().jump(count, &[bytes.into()]);
+        self.builder.switch_to_block(count);
+        let base = self.address(state);
+        let bucket = self.builder.ins().iadd(base, offset);
+        let one = self.int(1);
+        self.add_to(Addr::new(bucket), one);
+    }
+
+    /// The bucket of a power-of-two histogram; out of range for a negative value.
+    fn hist_index(&mut self, value: Value, bits: u8) -> Value {
+        // 64 - clz is 0 for 0, 1 for 1, p + 1 for a value whose highest bit is p, and 64 for a negative one.
+        let zeros = self.builder.ins().clz(value);
+        if bits == 0 {
+            let most = self.int(65);
+            return self.builder.ins().isub(most, zeros);
+        }
+        let [exact, split, done] = [(); 3].map(|()| self.builder.create_block());
+        let result = self.builder.append_block_param(done, types::I64);
+        let is_small = self.compare(IntCC::UnsignedLessThan, value, 1 << bits);
+        self.builder.ins().brif(is_small, exact, &[], split, &[]);
+
+        self.builder.switch_to_block(exact);
+        let one = self.int(1);
+        let index = self.builder.ins().iadd(value, one);
+        self.builder.ins().jump(done, &[index.into()]);
+
+        // With p the highest bit: 1 + ((p - bits + 1) << bits) + the `bits` bits below the highest.
+        self.builder.switch_to_block(split);
+        let bits = i64::from(bits);
+        let shift_base = self.int(63 - bits);
+        let shift = self.builder.ins().isub(shift_base, zeros);
+        let below = self.builder.ins().ushr(value, shift);
+        let mask = self.int((1 << bits) - 1);
+        let below = self.builder.ins().band(below, mask);
+        let one = self.int(1);
+        let power = self.builder.ins().iadd(shift, one);
+        let width = self.int(bits);
+        let power = self.builder.ins().ishl(power, width);
+        let index = self.builder.ins().iadd(power, below);
+        let index = self.builder.ins().iadd(index, one);
+        self.builder.ins().jump(done, &[index.into()]);
+        self.builder.switch_to_block(done);
+        result
+    }
+
+    fn lhist_index(&mut self, value: Value, min: u64, max: u64, step: u64, words: u32) -> Value {
+        let [low, not_low, high, middle, done] = [(); 5].map(|()| self.builder.create_block());
+        let result = self.builder.append_block_param(done, types::I64);
+        let is_low = self.compare(IntCC::SignedLessThan, value, min as i64);
+        self.builder.ins().brif(is_low, low, &[], not_low, &[]);
+        self.builder.switch_to_block(not_low);
+        let is_high = self.compare(IntCC::SignedGreaterThanOrEqual, value, max as i64);
+        self.builder.ins().brif(is_high, high, &[], middle, &[]);
+
+        self.builder.switch_to_block(low);
+        let first = self.int(0);
+        self.builder.ins().jump(done, &[first.into()]);
+        self.builder.switch_to_block(high);
+        let last = self.int(i64::from(words) - 1);
+        self.builder.ins().jump(done, &[last.into()]);
+
+        self.builder.switch_to_block(middle);
+        let min = self.int(min as i64);
+        let above = self.builder.ins().isub(value, min);
+        let step = self.int(step as i64);
+        // A divisor that the mid-end can see becomes a multiplication, which gains nothing here.
+        let step = self.launder(step);
+        let index = self.builder.ins().udiv(above, step);
+        let one = self.int(1);
+        let index = self.builder.ins().iadd(index, one);
+        self.builder.ins().jump(done, &[index.into()]);
+        self.builder.switch_to_block(done);
+        result
+    }
+}

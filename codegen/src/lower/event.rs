@@ -1,0 +1,104 @@
+//! Records for user space, and the counters of what could not be sent.
+
+use super::Lowering;
+use super::memory::Addr;
+use crate::event::{CONTROL_SIZE, Control, DATA_HEADER};
+use crate::helpers::Helper;
+use crate::layout::SiteKind;
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use lang::span::Span;
+use lang::typed::{Expr, FormatId};
+use lang::types::Type;
+
+/// `BPF_RB_PROD_POS` of `bpf_ringbuf_query` (include/uapi/linux/bpf.h).
+const PRODUCER_POSITION: i64 = 3;
+
+impl Lowering<'_, '_> {
+    /// Sends the values of a format, written straight into the ring buffer.
+    pub fn print(&mut self, format: FormatId, args: &[Expr], span: Span) {
+        let types = &self.program.formats[format.index()].args;
+        // Numbers first: computing them may branch, and nothing may leave the program while a record is open.
+        let numbers: Vec<Option<Value>> = args.iter().map(|arg| arg.ty.is_scalar().then(|| self.scalar(arg))).collect();
+        self.at(span);
+        let size = DATA_HEADER + types.iter().map(Type::slot_size).sum::<u32>();
+        let ring = self.layout.use_data_ring();
+        self.with_record(ring, size, span, |this, record| {
+            let header = this.int(i64::from(format.0));
+            this.store_word(header, record);
+            let mut to = record.plus(DATA_HEADER);
+            for ((arg, ty), number) in args.iter().zip(types).zip(numbers) {
+                match (number, ty) {
+                    (Some(number), _) => this.store_word(number, to),
+                    (None, Type::Str(size)) => this.store_text_unpadded(arg, *size, to),
+                    (None, ty) => this.store(arg, ty, to),
+                }
+                to = to.plus(ty.slot_size());
+            }
+        });
+    }
+
+    /// Sends a control record.
+    pub fn control(&mut self, kind: Control, number: u32, arguments: [Value; 2], span: Span) {
+        self.at(span);
+        let ring = self.layout.use_control_ring();
+        let position = self.data_position();
+        self.with_record(ring, CONTROL_SIZE, span, |this, record| {
+            let head = this.int(i64::from(number) << 32 | kind as i64);
+            this.store_word(head, record);
+            this.store_word(position, record.plus(8));
+            this.store_word(arguments[0], record.plus(16));
+            this.store_word(arguments[1], record.plus(24));
+        });
+    }
+
+    /// How far the data ring has been filled: the record belongs behind all that was sent before.
+    fn data_position(&mut self) -> Value {
+        let ring = self.layout.use_data_ring();
+        let ring = self.map_pointer(ring);
+        let what = self.int(PRODUCER_POSITION);
+        self.call(Helper::RingbufQuery, &[ring, what])
+    }
+
+    /// Reserves a record, lets `fill` write it and commits it; counts it as lost if there is no room.
+    fn with_record(&mut self, ring: u32, size: u32, span: Span, fill: impl FnOnce(&mut Self, Addr)) {
+        let [room, full, done] = [(); 3].map(|()| self.builder.create_block());
+        let map = self.map_pointer(ring);
+        let (bytes, zero) = (self.int(i64::from(size)), self.int(0));
+        let record = self.call(Helper::RingbufReserve, &[map, bytes, zero]);
+        let record = self.launder(record);
+        let is_room = self.compare(IntCC::NotEqual, record, 0);
+        self.builder.ins().brif(is_room, room, &[], full, &[]);
+        self.builder.switch_to_block(full);
+        self.in_branch(|this| this.count_site(SiteKind::LostEvent, span));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(room);
+        self.in_branch(|this| fill(this, Addr::new(record)));
+        self.at(span);
+        let zero = self.int(0);
+        self.call(Helper::RingbufSubmit, &[record, zero]);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// Adds one to a site's counter; the site's number and the count before.
+    fn count_site(&mut self, kind: SiteKind, span: Span) -> (u32, Value) {
+        let site = self.layout.use_site(kind, span);
+        let counter = self.layout.sites[site as usize].counter;
+        let bss = self.bss();
+        let one = self.int(1);
+        (site, self.atomic_add(Addr::new(bss).plus(counter), one))
+    }
+
+    /// Counts that something went wrong, and tells user space the first time.
+    pub fn report_site(&mut self, kind: SiteKind, span: Span) {
+        let (site, before) = self.count_site(kind, span);
+        let (first, done) = (self.builder.create_block(), self.builder.create_block());
+        let is_first = self.compare(IntCC::Equal, before, 0);
+        self.builder.ins().brif(is_first, first, &[], done, &[]);
+        self.builder.switch_to_block(first);
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        self.in_branch(|this| this.control(Control::Site, site, [zero, zero], span));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+}

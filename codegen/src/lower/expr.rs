@@ -1,0 +1,441 @@
+//! Expressions: a scalar becomes a value, anything else is stored where it is wanted.
+
+use super::memory::{Addr, VarPlace};
+use super::{Lowering, Stable, flags};
+use crate::helpers::Helper;
+use crate::layout::{CHILD_PID, START_TIME, SiteKind};
+use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
+use lang::ast::{BinaryOp, UnaryOp};
+use lang::builtins::{BuiltinId, COMM_LEN};
+use lang::target::{Access, Base};
+use lang::typed::{Expr, ExprKind};
+use lang::types::{IntType, Type};
+
+impl Lowering<'_, '_> {
+    /// The value of a scalar expression.
+    pub fn scalar(&mut self, expr: &Expr) -> Value {
+        debug_assert!(expr.ty.is_scalar(), "{} is not a scalar", expr.ty);
+        match &expr.kind {
+            ExprKind::Int(value) => self.int(*value),
+            ExprKind::Var(var) => match self.variables[var.index()] {
+                VarPlace::Register(variable) => self.builder.use_var(variable),
+                VarPlace::Stack(_) | VarPlace::Scratch(_) => unreachable!("checked: a scalar variable"),
+            },
+            ExprKind::MapGet(map, keys) => self.map_get(*map, keys),
+            ExprKind::Delete(map, keys) => self.map_delete(*map, keys, expr.span),
+            ExprKind::Builtin(id) => self.builtin(*id),
+            ExprKind::EventField(index) => {
+                let access = self.field(*index).access;
+                self.read_access(&access)
+            }
+            ExprKind::EventArg(number) => {
+                let access = self.unit.context.args[usize::from(*number)];
+                self.read_access(&access)
+            }
+            ExprKind::Unary(op, operand) => self.unary(*op, operand, &expr.ty),
+            ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..) => self.truth(expr),
+            ExprKind::Binary(op, left, right) if op.is_comparison() => self.comparison(*op, left, right),
+            ExprKind::Binary(op, left, right) => self.arithmetic(*op, left, right, expr),
+            ExprKind::Ternary(cond, yes, no) => self.choose(cond, |this| this.scalar(yes), |this| this.scalar(no)),
+            ExprKind::Cast(value) => {
+                let from = self.scalar(value);
+                self.convert(from, &expr.ty)
+            }
+            ExprKind::StepVar { var, step, postfix } => {
+                let VarPlace::Register(variable) = self.variables[var.index()] else {
+                    unreachable!("checked: a scalar variable")
+                };
+                let old = self.builder.use_var(variable);
+                let step = self.int(*step);
+                let new = self.builder.ins().iadd(old, step);
+                let new = self.convert(new, &self.unit.probe.vars[var.index()].ty.clone());
+                self.builder.def_var(variable, new);
+                if *postfix { old } else { new }
+            }
+            ExprKind::StepMap { map, keys, step, postfix } => {
+                let delta = self.int(*step);
+                let old = self.map_add(*map, keys, delta, expr.span);
+                if *postfix { old } else { self.builder.ins().iadd(old, delta) }
+            }
+            ExprKind::Str(_) | ExprKind::Tuple(_) | ExprKind::ReadStr { .. } => {
+                unreachable!("checked: texts and tuples are not scalars")
+            }
+        }
+    }
+
+    /// Stores the value of any expression at `to`, in slot layout and with its padding zeroed, for a slot of type `ty`
+    /// (the expression's own, or one that is wider).
+    pub fn store(&mut self, expr: &Expr, ty: &Type, to: Addr) {
+        match (ty, &expr.ty) {
+            (Type::Tuple(types), _) => self.store_tuple(expr, types, to),
+            (Type::Str(size), _) => self.store_text(expr, *size, to),
+            _ if expr.ty.is_scalar() => {
+                let value = self.scalar(expr);
+                self.store_word(value, to);
+            }
+            _ => unreachable!("checked: a value of type {} has no slot", expr.ty),
+        }
+    }
+
+    fn store_tuple(&mut self, expr: &Expr, types: &[Type], to: Addr) {
+        let offsets = types.iter().scan(0, |at, ty| {
+            let offset = *at;
+            *at += ty.slot_size();
+            Some(offset)
+        });
+        match &expr.kind {
+            ExprKind::Tuple(items) => {
+                for ((item, ty), offset) in items.iter().zip(types).zip(offsets) {
+                    self.store(item, ty, to.plus(offset));
+                }
+            }
+            _ => self.store_whole(expr, &Type::Tuple(types.to_vec()), to),
+        }
+    }
+
+    /// Stores a value that is copied from somewhere as it is.
+    pub fn store_whole(&mut self, expr: &Expr, ty: &Type, to: Addr) {
+        match &expr.kind {
+            ExprKind::Var(var) => {
+                let from = self.variable_address(self.variables[var.index()]);
+                self.copy_widening(from, &expr.ty, to, ty);
+            }
+            ExprKind::MapGet(map, keys) => {
+                let (there, missing, done) =
+                    (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+                let from = self.map_address(*map, keys, there, missing);
+                self.copy_widening(Addr::new(from), &expr.ty, to, ty);
+                self.builder.ins().jump(done, &[]);
+                self.builder.switch_to_block(missing);
+                self.zero_value(ty, to);
+                self.builder.ins().jump(done, &[]);
+                self.builder.switch_to_block(done);
+            }
+            ExprKind::Ternary(cond, yes, no) => {
+                self.choose_unit(cond, |this| this.store(yes, ty, to), |this| this.store(no, ty, to));
+            }
+            _ => unreachable!("checked: {} is no text or tuple", expr.ty),
+        }
+    }
+
+    /// Copies between slots whose texts may differ in size.
+    fn copy_widening(&mut self, from: Addr, from_ty: &Type, to: Addr, ty: &Type) {
+        match (from_ty, ty) {
+            (Type::Tuple(old), Type::Tuple(new)) => {
+                let (mut from, mut to) = (from, to);
+                for (old, new) in old.iter().zip(new) {
+                    self.copy_widening(from, old, to, new);
+                    from = from.plus(old.slot_size());
+                    to = to.plus(new.slot_size());
+                }
+            }
+            _ => {
+                let size = from_ty.slot_size().min(ty.slot_size());
+                self.copy(from, to, size);
+                self.zero(to.plus(size), ty.slot_size() - size);
+            }
+        }
+    }
+
+    fn builtin(&mut self, id: BuiltinId) -> Value {
+        match id {
+            BuiltinId::Pid => {
+                let both = self.pid_tgid();
+                self.shifted(both, 32)
+            }
+            BuiltinId::Tid => {
+                let both = self.pid_tgid();
+                self.low_half(both)
+            }
+            BuiltinId::Uid => {
+                let both = self.uid_gid();
+                self.low_half(both)
+            }
+            BuiltinId::Gid => {
+                let both = self.uid_gid();
+                self.shifted(both, 32)
+            }
+            BuiltinId::Cpu => self.stable(Stable::Cpu, |this| this.call(Helper::GetSmpProcessorId, &[])),
+            BuiltinId::Nsecs => self.call(Helper::KtimeGetBootNs, &[]),
+            BuiltinId::Elapsed => {
+                let now = self.call(Helper::KtimeGetBootNs, &[]);
+                let bss = self.bss();
+                let start = self.load_word(Addr::new(bss).plus(START_TIME));
+                self.builder.ins().isub(now, start)
+            }
+            BuiltinId::Cpid => {
+                let bss = self.bss();
+                self.load_word(Addr::new(bss).plus(CHILD_PID))
+            }
+            BuiltinId::Comm | BuiltinId::Probe => unreachable!("checked: a text is no scalar"),
+            BuiltinId::Arg(number) => {
+                let access = self.unit.context.args[usize::from(number)];
+                self.read_access(&access)
+            }
+        }
+    }
+
+    fn pid_tgid(&mut self) -> Value {
+        self.stable(Stable::PidTgid, |this| this.call(Helper::GetCurrentPidTgid, &[]))
+    }
+
+    fn uid_gid(&mut self) -> Value {
+        self.stable(Stable::UidGid, |this| this.call(Helper::GetCurrentUidGid, &[]))
+    }
+
+    fn shifted(&mut self, value: Value, bits: i64) -> Value {
+        let bits = self.int(bits);
+        self.builder.ins().ushr(value, bits)
+    }
+
+    fn low_half(&mut self, value: Value) -> Value {
+        let half = self.builder.ins().ireduce(types::I32, value);
+        self.builder.ins().uextend(types::I64, half)
+    }
+
+    /// The field of `args` that has this index at the probe's first attach point.
+    pub fn field(&self, index: usize) -> &lang::target::Field {
+        let name = &self.unit.probe.points[0].context.fields[index].name;
+        let fields = &self.unit.context.fields;
+        fields.iter().find(|field| field.name == *name).expect("checked: every attach point has the field")
+    }
+
+    /// A value of the event.
+    pub fn read_access(&mut self, access: &Access) -> Value {
+        let offset = access.offset as i32;
+        let base = match access.base {
+            Base::Context => self.event,
+            Base::Btf { word } => self.event_word(word),
+            Base::Kernel { word } => return self.probe_read(word, access),
+        };
+        match (access.bytes, access.signed) {
+            (1, false) => self.builder.ins().uload8(types::I64, flags(), base, offset),
+            (1, true) => self.builder.ins().sload8(types::I64, flags(), base, offset),
+            (2, false) => self.builder.ins().uload16(types::I64, flags(), base, offset),
+            (2, true) => self.builder.ins().sload16(types::I64, flags(), base, offset),
+            (4, false) => self.builder.ins().uload32(flags(), base, offset),
+            (4, true) => self.builder.ins().sload32(flags(), base, offset),
+            _ => self.builder.ins().load(types::I64, flags(), base, offset),
+        }
+    }
+
+    /// A pointer that is an argument of the event.
+    fn event_word(&mut self, word: u32) -> Value {
+        self.stable(Stable::EventWord(word), |this| {
+            this.builder.ins().load(types::I64, flags(), this.event, word as i32)
+        })
+    }
+
+    fn probe_read(&mut self, word: u32, access: &Access) -> Value {
+        let mark = self.mark();
+        let to = self.temporary(8);
+        self.zero(to, 8);
+        let pointer = self.event_word(word);
+        let from = self.address(Addr { base: pointer, offset: access.offset as i32 });
+        let size = self.int(i64::from(access.bytes));
+        let to_pointer = self.address(to);
+        self.call(Helper::ProbeReadKernel, &[to_pointer, size, from]);
+        let value = self.load_word(to);
+        self.reset(mark);
+        match access.bytes {
+            8 => value,
+            bytes => self.convert(value, &Type::Int(IntType { bits: (bytes * 8) as u8, signed: access.signed })),
+        }
+    }
+
+    /// Cuts a value to a type and widens it again by the type's sign.
+    pub fn convert(&mut self, value: Value, ty: &Type) -> Value {
+        let narrow = match ty {
+            Type::Bool => {
+                let truth = self.compare(IntCC::NotEqual, value, 0);
+                return self.builder.ins().uextend(types::I64, truth);
+            }
+            Type::Int(IntType { bits: 8, .. }) => types::I8,
+            Type::Int(IntType { bits: 16, .. }) => types::I16,
+            Type::Int(IntType { bits: 32, .. }) => types::I32,
+            _ => return value,
+        };
+        let cut = self.builder.ins().ireduce(narrow, value);
+        match ty.is_signed() {
+            true => self.builder.ins().sextend(types::I64, cut),
+            false => self.builder.ins().uextend(types::I64, cut),
+        }
+    }
+
+    fn unary(&mut self, op: UnaryOp, operand: &Expr, ty: &Type) -> Value {
+        let value = self.scalar(operand);
+        let result = match op {
+            UnaryOp::Neg => self.builder.ins().ineg(value),
+            UnaryOp::BitNot => self.builder.ins().bnot(value),
+            UnaryOp::Not => {
+                let zero = self.compare(IntCC::Equal, value, 0);
+                return self.builder.ins().uextend(types::I64, zero);
+            }
+            UnaryOp::Deref | UnaryOp::AddressOf => unreachable!("checked: refused"),
+        };
+        self.convert(result, ty)
+    }
+
+    fn arithmetic(&mut self, op: BinaryOp, left: &Expr, right: &Expr, whole: &Expr) -> Value {
+        let a = self.scalar(left);
+        let b = self.scalar(right);
+        self.at(whole.span);
+        let signed = left.ty.is_signed() || right.ty.is_signed();
+        match op {
+            BinaryOp::Add => self.builder.ins().iadd(a, b),
+            BinaryOp::Sub => self.builder.ins().isub(a, b),
+            BinaryOp::Mul => self.builder.ins().imul(a, b),
+            BinaryOp::BitAnd => self.builder.ins().band(a, b),
+            BinaryOp::BitOr => self.builder.ins().bor(a, b),
+            BinaryOp::BitXor => self.builder.ins().bxor(a, b),
+            BinaryOp::Shl => self.builder.ins().ishl(a, b),
+            BinaryOp::Shr if left.ty.is_signed() => self.builder.ins().sshr(a, b),
+            BinaryOp::Shr => self.builder.ins().ushr(a, b),
+            BinaryOp::Div | BinaryOp::Rem => {
+                let constant = match right.kind {
+                    ExprKind::Int(value) => Some(value),
+                    _ => None,
+                };
+                self.divide(op == BinaryOp::Rem, a, b, signed, constant, whole)
+            }
+            _ => unreachable!("comparisons and logic are lowered elsewhere"),
+        }
+    }
+
+    /// Division; by zero it gives 1 and says so.
+    fn divide(&mut self, modulo: bool, a: Value, b: Value, signed: bool, by: Option<i64>, whole: &Expr) -> Value {
+        // A divisor that the mid-end can see becomes a multiplication, which gains nothing here.
+        let b = self.launder(b);
+        if by.is_some_and(|by| by != 0) {
+            return self.quotient(modulo, a, b, signed);
+        }
+        let (divide, zero, done) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let result = self.builder.append_block_param(done, types::I64);
+        let is_zero = self.compare(IntCC::Equal, b, 0);
+        self.builder.ins().brif(is_zero, zero, &[], divide, &[]);
+        self.builder.switch_to_block(divide);
+        let quotient = self.quotient(modulo, a, b, signed);
+        self.builder.ins().jump(done, &[quotient.into()]);
+        self.builder.switch_to_block(zero);
+        self.in_branch(|this| this.report_site(SiteKind::DivisionByZero, whole.span));
+        let one = self.int(1);
+        self.builder.ins().jump(done, &[one.into()]);
+        self.builder.switch_to_block(done);
+        result
+    }
+
+    fn quotient(&mut self, modulo: bool, a: Value, b: Value, signed: bool) -> Value {
+        match (modulo, signed) {
+            (false, true) => self.builder.ins().sdiv(a, b),
+            (false, false) => self.builder.ins().udiv(a, b),
+            (true, true) => self.builder.ins().srem(a, b),
+            (true, false) => self.builder.ins().urem(a, b),
+        }
+    }
+
+    fn comparison(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Value {
+        let flag = self.comparison_flag(op, left, right);
+        self.builder.ins().uextend(types::I64, flag)
+    }
+
+    /// A comparison as Cranelift's 8-bit truth.
+    fn comparison_flag(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Value {
+        if let Type::Str(_) = left.ty {
+            let difference = self.text_difference(left, right);
+            let condition = if op == BinaryOp::Eq { IntCC::Equal } else { IntCC::NotEqual };
+            return self.compare(condition, difference, 0);
+        }
+        let a = self.scalar(left);
+        let b = self.scalar(right);
+        let signed = left.ty.is_signed() || right.ty.is_signed();
+        let condition = match (op, signed) {
+            (BinaryOp::Eq, _) => IntCC::Equal,
+            (BinaryOp::Ne, _) => IntCC::NotEqual,
+            (BinaryOp::Lt, true) => IntCC::SignedLessThan,
+            (BinaryOp::Le, true) => IntCC::SignedLessThanOrEqual,
+            (BinaryOp::Gt, true) => IntCC::SignedGreaterThan,
+            (BinaryOp::Ge, true) => IntCC::SignedGreaterThanOrEqual,
+            (BinaryOp::Lt, false) => IntCC::UnsignedLessThan,
+            (BinaryOp::Le, false) => IntCC::UnsignedLessThanOrEqual,
+            (BinaryOp::Gt, false) => IntCC::UnsignedGreaterThan,
+            (BinaryOp::Ge, false) => IntCC::UnsignedGreaterThanOrEqual,
+            _ => unreachable!("only comparisons come here"),
+        };
+        self.builder.ins().icmp(condition, a, b)
+    }
+
+    /// Jumps to `yes` or `no` as the condition says. Both blocks are left to be filled.
+    pub fn branch(&mut self, cond: &Expr, yes: Block, no: Block) {
+        match &cond.kind {
+            ExprKind::Unary(UnaryOp::Not, operand) => self.branch(operand, no, yes),
+            ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
+                let more = self.builder.create_block();
+                match op {
+                    BinaryOp::And => self.branch(left, more, no),
+                    _ => self.branch(left, yes, more),
+                }
+                self.builder.switch_to_block(more);
+                self.in_branch(|this| this.branch(right, yes, no));
+            }
+            ExprKind::Binary(op, left, right) if op.is_comparison() => {
+                let flag = self.comparison_flag(*op, left, right);
+                self.builder.ins().brif(flag, yes, &[], no, &[]);
+            }
+            _ => {
+                let value = self.scalar(cond);
+                let flag = self.compare(IntCC::NotEqual, value, 0);
+                self.builder.ins().brif(flag, yes, &[], no, &[]);
+            }
+        }
+    }
+
+    /// A condition with branches in it as 0 or 1.
+    fn truth(&mut self, cond: &Expr) -> Value {
+        self.choose(cond, |this| this.int(1), |this| this.int(0))
+    }
+
+    fn choose(
+        &mut self,
+        cond: &Expr,
+        yes: impl FnOnce(&mut Self) -> Value,
+        no: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let (yes_block, no_block, done) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let result = self.builder.append_block_param(done, types::I64);
+        self.branch(cond, yes_block, no_block);
+        self.builder.switch_to_block(yes_block);
+        let value = self.in_branch(yes);
+        self.builder.ins().jump(done, &[value.into()]);
+        self.builder.switch_to_block(no_block);
+        let value = self.in_branch(no);
+        self.builder.ins().jump(done, &[value.into()]);
+        self.builder.switch_to_block(done);
+        result
+    }
+
+    fn choose_unit(&mut self, cond: &Expr, yes: impl FnOnce(&mut Self), no: impl FnOnce(&mut Self)) {
+        let (yes_block, no_block, done) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        self.branch(cond, yes_block, no_block);
+        self.builder.switch_to_block(yes_block);
+        self.in_branch(yes);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(no_block);
+        self.in_branch(no);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// The text of `comm` in memory whose target the verifier knows, if this kernel has it so.
+    pub fn task_comm(&mut self) -> Option<Addr> {
+        if !self.features.current_task_btf {
+            return None;
+        }
+        let offset = self.target.task_member("comm")?;
+        let task = self.current_task();
+        debug_assert_eq!(COMM_LEN % 8, 0);
+        Some(Addr::new(task).plus(offset))
+    }
+}

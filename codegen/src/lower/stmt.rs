@@ -1,0 +1,104 @@
+//! Statements.
+
+use super::Lowering;
+use super::memory::VarPlace;
+use crate::event::Control;
+use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
+
+impl Lowering<'_, '_> {
+    /// A list of statements; what follows one that leaves is not lowered.
+    pub fn stmts(&mut self, stmts: &[Stmt]) {
+        for stmt in stmts {
+            if self.returned {
+                return;
+            }
+            let mark = self.mark();
+            self.at(stmt.span);
+            self.stmt(stmt);
+            self.reset(mark);
+        }
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) {
+        let span = stmt.span;
+        match &stmt.kind {
+            StmtKind::Expr(expr) => self.effect(expr),
+            StmtKind::SetVar(var, value) => self.set_var(*var, value),
+            StmtKind::SetMap(map, keys, value) => self.map_set(*map, keys, value, span),
+            StmtKind::AddMap { map, keys, delta } => {
+                let delta = self.scalar(delta);
+                self.at(span);
+                self.map_add(*map, keys, delta, span);
+            }
+            StmtKind::Gather { map, keys, value } => self.gather(*map, keys, value.as_ref(), span),
+            StmtKind::If(cond, then, otherwise) => self.branches(cond, then, otherwise),
+            StmtKind::Print(format, args) => self.print(*format, args, span),
+            StmtKind::PrintMap { map, top, div } => {
+                let arguments = [self.int(*top as i64), self.int(*div as i64)];
+                self.control(Control::PrintMap, map.0, arguments, span);
+            }
+            StmtKind::Clear(map) => {
+                let zero = self.int(0);
+                self.control(Control::Clear, map.0, [zero, zero], span);
+            }
+            StmtKind::Zero(map) => {
+                let zero = self.int(0);
+                self.control(Control::Zero, map.0, [zero, zero], span);
+            }
+            StmtKind::Exit(code) => {
+                let code = self.scalar(code);
+                let zero = self.int(0);
+                self.control(Control::Exit, 0, [code, zero], span);
+                self.leave();
+            }
+            StmtKind::Return => self.leave(),
+        }
+    }
+
+    /// An expression whose value nobody wants.
+    fn effect(&mut self, expr: &Expr) {
+        match &expr.kind {
+            _ if expr.ty.is_scalar() => {
+                self.scalar(expr);
+            }
+            // Texts and tuples have no effect of their own, but their parts may.
+            ExprKind::Tuple(items) => items.iter().for_each(|item| self.effect(item)),
+            _ => {}
+        }
+    }
+
+    fn set_var(&mut self, var: VarId, value: &Expr) {
+        match self.variables[var.index()] {
+            VarPlace::Register(variable) => {
+                let value = self.scalar(value);
+                self.builder.def_var(variable, value);
+            }
+            place => {
+                // By way of a temporary, because the value may be made of the variable itself.
+                let ty = self.unit.probe.vars[var.index()].ty.clone();
+                let from = self.temporary(ty.slot_size());
+                self.store(value, &ty, from);
+                let to = self.variable_address(place);
+                self.copy(from, to, ty.slot_size());
+            }
+        }
+    }
+
+    fn branches(&mut self, cond: &Expr, then: &[Stmt], otherwise: &[Stmt]) {
+        let [yes, no, done] = [(); 3].map(|()| self.builder.create_block());
+        self.branch(cond, yes, no);
+        let mut all_leave = true;
+        for (block, stmts) in [(yes, then), (no, otherwise)] {
+            self.resume(block);
+            self.in_branch(|this| this.stmts(stmts));
+            if !self.returned {
+                self.jump(done);
+                all_leave = false;
+            }
+        }
+        match all_leave {
+            true => self.returned = true,
+            false => self.resume(done),
+        }
+    }
+}

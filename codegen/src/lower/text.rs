@@ -1,0 +1,179 @@
+//! Texts: literals, `comm`, text read from memory, and comparing them.
+//!
+//! A text in a slot is padded with zeros, so two texts are equal when their words are.
+
+use super::Lowering;
+use super::memory::Addr;
+use crate::helpers::Helper;
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use lang::builtins::{BuiltinId, COMM_LEN};
+use lang::target::Base;
+use lang::typed::{Expr, ExprKind};
+use lang::types::{AddressSpace, Type};
+
+/// A text that is about to be compared.
+enum Words {
+    Literal(Vec<u8>),
+    Memory(Addr),
+}
+
+impl Lowering<'_, '_> {
+    /// Stores a text in a slot of `size` bytes and zeroes the rest of the slot.
+    pub fn store_text(&mut self, expr: &Expr, size: u32, to: Addr) {
+        self.text(expr, size, to, true);
+    }
+
+    /// Stores a text where only what precedes its closing zero is looked at.
+    pub fn store_text_unpadded(&mut self, expr: &Expr, size: u32, to: Addr) {
+        self.text(expr, size, to, false);
+    }
+
+    fn text(&mut self, expr: &Expr, size: u32, to: Addr, padded: bool) {
+        let slot = size.next_multiple_of(8);
+        match &expr.kind {
+            ExprKind::Str(text) => self.store_literal(text, slot, to),
+            ExprKind::Builtin(BuiltinId::Probe) => self.store_literal(self.unit.name.as_bytes(), slot, to),
+            ExprKind::Builtin(BuiltinId::Comm) => {
+                match self.task_comm() {
+                    Some(comm) => self.copy(comm, to, COMM_LEN),
+                    None => {
+                        let (pointer, bytes) = (self.address(to), self.int(i64::from(COMM_LEN)));
+                        self.call(Helper::GetCurrentComm, &[pointer, bytes]);
+                    }
+                }
+                self.zero(to.plus(COMM_LEN), slot - COMM_LEN);
+            }
+            ExprKind::EventField(index) => {
+                let access = self.field(*index).access;
+                debug_assert_eq!(access.base, Base::Context, "texts lie in the record itself");
+                // What follows the closing zero in the record is not defined.
+                self.zero(to, slot);
+                let from = self.address(Addr { base: self.event, offset: access.offset as i32 });
+                let (pointer, bytes) = (self.address(to), self.int(i64::from(access.bytes.min(size))));
+                self.call(Helper::ProbeReadKernelStr, &[pointer, bytes, from]);
+            }
+            ExprKind::ReadStr { pointer, length } => {
+                let Type::Str(buffer) = expr.ty else { unreachable!("checked: str() gives a text") };
+                if padded {
+                    self.zero(to, slot);
+                }
+                self.read_text(pointer, length.as_deref(), buffer.min(size), to);
+            }
+            _ => self.store_whole(expr, &Type::Str(size), to),
+        }
+    }
+
+    fn store_literal(&mut self, text: &[u8], slot: u32, to: Addr) {
+        for at in (0..slot).step_by(8) {
+            let word = self.int(literal_word(text, at));
+            self.store_word(word, to.plus(at));
+        }
+    }
+
+    /// Reads text at an address, of the process or of the kernel as its type or its value says.
+    fn read_text(&mut self, pointer: &Expr, length: Option<&Expr>, buffer: u32, to: Addr) {
+        let from = self.scalar(pointer);
+        let size = match length {
+            None => self.int(i64::from(buffer)),
+            Some(length) => {
+                let length = self.scalar(length);
+                self.at_most(length, buffer)
+            }
+        };
+        let to = self.address(to);
+        match pointer.ty {
+            Type::Pointer(_, AddressSpace::User) => {
+                self.call(Helper::ProbeReadUserStr, &[to, size, from]);
+            }
+            Type::Pointer(_, AddressSpace::Kernel) => {
+                self.call(Helper::ProbeReadKernelStr, &[to, size, from]);
+            }
+            _ => {
+                // Addresses of the kernel have their top bit set, on x86-64 as on aarch64.
+                let (user, kernel, done) =
+                    (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+                let is_kernel = self.compare(IntCC::SignedLessThan, from, 0);
+                self.builder.ins().brif(is_kernel, kernel, &[], user, &[]);
+                for (block, helper) in [(user, Helper::ProbeReadUserStr), (kernel, Helper::ProbeReadKernelStr)] {
+                    self.builder.switch_to_block(block);
+                    self.call(helper, &[to, size, from]);
+                    self.builder.ins().jump(done, &[]);
+                }
+                self.builder.switch_to_block(done);
+            }
+        }
+    }
+
+    /// The smaller of a value and a constant, in a form that the verifier follows.
+    fn at_most(&mut self, value: Value, limit: u32) -> Value {
+        let value = self.launder(value);
+        let (over, done) = (self.builder.create_block(), self.builder.create_block());
+        let result = self.builder.append_block_param(done, types::I64);
+        let too_much = self.compare(IntCC::UnsignedGreaterThan, value, i64::from(limit));
+        self.builder.ins().brif(too_much, over, &[], done, &[value.into()]);
+        self.builder.switch_to_block(over);
+        let limit = self.int(i64::from(limit));
+        self.builder.ins().jump(done, &[limit.into()]);
+        self.builder.switch_to_block(done);
+        result
+    }
+
+    /// A value that is zero exactly when two texts are equal.
+    pub fn text_difference(&mut self, left: &Expr, right: &Expr) -> Value {
+        let (Type::Str(a), Type::Str(b)) = (&left.ty, &right.ty) else { unreachable!("checked: two texts") };
+        // Each text ends within its own buffer: nothing past the shorter one has to be looked at.
+        let shared = (*a).min(*b);
+        let mark = self.mark();
+        let left = self.words(left);
+        let right = self.words(right);
+        let mut difference = None;
+        for at in (0..shared.next_multiple_of(8)).step_by(8) {
+            let (a, b) = (self.word(&left, at), self.word(&right, at));
+            let differs = self.builder.ins().bxor(a, b);
+            difference = Some(match difference {
+                None => differs,
+                Some(before) => self.builder.ins().bor(before, differs),
+            });
+        }
+        self.reset(mark);
+        match difference {
+            Some(difference) => difference,
+            None => self.int(0),
+        }
+    }
+
+    fn words(&mut self, expr: &Expr) -> Words {
+        match &expr.kind {
+            ExprKind::Str(text) => Words::Literal(text.clone()),
+            ExprKind::Builtin(BuiltinId::Probe) => Words::Literal(self.unit.name.as_bytes().to_vec()),
+            ExprKind::Builtin(BuiltinId::Comm) => match self.task_comm() {
+                Some(comm) => Words::Memory(comm),
+                None => self.words_in_memory(expr),
+            },
+            _ => self.words_in_memory(expr),
+        }
+    }
+
+    fn words_in_memory(&mut self, expr: &Expr) -> Words {
+        let to = self.temporary(expr.ty.slot_size());
+        self.store(expr, &expr.ty, to);
+        Words::Memory(to)
+    }
+
+    fn word(&mut self, words: &Words, at: u32) -> Value {
+        match words {
+            Words::Literal(text) => self.int(literal_word(text, at)),
+            Words::Memory(addr) => self.load_word(addr.plus(at)),
+        }
+    }
+}
+
+/// Eight bytes of a text as a number in the machine's order, zero past the end. The order is little-endian on every
+/// machine that rtrace compiles for.
+fn literal_word(text: &[u8], at: u32) -> i64 {
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(text.iter().skip(at as usize)) {
+        *to = *from;
+    }
+    i64::from_le_bytes(word)
+}

@@ -1,0 +1,232 @@
+//! The compiled script: everything the loader, the printer of events and the verifier's interpreter need to know.
+
+use crate::backend;
+use crate::elf;
+use crate::encode::Code;
+use crate::error::CodegenError;
+use crate::layout::{Layout, Sizes};
+use crate::lower::{Unit, lower};
+use crate::select;
+use lang::diag::Diagnostic;
+use lang::span::{Source, Span};
+use lang::target::{Attach, Features, ProgramType, Target};
+use lang::typed;
+
+/// What the caller wants of [`compile`].
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Run the mid-end. If the kernel's verifier refuses a program, it is worth another try without.
+    pub optimise: bool,
+    /// Keep the intermediate code as text, for `-d`.
+    pub keep_text: bool,
+    /// Sizes of maps and ring buffers.
+    pub sizes: Sizes,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { optimise: true, keep_text: false, sizes: Sizes::default() }
+    }
+}
+
+/// A compiled script.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its programs, in the order of their probes.
+    pub programs: Vec<Program>,
+    /// Its maps and `.bss`.
+    pub layout: Layout,
+}
+
+/// One eBPF program and what it is attached to.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The function's name: letters, digits and `_`, at most 15, unique in the object.
+    pub name: String,
+    /// The type to load it as.
+    pub kind: ProgramType,
+    /// The attach points that share it: full name and what to attach to.
+    pub points: Vec<(String, Attach)>,
+    /// Which probe of the script it comes from.
+    pub probe: usize,
+    /// The instructions.
+    pub code: Code,
+    /// Where they come from: a source location is an index here.
+    pub spans: Vec<Span>,
+    /// Intermediate code before and after the mid-end, if asked for.
+    pub clif: Option<(String, String)>,
+}
+
+impl Program {
+    /// Where in the script the instruction at this slot comes from.
+    pub fn span_at(&self, slot: u32) -> Option<Span> {
+        let row = self.code.lines.partition_point(|(start, _)| *start <= slot).checked_sub(1)?;
+        let (_, location) = self.code.lines[row];
+        match location.is_default() {
+            true => None,
+            false => self.spans.get(location.bits() as usize).copied(),
+        }
+    }
+
+    /// The ELF section it goes to, which tells libbpf its type and target.
+    pub fn section(&self) -> String {
+        let (_, attach) = &self.points[0];
+        match attach {
+            Attach::Begin | Attach::End | Attach::Interval { .. } => format!("raw_tp/{}", self.name),
+            Attach::Tracepoint { category, event, .. } => format!("tracepoint/{category}/{event}"),
+            Attach::RawTracepoint { name } => format!("raw_tp/{name}"),
+            Attach::BtfTracepoint { name, .. } => format!("tp_btf/{name}"),
+            Attach::Kprobe { function } => format!("kprobe/{function}"),
+        }
+    }
+}
+
+/// Compiles a checked script.
+///
+/// Fails only with what an author can cause: a probe too large for the kernel's stack or jumps.
+pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options) -> Result<Object, Diagnostic> {
+    let mut layout = Layout::new(program, options.sizes);
+    let units = units(program);
+    let features = features(target.features());
+    let mut programs: Vec<Program> = Vec::new();
+    for (number, (probe_index, points)) in units.iter().enumerate() {
+        let probe = &program.probes[*probe_index];
+        let unit = Unit {
+            probe,
+            context: &points[0].context,
+            name: &points[0].name,
+            number: number as u32,
+            programs: units.len() as u32,
+        };
+        let lowered = lower(&unit, program, &mut layout, target);
+        let before = options.keep_text.then(|| lowered.func.display().to_string());
+        let how = backend::Options { optimise: options.optimise, keep_clif: options.keep_text };
+        let compiled = backend::compile(lowered.func, &features, how)
+            .map_err(|error| explain(&error, points[0].span, probe.span))?;
+        programs.push(Program {
+            name: unique_name(&points[0].name, &programs),
+            kind: points[0].context.program,
+            points: points.iter().map(|point| (point.name.clone(), point.attach.clone())).collect(),
+            probe: *probe_index,
+            code: compiled.code,
+            spans: lowered.spans,
+            clif: before.zip(compiled.clif),
+        });
+    }
+    Ok(Object { programs, layout })
+}
+
+/// Which attach points can share a program: those of one probe that see their event the same way, unless the body asks
+/// for the probe's name.
+fn units(program: &typed::Program) -> Vec<(usize, Vec<&typed::Point>)> {
+    let mut units: Vec<(usize, Vec<&typed::Point>)> = Vec::new();
+    for (index, probe) in program.probes.iter().enumerate() {
+        let first = units.len();
+        for point in &probe.points {
+            let same = |other: &&typed::Point| {
+                !probe.uses_name && shareable(&other.attach, &point.attach) && other.context == point.context
+            };
+            match units[first..].iter_mut().find(|(_, points)| points.first().is_some_and(same)) {
+                Some((_, points)) => points.push(point),
+                None => units.push((index, vec![point])),
+            }
+        }
+    }
+    units
+}
+
+/// Whether programs for these two are loaded the same way.
+fn shareable(a: &Attach, b: &Attach) -> bool {
+    match (a, b) {
+        (Attach::BtfTracepoint { btf_id: a, .. }, Attach::BtfTracepoint { btf_id: b, .. }) => a == b,
+        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}
+
+fn features(features: Features) -> select::Features {
+    select::Features { alu_v4: features.instructions_v4 }
+}
+
+fn explain(error: &CodegenError, point: Span, probe: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(point, format!("this probe cannot be compiled: {error}"));
+    match error {
+        CodegenError::TooBig { .. } => {
+            diagnostic.with_help("split the probe in two, or use fewer or shorter keys and texts at once")
+        }
+        CodegenError::TooLong { .. } => diagnostic.with_help("split the probe in two"),
+        _ => diagnostic.with_related(probe, "rtrace made code for this that it cannot translate: please report it"),
+    }
+}
+
+/// A kernel object's name made of the last part of a probe's name.
+fn unique_name(probe: &str, taken: &[Program]) -> String {
+    const MAX: usize = 15;
+    let last = probe.rsplit(':').next().unwrap_or(probe);
+    let word = if last.starts_with(|c: char| c.is_ascii_digit()) { probe } else { last };
+    let clean: String = word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let cut = |text: &str, length: usize| text.chars().take(length).collect::<String>();
+    let name = cut(&clean, MAX);
+    let is_taken = |name: &str| taken.iter().any(|program| program.name == name);
+    if !is_taken(&name) {
+        return name;
+    }
+    (1..)
+        .map(|n: u32| {
+            let suffix = format!("_{n}");
+            cut(&clean, MAX - suffix.len()) + &suffix
+        })
+        .find(|name| !is_taken(name))
+        .expect("there are more numbers than programs")
+}
+
+impl Object {
+    /// The object as a relocatable BPF ELF file.
+    pub fn to_elf(&self, source: &Source) -> Result<Vec<u8>, CodegenError> {
+        let programs = self.programs.iter().map(|program| elf::Program {
+            section: program.section(),
+            function: elf::Function {
+                name: program.name.clone(),
+                params: 1,
+                code: program.code.clone(),
+                lines: line_table(program, source),
+            },
+        });
+        let maps = self.layout.kernel_maps.iter().map(|map| elf::Map {
+            name: map.name.clone(),
+            kind: map.kind as u32,
+            key_size: map.key_size,
+            value_size: map.value_size,
+            max_entries: map.max_entries,
+            flags: 0,
+        });
+        elf::write(&elf::Image {
+            programs: programs.collect(),
+            subprograms: Vec::new(),
+            maps: maps.collect(),
+            bss: self.layout.bss_size,
+            rodata: Vec::new(),
+            kfuncs: Vec::new(),
+            file: source.name().to_owned(),
+        })
+    }
+}
+
+fn line_table(program: &Program, source: &Source) -> Vec<elf::Line> {
+    let rows = program.code.lines.iter().filter(|(_, location)| !location.is_default());
+    let mut lines: Vec<elf::Line> = Vec::new();
+    for (at, location) in rows {
+        let Some(span) = program.spans.get(location.bits() as usize) else { continue };
+        let place = source.locate(span.start);
+        // The kernel wants increasing offsets.
+        if lines.last().is_some_and(|line| line.at >= *at) {
+            continue;
+        }
+        lines.push(elf::Line {
+            at: *at,
+            line: place.line,
+            column: place.column,
+            text: source.line(place.line).to_owned(),
+        });
+    }
+    lines
+}

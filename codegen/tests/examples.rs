@@ -1,0 +1,54 @@
+//! Every example of the tables compiles, with and without the mid-end, and gives an object that aya can read.
+
+use codegen::object::{Options, compile};
+use lang::builtins::BUILTINS;
+use lang::functions::FUNCTIONS;
+use lang::probes::PROVIDERS;
+use lang::target::fake::FakeTarget;
+use lang::{Settings, Source, check, parse};
+
+fn compiles(script: &str) {
+    let parsed = parse(script);
+    assert!(parsed.diagnostics.is_empty(), "{script}\n{:?}", parsed.diagnostics);
+    let settings = Settings { has_child: true, ..Settings::default() };
+    let checked = check(&parsed.script, &FakeTarget, &settings);
+    assert!(checked.is_ok(), "{script}\n{:?}", checked.diagnostics);
+    for optimise in [true, false] {
+        let options = Options { optimise, keep_text: true, ..Options::default() };
+        let object = match compile(&checked.program, &FakeTarget, &options) {
+            Ok(object) => object,
+            Err(diagnostic) => panic!("{script}\n{diagnostic:?}"),
+        };
+        let elf = object.to_elf(&Source::new("example", script)).expect("an object is written");
+        let read = aya_obj::Object::parse(&elf).expect("aya reads the object");
+        assert_eq!(read.programs.len(), object.programs.len());
+    }
+}
+
+#[test]
+fn every_example_of_the_tables_compiles() {
+    for row in BUILTINS {
+        compiles(row.example);
+    }
+    for row in FUNCTIONS {
+        compiles(row.example);
+    }
+    for row in PROVIDERS {
+        compiles(row.example);
+    }
+}
+
+#[test]
+fn the_first_one_liners_compile() {
+    for script in [
+        "kprobe:sys_execve < @[comm]=count() >",
+        "tracepoint:syscalls:sys_enter_write /args.count > 0/ { @bytes[comm] = hist(args.count); @n = count(); }",
+        r#"BEGIN { printf("hello %d %s\n", 1+2, comm); } interval:s:1 { print(@n); @s = sum(3); exit(); }"#,
+        r#"begin { $s = "abc"; $s = comm; @t[1, "x"] = ($s, 5); print(@t[1, "x"]); if (comm == "dd" && pid > 3 || !uid) { @a[comm, pid] += 2; } else { @b = comm; delete(@a[comm, pid]); } }"#,
+        r#"begin { $x = 5; $x++; $y = $x / @z; @z = $y % 3; @h = hist($x, 3); @l[cpu] = lhist($x, 0, 100, 10); print((1, "a", ($x, comm))); }"#,
+        r#"tracepoint:syscalls:sys_enter_openat { @[str(args.filename)] = count(); @f[tid] = str(args.filename); print(@f[tid]); }"#,
+        r#"begin { $t = pid > 3 ? "long text here" : comm; print($t); let $u : uint8 = 255; $u++; print($u); print(@none); }"#,
+    ] {
+        compiles(script);
+    }
+}

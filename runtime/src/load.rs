@@ -1,0 +1,190 @@
+//! From an ELF object to maps and programs in the kernel.
+//!
+//! aya reads the object, creates the maps and relocates; the programs are loaded here, because an attach target has to
+//! be given that aya's loader has no place for, and because its loader parses all of the kernel's BTF each time.
+
+use crate::sys::{self, LoadRequest};
+use aya::maps::MapData;
+use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
+use codegen::object::{Object, Program};
+use hashbrown::HashMap;
+use lang::target::{Attach, ProgramType};
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use thiserror::Error;
+
+/// Why loading failed.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// rtrace's own object is not what aya understands.
+    #[error("the compiled object cannot be read back: {0}")]
+    Object(String),
+    /// A map could not be created.
+    #[error("cannot create the map {name}: {error}")]
+    Map {
+        /// Its symbol in the object.
+        name: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The verifier or the kernel refused a program.
+    #[error("the kernel refused the program {}: {error}", .refusal.program)]
+    Refused {
+        /// What the verifier said.
+        refusal: Box<Refusal>,
+        /// The error number.
+        error: io::Error,
+    },
+}
+
+/// A program that the kernel would not load.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its name.
+    pub program: String,
+    /// Its place among the object's programs.
+    pub index: usize,
+    /// The instruction the verifier stopped at.
+    pub slot: Option<u32>,
+    /// The last line of the log that gives a reason.
+    pub reason: String,
+    /// The whole log.
+    pub log: String,
+}
+
+/// A loaded script.
+pub struct Loaded {
+    /// Maps by their symbol in the object.
+    maps: HashMap<String, MapData>,
+    /// Programs, in the object's order.
+    pub programs: Vec<OwnedFd>,
+}
+
+/// What [`load`] does with kprobe programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KprobeLink {
+    /// One link for many functions.
+    Multi,
+    /// One perf event a function.
+    Perf,
+}
+
+/// Creates the maps and loads the programs of an object.
+pub fn load(object: &Object, elf: &[u8], kprobes: KprobeLink) -> Result<Loaded, LoadError> {
+    let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
+    let mut maps = HashMap::new();
+    for (name, map) in &parsed.maps {
+        maps.insert(name.clone(), create(map.clone(), name)?);
+    }
+    let descriptions = parsed.maps.clone();
+    let text_sections = HashSet::new();
+    let bound = descriptions.iter().filter_map(|(name, map)| {
+        let fd = maps.get(name.as_str())?.fd().as_fd().as_raw_fd();
+        Some((name.as_str(), fd, map))
+    });
+    parsed.relocate_maps(bound, &text_sections).map_err(|error| LoadError::Object(error.to_string()))?;
+    parsed.relocate_calls(&text_sections).map_err(|error| LoadError::Object(error.to_string()))?;
+
+    let mut loaded = Loaded { maps, programs: Vec::new() };
+    for (index, program) in object.programs.iter().enumerate() {
+        let function = parsed.functions.values().find(|function| function.name == program.name);
+        let function = function.ok_or_else(|| LoadError::Object(format!("{} is missing", program.name)))?;
+        let fd = load_program(index, program, &function.instructions, kprobes)?;
+        loaded.programs.push(fd);
+    }
+    Ok(loaded)
+}
+
+fn create(map: aya_obj::Map, name: &str) -> Result<MapData, LoadError> {
+    // The kernel takes 15 bytes of letters, digits, `_` and `.`.
+    let short: String = name.chars().take(15).collect();
+    MapData::create(map, &short, None).map_err(|error| {
+        let error = match error {
+            aya::maps::MapError::CreateError { io_error, .. } => io_error,
+            other => io::Error::other(other),
+        };
+        LoadError::Map { name: name.to_owned(), error }
+    })
+}
+
+fn load_program(
+    index: usize,
+    program: &Program,
+    insns: &[bpf_insn],
+    kprobes: KprobeLink,
+) -> Result<OwnedFd, LoadError> {
+    let (kind, attach) = match program.kind {
+        ProgramType::RawTracepoint => (bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT, None),
+        ProgramType::BtfTracepoint => {
+            (bpf_prog_type::BPF_PROG_TYPE_TRACING, Some(bpf_attach_type::BPF_TRACE_RAW_TP))
+        }
+        ProgramType::Tracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT, None),
+        ProgramType::Kprobe => {
+            let multi = kprobes == KprobeLink::Multi;
+            (bpf_prog_type::BPF_PROG_TYPE_KPROBE, multi.then_some(bpf_attach_type::BPF_TRACE_KPROBE_MULTI))
+        }
+    };
+    let attach_btf_id = match &program.points[0].1 {
+        Attach::BtfTracepoint { btf_id, .. } => *btf_id,
+        _ => 0,
+    };
+    let request = LoadRequest { name: &program.name, kind, attach, attach_btf_id, insns };
+    // First without a log: it costs time, and one too small fails a program that is fine.
+    match sys::load(&request, None) {
+        Ok(fd) => return Ok(fd),
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+            return Err(refused(index, program, error, String::new()));
+        }
+        Err(_) => {}
+    }
+    let mut log = vec![0; 4 << 20];
+    match sys::load(&request, Some(&mut log)) {
+        Ok(fd) => Ok(fd),
+        Err(error) => Err(refused(index, program, error, String::from_utf8_lossy(&log).into_owned())),
+    }
+}
+
+fn refused(index: usize, program: &Program, error: io::Error, log: String) -> LoadError {
+    let (slot, reason) = last_instruction(&log);
+    let refusal = Refusal { program: program.name.clone(), index, slot, reason, log };
+    LoadError::Refused { refusal: Box::new(refusal), error }
+}
+
+/// The instruction a verifier log ends at, and the reason it gives.
+fn last_instruction(log: &str) -> (Option<u32>, String) {
+    let mut slot = None;
+    let mut reason = String::new();
+    for line in log.lines() {
+        let number = line.split_once(": (").and_then(|(number, _)| number.trim().parse().ok());
+        match number {
+            Some(number) => slot = Some(number),
+            None if line.starts_with("processed ") || line.trim().is_empty() => {}
+            None => reason = line.to_owned(),
+        }
+    }
+    (slot, reason)
+}
+
+impl Loaded {
+    /// The descriptor of a map, by its symbol.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.get(name).map(|map| map.fd().as_fd())
+    }
+
+    /// Takes a map out, for those who need to own it.
+    pub fn take_map(&mut self, name: &str) -> Option<MapData> {
+        self.maps.remove(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_log_names_the_last_instruction_and_its_reason() {
+        let log = "func#0 @0\n0: R1=ctx() R10=fp0\n0: (b7) r0 = 0\n7: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'scalar'\nprocessed 2 insns (limit 1000000)\n";
+        assert_eq!(last_instruction(log), (Some(7), "R0 invalid mem access 'scalar'".to_owned()));
+    }
+}
