@@ -1,1 +1,9 @@
-//! rtrace runtime.
+//! Loads a compiled script, attaches it, collects what it sends and hands it to an output.
+
+pub mod attach;
+pub mod child;
+pub mod load;
+pub mod rings;
+pub mod store;
+mod sys;
+pub mod timers;

@@ -14,6 +14,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use thiserror::Error;
 
+/// `BPF_F_MMAPABLE` (include/uapi/linux/bpf.h)
+const BPF_F_MMAPABLE: u32 = 1 << 10;
+
 /// Why loading failed.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -74,7 +77,11 @@ pub enum KprobeLink {
 pub fn load(object: &Object, elf: &[u8], kprobes: KprobeLink) -> Result<Loaded, LoadError> {
     let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
     let mut maps = HashMap::new();
-    for (name, map) in &parsed.maps {
+    for (name, map) in &mut parsed.maps {
+        if let aya_obj::Map::Legacy(data) = &mut *map {
+            // `.bss`: user space reads and writes it through a shared mapping.
+            data.def.map_flags |= BPF_F_MMAPABLE;
+        }
         maps.insert(name.clone(), create(map.clone(), name)?);
     }
     let descriptions = parsed.maps.clone();
@@ -116,9 +123,7 @@ fn load_program(
 ) -> Result<OwnedFd, LoadError> {
     let (kind, attach) = match program.kind {
         ProgramType::RawTracepoint => (bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT, None),
-        ProgramType::BtfTracepoint => {
-            (bpf_prog_type::BPF_PROG_TYPE_TRACING, Some(bpf_attach_type::BPF_TRACE_RAW_TP))
-        }
+        ProgramType::BtfTracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACING, Some(bpf_attach_type::BPF_TRACE_RAW_TP)),
         ProgramType::Tracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT, None),
         ProgramType::Kprobe => {
             let multi = kprobes == KprobeLink::Multi;

@@ -216,9 +216,8 @@ fn perf_event_open(attr: &PerfEventAttr) -> io::Result<OwnedFd> {
     // All processes, on CPU 0: for tracepoints and kprobes the program then runs on every CPU.
     let (all_processes, cpu, no_group) = (-1, 0, -1);
     // SAFETY: `attr` is valid and says its own size; the other arguments are plain numbers.
-    let fd = unsafe {
-        libc::syscall(libc::SYS_perf_event_open, attr, all_processes, cpu, no_group, PERF_FLAG_FD_CLOEXEC)
-    };
+    let fd =
+        unsafe { libc::syscall(libc::SYS_perf_event_open, attr, all_processes, cpu, no_group, PERF_FLAG_FD_CLOEXEC) };
     if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(owned(fd)) }
 }
 

@@ -1,0 +1,82 @@
+//! Events in the order in which they happened: the data ring and the control ring read as one stream.
+//!
+//! A control record tells how far the data ring had been filled when it was made, so it comes after every data record
+//! before that position and before every later one. Nothing is compared but positions.
+
+use aya::maps::{Map, MapData, RingBuf};
+use codegen::event::ControlRecord;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Something a program has sent.
+pub enum Event<'a> {
+    /// A record to be printed.
+    Record(&'a [u8]),
+    /// A request.
+    Control(ControlRecord),
+}
+
+/// The two rings of a session; either may be missing.
+pub struct Rings {
+    data: Option<DataRing>,
+    control: Option<RingBuf<MapData>>,
+    /// A control record that waits for its data.
+    pending: Option<ControlRecord>,
+}
+
+struct DataRing {
+    ring: RingBuf<MapData>,
+    /// The position of the next record, as the kernel counts: bytes since the beginning, headers included.
+    position: u64,
+}
+
+/// Bytes of the kernel's header before each record (`BPF_RINGBUF_HDR_SZ`).
+const HEADER: u64 = 8;
+
+impl Rings {
+    /// Takes over the two maps.
+    pub fn new(data: Option<MapData>, control: Option<MapData>) -> io::Result<Self> {
+        let open = |map: MapData| RingBuf::try_from(Map::RingBuf(map)).map_err(io::Error::other);
+        let data = data.map(open).transpose()?.map(|ring| DataRing { ring, position: 0 });
+        Ok(Self { data, control: control.map(open).transpose()?, pending: None })
+    }
+
+    /// What to wait on.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let data = self.data.as_ref().map(|data| data.ring.as_fd());
+        data.into_iter().chain(self.control.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Hands over all that has arrived, until `take` says stop.
+    pub fn drain<E>(&mut self, mut take: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
+        loop {
+            let position = self.data.as_ref().map_or(u64::MAX, |data| data.position);
+            if let Some(record) = next_control(&mut self.control, &mut self.pending, position) {
+                take(Event::Control(record))?;
+                continue;
+            }
+            let Some(data) = &mut self.data else { return Ok(()) };
+            // Nothing, or a record not yet committed: its commit wakes us again, also when a control record waits.
+            let Some(item) = data.ring.next() else { return Ok(()) };
+            // A control record made before this one on the same CPU is visible by now at the latest.
+            while let Some(record) = next_control(&mut self.control, &mut self.pending, data.position) {
+                take(Event::Control(record))?;
+            }
+            take(Event::Record(&item))?;
+            data.position += (item.len() as u64 + HEADER).next_multiple_of(8);
+        }
+    }
+}
+
+/// The next control record that belongs before the data at `position`.
+fn next_control(
+    ring: &mut Option<RingBuf<MapData>>,
+    pending: &mut Option<ControlRecord>,
+    position: u64,
+) -> Option<ControlRecord> {
+    while pending.is_none() {
+        let item = ring.as_mut()?.next()?;
+        *pending = ControlRecord::parse(&item);
+    }
+    pending.take_if(|record| record.data_position <= position)
+}
