@@ -106,7 +106,6 @@ fn operands(inst: &Inst<Virtual>) -> Vec<ra::Operand> {
         let reg = vreg(reg);
         operands.push(match role {
             Role::Use => ra::Operand::reg_use(reg),
-            Role::UseLate => ra::Operand::reg_use_at_end(reg),
             Role::UseFixed(fixed) => ra::Operand::reg_fixed_use(reg, preg(fixed)),
             Role::Def => ra::Operand::reg_def(reg),
             Role::DefEarly => ra::Operand::reg_def_at_start(reg),

@@ -84,7 +84,7 @@ impl Btf {
     /// An integer of so many bytes.
     pub fn int(&mut self, name: &str, bytes: u32, is_signed: bool) -> TypeId {
         let id = self.start(name, KIND_INT, 0, bytes);
-        self.push(&[u32::from(is_signed) << 24 | bytes * 8]);
+        self.push(&[(u32::from(is_signed) << 24) | (bytes * 8)]);
         id
     }
 

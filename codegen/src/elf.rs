@@ -450,7 +450,9 @@ mod tests {
 
     #[test]
     fn a_reference_to_nothing_is_refused() {
-        let code = Code { relocs: vec![Reloc { at: 0, symbol: Symbol::Map(0), addend: 0 }], ..Code::default() };
+        let mut code = Code::default();
+        code.insns.resize(2, crate::insn::Insn { code: crate::insn::LDDW, ..Default::default() });
+        code.relocs.push(Reloc { at: 0, symbol: Symbol::Map(0), addend: 0 });
         let function = Function { name: "f".into(), code, ..Function::default() };
         let program = Program { section: "raw_tp/f".into(), function };
         let image = Image { programs: vec![program], ..Image::default() };

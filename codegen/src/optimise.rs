@@ -74,9 +74,12 @@ enum Side {
     Value(Value),
 }
 
+/// What an operation does, on what type, to what.
+type Key = (Opcode, Type, Side, Side);
+
 /// Merges operations on a value and a constant that are equal and of which one dominates the other.
 fn merge_copies(context: &mut Context) {
-    let mut known: HashMap<(Opcode, Type, Side, Side), Vec<(ir::Block, ir::Inst)>> = HashMap::new();
+    let mut known: HashMap<Key, Vec<(ir::Block, ir::Inst)>> = HashMap::new();
     let order: Vec<ir::Block> = context.domtree.cfg_rpo().copied().collect();
     let mut has_changed = false;
     for block in order {
@@ -103,7 +106,7 @@ fn merge_copies(context: &mut Context) {
 }
 
 /// What makes two copies of an operation equal; nothing if it is not one that Cranelift copies.
-fn key(func: &ir::Function, inst: ir::Inst) -> Option<(Opcode, Type, Side, Side)> {
+fn key(func: &ir::Function, inst: ir::Inst) -> Option<Key> {
     let side = |value: Value| {
         let value = func.dfg.resolve_aliases(value);
         match func.dfg.value_def(value) {

@@ -250,6 +250,9 @@ impl<'f> Selector<'f> {
             self.emit_root(dst, root, offset);
             return dst;
         }
+        if let Some(hidden) = self.laundered(value) {
+            return self.reg(hidden);
+        }
         if let Some([narrow]) = self.matches(value, Opcode::Uextend) {
             return self.reg(narrow);
         }
@@ -259,6 +262,18 @@ impl<'f> Selector<'f> {
             return self.reg(wide);
         }
         self.named(value)
+    }
+
+    /// The value behind a launder: lowering adds 0 with `uadd_overflow` to hide a value from the mid-end, as no pass
+    /// merges or moves an instruction with two results. Here both are one register, so that whatever the verifier
+    /// learns of one it knows of the other. What is made anew at each use keeps a register of its own.
+    fn laundered(&self, value: Value) -> Option<Value> {
+        let value = self.func.dfg.resolve_aliases(value);
+        let (inst, _) = self.definition(value)?;
+        let [hidden, zero] = self.matches(value, Opcode::UaddOverflow)?;
+        let is_sum = self.func.dfg.first_result(inst) == value;
+        let is_remade = self.constant(hidden).is_some() || self.root(hidden).is_some();
+        (is_sum && self.constant(zero) == Some(0) && !is_remade).then_some(hidden)
     }
 
     /// A register that holds a constant.

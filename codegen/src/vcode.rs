@@ -220,8 +220,6 @@ pub enum Role {
     Use,
     /// Read in this very register.
     UseFixed(Reg),
-    /// Read after the result may have been written.
-    UseLate,
     /// Written at the end.
     Def,
     /// Written at the end, in this very register.

@@ -10,7 +10,7 @@ use codegen::insn::listing;
 use codegen::interp::Machine;
 use codegen::select::Features;
 use common::evaluate::{CONTEXT, evaluate};
-use common::generate::{ARGS, Numbers, random};
+use common::generate::{CONTEXT_ARGS, Numbers, random};
 use common::kernel;
 
 fn from_environment(name: &str, default: u64) -> u64 {
@@ -54,7 +54,7 @@ fn check_seed(seed: u64, has_kernel: bool, rejected: &mut Vec<String>) {
                 }
             };
             for _ in 0..3 {
-                let args: [u64; ARGS] = std::array::from_fn(|_| numbers.constant());
+                let args: [u64; CONTEXT_ARGS] = std::array::from_fn(|_| numbers.constant());
                 let expected = evaluate(&func, &args);
                 let bytes = args.iter().flat_map(|arg| arg.to_le_bytes()).collect();
                 let mut machine = Machine::new(vec![(CONTEXT, bytes)]);

@@ -256,8 +256,7 @@ impl Selector<'_> {
         self.alu_into(dst, Alu::Arsh, width, high, Operand::Imm(unused));
     }
 
-    /// An addition that also tells whether it overflowed. Adding 0 is how lowering hides a value from the mid-end (no
-    /// pass merges or moves an instruction with two results), so that costs a move, which mostly vanishes.
+    /// An addition that also tells whether it overflowed.
     fn add_overflow(&mut self, inst: ir::Inst, a: Value, b: Value) {
         let ty = self.ty(a);
         let (sum, carry) = (self.result(inst, 0), self.result(inst, 1));

@@ -73,10 +73,7 @@ impl Selector<'_> {
     /// bounds from comparisons, and nothing from flags.
     pub(super) fn test(&mut self, mut value: Value) -> Test<Virtual> {
         let mut is_inverted = false;
-        loop {
-            let Some((_, data)) = self.definition(value) else {
-                break;
-            };
+        while let Some((_, data)) = self.definition(value) {
             match *data {
                 InstructionData::Unary { opcode: Opcode::Uextend, arg } => value = arg,
                 InstructionData::IntCompare {

@@ -11,11 +11,15 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-/// How many arguments a generated function reads from its context.
-pub const ARGS: usize = 6;
+/// How many numbers a generated function computes with.
+const ARGS: usize = 6;
+
+/// How many it reads from its context: those, and the first values of its counters.
+pub const CONTEXT_ARGS: usize = ARGS + COUNTERS_SIZE as usize / 8;
 
 const TYPES: [Type; 4] = [types::I8, types::I16, types::I32, types::I64];
 const SLOT_SIZE: i32 = 64;
+const COUNTERS_SIZE: i32 = 16;
 
 /// A generator of numbers (xorshift): small, and the same everywhere.
 pub struct Numbers(u64);
@@ -110,8 +114,14 @@ pub fn function(builder: &mut FunctionBuilder, symbol: Symbol, params: usize) ->
 /// The function of a seed.
 pub fn random(seed: u64) -> ir::Function {
     build(|builder, context| {
-        let mut generator =
-            Generator { numbers: Numbers::new(seed), builder, scope: Vec::new(), variables: Vec::new(), slot: None };
+        let mut generator = Generator {
+            numbers: Numbers::new(seed),
+            builder,
+            scope: Vec::new(),
+            variables: Vec::new(),
+            slot: None,
+            counters: None,
+        };
         generator.function(context)
     })
 }
@@ -123,6 +133,10 @@ struct Generator<'g, 'b> {
     scope: Vec<Value>,
     variables: Vec<(Variable, Type)>,
     slot: Option<ir::StackSlot>,
+    /// What atomics work on. The verifier of Linux 6.18 loses track of which values it relies on when an atomic fetches
+    /// a value from the stack that it knows, and then removes branches that are taken. So nothing is known of these:
+    /// they hold parts of the context that nobody else looks at, and no store goes there.
+    counters: Option<ir::StackSlot>,
 }
 
 impl Generator<'_, '_> {
@@ -145,6 +159,15 @@ impl Generator<'_, '_> {
             let address = self.builder.ins().stack_addr(types::I64, slot, offset);
             self.builder.ins().store(MemFlagsData::trusted(), value, address, 0);
         }
+        let counters = StackSlotData::new(StackSlotKind::ExplicitSlot, COUNTERS_SIZE as u32, 3);
+        let counters = self.builder.create_sized_stack_slot(counters);
+        self.counters = Some(counters);
+        for offset in (0..COUNTERS_SIZE).step_by(8) {
+            let place = ARGS as i32 * 8 + offset;
+            let value = self.builder.ins().load(types::I64, MemFlagsData::trusted(), context, place);
+            let address = self.builder.ins().stack_addr(types::I64, counters, offset);
+            self.builder.ins().store(MemFlagsData::trusted(), value, address, 0);
+        }
         let length = 6 + self.numbers.below(24);
         self.statements(length, 0, false);
         self.result()
@@ -159,6 +182,11 @@ impl Generator<'_, '_> {
         }
         for offset in (0..SLOT_SIZE).step_by(8) {
             let address = self.slot_address(offset);
+            parts.push(self.builder.ins().load(types::I64, MemFlagsData::trusted(), address, 0));
+        }
+        let counters = self.counters.expect("the counters are made first");
+        for offset in (0..COUNTERS_SIZE).step_by(8) {
+            let address = self.builder.ins().stack_addr(types::I64, counters, offset);
             parts.push(self.builder.ins().load(types::I64, MemFlagsData::trusted(), address, 0));
         }
         for _ in 0..4 {
@@ -370,9 +398,13 @@ impl Generator<'_, '_> {
 
     fn atomic(&mut self) {
         let ty = self.numbers.pick(&[types::I32, types::I64]);
-        let (address, offset) = self.place(ty.bytes() as i32);
-        let offset = self.builder.ins().iconst(types::I64, i64::from(offset));
-        let address = self.builder.ins().iadd(address, offset);
+        let slot = self.counters.expect("the counters are made first");
+        let size = ty.bytes() as i32;
+        let offset = self.numbers.below((COUNTERS_SIZE / size) as usize) as i32 * size;
+        let first = self.numbers.below(offset as usize + 1) as i32;
+        let address = self.builder.ins().stack_addr(types::I64, slot, first);
+        let rest = self.builder.ins().iconst(types::I64, i64::from(offset - first));
+        let address = self.builder.ins().iadd(address, rest);
         let value = self.value(ty);
         if self.numbers.below(5) == 0 {
             let expected = self.value(ty);
