@@ -1,1 +1,3 @@
 //! rtrace probes-ebpf.
+
+pub mod nearest;
