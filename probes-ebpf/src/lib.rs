@@ -1,3 +1,4 @@
 //! rtrace probes-ebpf.
 
+pub mod arch;
 pub mod nearest;
