@@ -1,4 +1,5 @@
 //! rtrace probes-ebpf.
 
 pub mod arch;
+pub mod kernel;
 pub mod nearest;
