@@ -1,5 +1,7 @@
 //! rtrace probes-ebpf.
 
 pub mod arch;
+pub mod format;
 pub mod kernel;
 pub mod nearest;
+pub mod tracefs;
