@@ -4,4 +4,5 @@ pub mod arch;
 pub mod format;
 pub mod kernel;
 pub mod nearest;
+pub mod syscalls;
 pub mod tracefs;
