@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod format;
+pub mod kallsyms;
 pub mod kernel;
 pub mod nearest;
 pub mod syscalls;
