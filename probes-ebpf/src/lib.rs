@@ -1,6 +1,7 @@
 //! rtrace probes-ebpf.
 
 pub mod arch;
+pub mod btf;
 pub mod format;
 pub mod kallsyms;
 pub mod kernel;
