@@ -179,8 +179,10 @@ impl Tracefs {
 
     fn open_at(path: &Path) -> Option<Tracefs> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        // The trailing dot makes the kernel mount tracefs under debugfs, which it does on first passage.
-        let root = rustix::fs::openat(CWD, path.join("."), flags, Mode::empty()).ok()?;
+        // Opening needs no right to the directory itself, so that one that is there but closed to this process is
+        // found, and the error is about rights. O_DIRECTORY makes the kernel mount tracefs where debugfs has a
+        // place for it, which it does on first passage.
+        let root = rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()?;
         let is_tracefs = rustix::fs::fstatfs(&root).is_ok_and(|stat| stat.f_type as u64 == MAGIC);
         is_tracefs.then(|| Tracefs {
             root,
