@@ -1,1 +1,40 @@
-//! rtrace tests.
+//! The harness for cases that drive the whole tool.
+//!
+//! A case is a script, what runs beside it, and what must come out. It lives in `tests/tests/`, needs no shell and no
+//! other program, and so runs unchanged on this kernel and in the guests that the `vm` binary boots.
+//!
+//! ```no_run
+//! use rtrace_tests::{Run, Work, Worker, requires};
+//!
+//! #[test]
+//! fn counts_every_write() {
+//!     requires!(Bpf, Tracefs);
+//!     let writer = Worker::new("rt_writer", Work::write("/dev/null", 1000, 8));
+//!     let script = format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ @ = count(); }}", writer.pid());
+//!     Run::program(script).run(|_| writer.finish()).code(0).stdout_is("\n\n@: 1000\n");
+//! }
+//! ```
+//!
+//! What always holds: everything a case starts is ended by its process id, also when the case panics; a case that
+//! cannot run here says so through [`requires!`] and is counted as skipped, never as passed.
+
+mod binary;
+mod need;
+mod run;
+pub mod tally;
+pub mod workload;
+
+pub use binary::{rtrace, sibling};
+pub use need::{Need, missing, skip};
+pub use run::{Output, Run, Session};
+pub use workload::{Work, Worker, on_every_cpu};
+
+use std::time::Duration;
+
+/// A time limit stretched for slow machines: `RTRACE_SLOWNESS` is a factor that the emulated guest sets.
+pub fn patience(limit: Duration) -> Duration {
+    let factor = std::env::var("RTRACE_SLOWNESS")
+        .ok()
+        .and_then(|value| value.parse().ok());
+    limit * factor.unwrap_or(1)
+}

@@ -1,0 +1,187 @@
+//! `/init` of the virtual machine: makes the guest a place where cases can run, runs them, and powers off.
+//!
+//! It mounts what a program may expect everywhere, but not tracefs: to find that is rtrace's business. The kernel's
+//! messages have the first serial line to themselves; what is printed here goes to the second one, where each
+//! line that begins with `@@ ` is for the runner: `kernel`, `begin NAME`, `skipped: CASE: REASON`, `end NAME STATUS`
+//! and at last `done`. Without that last line the runner takes the run as broken.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rtrace_tests::workload::bring_up_loopback;
+
+fn main() {
+    // Only as the first process: anywhere else this would mount over the machine's own /proc and power it off.
+    if std::process::id() != 1 {
+        eprintln!("guest-init is the first process of the test machine, nothing to call by hand");
+        std::process::exit(2);
+    }
+    match prepare() {
+        Ok(()) => run_all(),
+        Err(error) => println!("@@ broken: {error}"),
+    }
+    power_off();
+}
+
+fn prepare() -> io::Result<()> {
+    for (kind, place) in [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("devtmpfs", "/dev"),
+        ("tmpfs", "/tmp"),
+    ] {
+        mount(kind, place)?;
+    }
+    use_second_serial_line()?;
+    for (name, target) in [
+        ("fd", "fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ] {
+        symlink(format!("/proc/self/{target}"), format!("/dev/{name}"))?;
+    }
+    mount("devpts", "/dev/pts")?;
+    mount("tmpfs", "/dev/shm")?;
+    mount("cgroup2", "/sys/fs/cgroup")?;
+    bring_up_loopback();
+    fs::write("/proc/sys/kernel/hostname", "rtrace-guest")?;
+    println!(
+        "@@ kernel {}",
+        fs::read_to_string("/proc/sys/kernel/osrelease")?.trim()
+    );
+    for module in files("/modules") {
+        if let Err(error) = load_module(&module) {
+            println!("module {}: {error}", module.display());
+        }
+    }
+    Ok(())
+}
+
+fn mount(kind: &str, place: &str) -> io::Result<()> {
+    fs::create_dir_all(place)?;
+    let c_string = |text: &str| CString::new(text).map_err(io::Error::other);
+    let (kind, target) = (c_string(kind)?, c_string(place)?);
+    // SAFETY: all pointers are C strings, and no file system here takes options.
+    let status = unsafe {
+        libc::mount(
+            kind.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            0,
+            std::ptr::null(),
+        )
+    };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "mount {place}: {}",
+            io::Error::last_os_error()
+        )))
+    }
+}
+
+fn use_second_serial_line() -> io::Result<()> {
+    let line = fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/ttyS1")?;
+    // SAFETY: zero is a valid termios, which tcgetattr fills; the descriptors are open.
+    unsafe {
+        // Raw, or every line would end in a carriage return.
+        let mut settings: libc::termios = std::mem::zeroed();
+        libc::tcgetattr(line.as_raw_fd(), &mut settings);
+        libc::cfmakeraw(&mut settings);
+        libc::tcsetattr(line.as_raw_fd(), libc::TCSANOW, &settings);
+        libc::dup2(line.as_raw_fd(), 1);
+        libc::dup2(line.as_raw_fd(), 2);
+    }
+    Ok(())
+}
+
+fn load_module(path: &Path) -> io::Result<()> {
+    let file = fs::File::open(path)?;
+    // SAFETY: an open file and an empty parameter string.
+    let status =
+        unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Each test executable in turn. Cases run one by one, so that the last line says which one hangs.
+fn run_all() {
+    let arguments = fs::read_to_string("/arguments").unwrap_or_default();
+    for test in files("/build/deps") {
+        let name = test
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let skips = format!("/tmp/{name}.skips");
+        println!("\n@@ begin {name}");
+        let outcome = Command::new(&test)
+            .args(["--test-threads=1", "--color=never"])
+            .args(arguments.lines())
+            .env_clear()
+            .envs([("PATH", "/bin"), ("HOME", "/tmp"), ("RUST_BACKTRACE", "0")])
+            .envs([
+                ("RTRACE_SKIP_LOG", skips.as_str()),
+                ("RTRACE_SLOWNESS", "4"),
+            ])
+            .stdin(Stdio::null())
+            .current_dir("/tmp")
+            .status();
+        for line in fs::read_to_string(&skips).unwrap_or_default().lines() {
+            println!("\n@@ {line}");
+        }
+        match outcome {
+            // As a shell has it, so that one number says it all.
+            Ok(status) => println!(
+                "\n@@ end {name} {}",
+                status.code().unwrap_or(128 + status.signal().unwrap_or(0))
+            ),
+            Err(error) => println!("\n{}: {error}\n@@ end {name} 127", test.display()),
+        }
+        reap();
+    }
+    println!("\n@@ done");
+}
+
+/// What is in a folder, by name; nothing if there is no such folder.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    all.sort();
+    all
+}
+
+/// Takes leave of orphans that ended here, as the first process has to.
+fn reap() {
+    // SAFETY: asks for any child that has ended, and wants no status.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+}
+
+fn power_off() -> ! {
+    // SAFETY: the descriptor is open; the machine goes away with the second call, if not the loop waits for the runner.
+    unsafe {
+        libc::tcdrain(1);
+        libc::reboot(libc::RB_POWER_OFF);
+    }
+    loop {
+        std::thread::park();
+    }
+}

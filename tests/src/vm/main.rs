@@ -1,0 +1,301 @@
+//! `vm`: runs the whole-tool cases in virtual machines, under kernels that this machine does not have.
+//!
+//! ```text
+//! cargo run -p rtrace-tests --bin vm -- --kernel 6.12 [--kernel 6.1] [CASE...]
+//! ```
+//!
+//! The kernels are Debian's; the guest is one archive with a static `rtrace`, the static test executables and an
+//! `/init` of ours, so nothing is needed but qemu and apt. What cannot be had here (no qemu, no kernel) is a
+//! suite that is skipped, loudly; a guest that panics, hangs or ends too early is a failure.
+
+mod build;
+mod initramfs;
+mod kernels;
+mod machine;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use rtrace_tests::tally::{Ending, Suite};
+
+use build::Programs;
+use initramfs::Archive;
+use kernels::{Kernel, Store};
+use machine::{Machine, Outcome, QEMU};
+
+const USAGE: &str = "\
+usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
+
+  --kernel SERIES   a series of Debian's kernels, such as 6.12; 6.1 and 6.12 unless given
+  --log FOLDER      leave SUITE.log, .skips and .end there for `report`
+  --limit SECONDS   time for one machine, 600 unless given
+  --rtrace FILE     a static program to put in rtrace's place
+  --refresh         look for newer kernels although there are some
+  CASE              run only cases whose names contain one of these";
+
+/// Applets of busybox that cases may use; a test that wants another adds it here.
+const APPLETS: &[&str] = &[
+    "sh", "bash", "cat", "cp", "dd", "echo", "env", "false", "grep", "head", "ip", "kill", "ls",
+    "mkdir", "mount", "nc", "ping", "ps", "rm", "seq", "sleep", "tail", "touch", "tr", "true",
+    "umount", "uname", "wc",
+];
+
+struct Options {
+    series: Vec<String>,
+    log: PathBuf,
+    limit: Duration,
+    rtrace: Option<PathBuf>,
+    refresh: bool,
+    cases: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let target = target_folder();
+    let options = match Options::parse(std::env::args().skip(1), &target) {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut programs = None;
+    let store = Store::new(target.join("vm-kernels"), options.refresh);
+    let mut failed = false;
+    for series in &options.series {
+        let name = format!("vm-{series}");
+        let outcome = run_suite(series, &options, &target, &store, &mut programs);
+        let suite = Suite::read(&outcome.log, &outcome.skips, &outcome.ending);
+        match &outcome.ending {
+            Ending::NotRun(why) => println!("SKIPPED: VM tests for kernel {series}: {why}"),
+            Ending::Broken(why) => println!("BROKEN: VM tests for kernel {series}: {why}"),
+            Ending::Exit(_) => {}
+        }
+        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+        let boot = outcome.boot.map_or("never".to_owned(), seconds);
+        println!(
+            "{name}: {suite} (booted after {boot}, off after {})",
+            seconds(outcome.wall)
+        );
+        if let Err(problem) = leave_logs(&options.log, &name, &outcome) {
+            eprintln!("{problem}");
+            failed = true;
+        }
+        failed |= suite.failed > 0;
+    }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Options {
+    fn parse(mut words: impl Iterator<Item = String>, target: &Path) -> Result<Options, String> {
+        let mut options = Options {
+            series: Vec::new(),
+            log: target.join("test-log"),
+            limit: Duration::from_secs(600),
+            rtrace: None,
+            refresh: false,
+            cases: Vec::new(),
+        };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} wants a value"));
+            match word.as_str() {
+                "--kernel" => options.series.push(value()?),
+                "--log" => options.log = PathBuf::from(value()?),
+                "--limit" => {
+                    options.limit = Duration::from_secs(
+                        value()?
+                            .parse()
+                            .map_err(|error| format!("--limit: {error}"))?,
+                    );
+                }
+                "--rtrace" => options.rtrace = Some(PathBuf::from(value()?)),
+                "--refresh" => options.refresh = true,
+                _ if word.starts_with('-') => return Err(format!("unknown option {word}")),
+                _ => options.cases.push(word),
+            }
+        }
+        if options.series.is_empty() {
+            options.series = vec!["6.1".to_owned(), "6.12".to_owned()];
+        }
+        Ok(options)
+    }
+}
+
+/// The folder cargo builds into: this program lies in `<target>/<profile>/`.
+fn target_folder() -> PathBuf {
+    let program = std::env::current_exe().expect("a running program has a path");
+    program
+        .ancestors()
+        .nth(2)
+        .expect("cargo puts programs two folders deep")
+        .to_owned()
+}
+
+fn run_suite(
+    series: &str,
+    options: &Options,
+    target: &Path,
+    store: &Store,
+    programs: &mut Option<Result<Programs, String>>,
+) -> Outcome {
+    if let Err(why) = emulator_is_here() {
+        return Outcome::without_run(Ending::NotRun(why));
+    }
+    let kernel = match store.kernel(series) {
+        Ok(kernel) => kernel,
+        Err(why) => return Outcome::without_run(Ending::NotRun(format!("no kernel: {why}"))),
+    };
+    println!("{}", describe(&kernel));
+    // Built once, and only when there is a machine to run it.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let programs = programs.get_or_insert_with(|| build::build(&workspace, &target.join("static")));
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(why) => return Outcome::without_run(Ending::Broken(why.clone())),
+    };
+    boot(series, options, target, store, &kernel, programs)
+        .unwrap_or_else(|why| Outcome::without_run(Ending::Broken(why)))
+}
+
+fn emulator_is_here() -> Result<(), String> {
+    if !cfg!(target_arch = "x86_64") {
+        return Err(
+            "the guest is x86-64 and this machine builds for another architecture".to_owned(),
+        );
+    }
+    let found = Command::new(QEMU)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    found
+        .map(|_| ())
+        .map_err(|error| format!("{QEMU}: {error}"))
+}
+
+fn describe(kernel: &Kernel) -> String {
+    let options = [
+        "CONFIG_KPROBES",
+        "CONFIG_FPROBE",
+        "CONFIG_UPROBES",
+        "CONFIG_DEBUG_INFO_BTF",
+    ];
+    let state = |option: &&str| format!("{option}={}", if kernel.has(option) { "y" } else { "n" });
+    format!(
+        "kernel {}: {}",
+        kernel.release,
+        options.iter().map(state).collect::<Vec<_>>().join(" ")
+    )
+}
+
+fn boot(
+    series: &str,
+    options: &Options,
+    target: &Path,
+    store: &Store,
+    kernel: &Kernel,
+    programs: &Programs,
+) -> Result<Outcome, String> {
+    let archive = pack(options, store, kernel, programs)?;
+    let folder = target.join("vm");
+    let say = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(&folder).map_err(|error| say(&folder, error))?;
+    let path = folder.join(format!("{series}.cpio"));
+    fs::write(&path, &archive).map_err(|error| say(&path, error))?;
+    let megabytes = archive.len() as u64 >> 20;
+    println!("guest files: {megabytes} MB");
+    let machine = Machine {
+        image: kernel.image.clone(),
+        archive: path,
+        console: folder.join(format!("{series}.console")),
+        // The archive is in memory twice while it is unpacked, and the kernel gives its files half of all memory.
+        memory: 1024.max(512 + 4 * megabytes),
+        limit: options.limit,
+    };
+    // An old file would show an old panic.
+    let _ = fs::remove_file(&machine.console);
+    let outcome = machine.run(series)?;
+    if matches!(outcome.ending, Ending::Broken(_)) {
+        println!(
+            "--- the kernel's last messages\n{}\n---",
+            machine.console_tail(40)
+        );
+    }
+    Ok(outcome)
+}
+
+/// Puts the guest together.
+fn pack(
+    options: &Options,
+    store: &Store,
+    kernel: &Kernel,
+    programs: &Programs,
+) -> Result<Vec<u8>, String> {
+    let mut archive = Archive::default();
+    let mut put = |path: &str, from: &Path| {
+        archive
+            .program(path, from)
+            .map_err(|error| error.to_string())
+    };
+    put("init", programs.binary("guest-init")?)?;
+    // As cargo lays it out: the cases look for the programs in the folder above their own.
+    put(
+        "build/rtrace",
+        options
+            .rtrace
+            .as_deref()
+            .map_or_else(|| programs.binary("rtrace"), Ok)?,
+    )?;
+    put("build/work", programs.binary("work")?)?;
+    for (name, path) in &programs.tests {
+        put(&format!("build/deps/{name}"), path)?;
+    }
+    for (at, module) in kernel.modules.iter().enumerate() {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        put(&format!("modules/{at}-{name}"), module)?;
+    }
+    match store.busybox() {
+        Ok(busybox) => {
+            put("bin/busybox", &busybox)?;
+            APPLETS
+                .iter()
+                .for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
+        }
+        Err(why) => println!("the guest has no busybox: {why}"),
+    }
+    archive.link("bin/rtrace", "/build/rtrace");
+    // The kernel opens it for /init before anything is mounted.
+    archive.device("dev/console", 5, 1);
+    archive.file("arguments", 0o644, options.cases.join("\n").as_bytes());
+    Ok(archive.finish())
+}
+
+fn leave_logs(folder: &Path, name: &str, outcome: &Outcome) -> Result<(), String> {
+    let say = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(folder).map_err(say)?;
+    for (kind, text) in [
+        ("log", &outcome.log),
+        ("skips", &outcome.skips),
+        ("end", &outcome.ending.to_string()),
+    ] {
+        fs::write(folder.join(format!("{name}.{kind}")), text).map_err(say)?;
+    }
+    Ok(())
+}
+
+impl Outcome {
+    fn without_run(ending: Ending) -> Outcome {
+        Outcome {
+            ending,
+            log: String::new(),
+            skips: String::new(),
+            boot: None,
+            wall: Duration::ZERO,
+        }
+    }
+}
