@@ -19,6 +19,7 @@
 //! cannot run here says so through [`requires!`] and is counted as skipped, never as passed.
 
 mod binary;
+mod fentry;
 mod need;
 mod run;
 pub mod tally;

@@ -23,6 +23,8 @@ pub enum Need {
     Uprobes,
     /// The kernel's own type information.
     Btf,
+    /// `fentry` and `fexit`. `tp_btf` and iterators need only [`Need::Btf`].
+    Fentry,
     /// A tracefs that can be mounted; it need not be.
     Tracefs,
     /// This many processors to run on.
@@ -86,6 +88,7 @@ impl Need {
             }
             Need::Uprobes => Path::new("/sys/bus/event_source/devices/uprobe/type").exists(),
             Need::Btf => Path::new("/sys/kernel/btf/vmlinux").exists(),
+            Need::Fentry => crate::fentry::works(),
             Need::Tracefs => {
                 fs::read_to_string("/proc/filesystems").is_ok_and(|all| all.contains("\ttracefs\n"))
             }
@@ -111,6 +114,10 @@ impl fmt::Display for Need {
             Need::KprobeMulti => write!(f, "the kernel has no kprobe multi links (fprobe)"),
             Need::Uprobes => write!(f, "the kernel has no uprobes"),
             Need::Btf => write!(f, "the kernel has no BTF"),
+            Need::Fentry => write!(
+                f,
+                "the kernel refuses programs at function entries (fentry)"
+            ),
             Need::Tracefs => write!(f, "the kernel has no tracefs"),
             Need::Cpus(count) => write!(f, "fewer than {count} processors"),
             Need::NetNamespaces => write!(f, "no network namespaces of one's own"),

@@ -242,7 +242,7 @@ fn a_kretprobe_sees_what_was_returned() {
 
 #[test]
 fn a_fentry_probe_reads_its_arguments() {
-    requires!(Bpf, Btf);
+    requires!(Bpf, Fentry);
     let writer = Worker::new("rt_fentry", Work::write("/dev/null", 60, 5));
     let text = format!(
         "fentry:vfs_write /pid == {}/ {{ @[args.count] = count(); }}",

@@ -121,6 +121,7 @@ fn load_module(path: &Path) -> io::Result<()> {
 /// Each test executable in turn. Cases run one by one, so that the last line says which one hangs.
 fn run_all() {
     let arguments = fs::read_to_string("/arguments").unwrap_or_default();
+    let environment = fs::read_to_string("/environment").unwrap_or_default();
     for test in files("/build/deps") {
         let name = test
             .file_name()
@@ -138,6 +139,7 @@ fn run_all() {
                 ("RTRACE_SKIP_LOG", skips.as_str()),
                 ("RTRACE_SLOWNESS", "4"),
             ])
+            .envs(environment.lines().filter_map(|line| line.split_once('=')))
             .stdin(Stdio::null())
             .current_dir("/tmp")
             .status();

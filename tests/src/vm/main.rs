@@ -32,6 +32,8 @@ usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
   --log FOLDER      leave SUITE.log, .skips and .end there for `report`
   --limit SECONDS   time for one machine, 600 unless given
   --rtrace FILE     a static program to put in rtrace's place
+  --overlay FOLDER  put its files into the guest as well, links followed: tools, or what FILE needs
+  --env NAME=VALUE  set a variable for the cases, such as RTRACE_REFERENCE=1
   --refresh         look for newer kernels although there are some
   CASE              run only cases whose names contain one of these";
 
@@ -47,6 +49,8 @@ struct Options {
     log: PathBuf,
     limit: Duration,
     rtrace: Option<PathBuf>,
+    overlay: Option<PathBuf>,
+    env: Vec<String>,
     refresh: bool,
     cases: Vec<String>,
 }
@@ -98,6 +102,8 @@ impl Options {
             log: target.join("test-log"),
             limit: Duration::from_secs(600),
             rtrace: None,
+            overlay: None,
+            env: Vec::new(),
             refresh: false,
             cases: Vec::new(),
         };
@@ -114,6 +120,8 @@ impl Options {
                     );
                 }
                 "--rtrace" => options.rtrace = Some(PathBuf::from(value()?)),
+                "--overlay" => options.overlay = Some(PathBuf::from(value()?)),
+                "--env" => options.env.push(value()?),
                 "--refresh" => options.refresh = true,
                 _ if word.starts_with('-') => return Err(format!("unknown option {word}")),
                 _ => options.cases.push(word),
@@ -269,10 +277,30 @@ fn pack(
         Err(why) => println!("the guest has no busybox: {why}"),
     }
     archive.link("bin/rtrace", "/build/rtrace");
+    if let Some(folder) = &options.overlay {
+        overlay(&mut archive, folder, "")
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     // The kernel opens it for /init before anything is mounted.
     archive.device("dev/console", 5, 1);
     archive.file("arguments", 0o644, options.cases.join("\n").as_bytes());
+    archive.file("environment", 0o644, options.env.join("\n").as_bytes());
     Ok(archive.finish())
+}
+
+/// Copies what is in `folder` to `path` in the guest.
+fn overlay(archive: &mut Archive, folder: &Path, path: &str) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let from = entry?.path();
+        let name = from.file_name().unwrap_or_default().to_string_lossy();
+        let to = format!("{path}{name}");
+        if from.is_dir() {
+            overlay(archive, &from, &format!("{to}/"))?;
+        } else {
+            archive.program(&to, &from)?;
+        }
+    }
+    Ok(())
 }
 
 fn leave_logs(folder: &Path, name: &str, outcome: &Outcome) -> Result<(), String> {
