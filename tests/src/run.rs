@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ const MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 /// How rtrace will be started. Nothing happens before [`Run::start`], [`Run::run`] or [`Run::to_end`].
 #[derive(Debug)]
 pub struct Run {
+    binary: Option<PathBuf>,
     args: Vec<OsString>,
     script: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
@@ -45,11 +47,18 @@ impl Run {
 
     fn with(script: Vec<OsString>) -> Run {
         Run {
+            binary: None,
             args: Vec::new(),
             script,
             env: Vec::new(),
             limit: Duration::from_secs(30),
         }
+    }
+
+    /// Runs another program in rtrace's place: for testing the harness.
+    pub fn of(mut self, binary: impl Into<PathBuf>) -> Run {
+        self.binary = Some(binary.into());
+        self
     }
 
     /// Adds an argument before the script.
@@ -99,7 +108,7 @@ impl Run {
     /// Starts it and returns at once.
     #[track_caller]
     pub fn start(self) -> Session {
-        let binary = crate::rtrace();
+        let binary = self.binary.unwrap_or_else(crate::rtrace);
         let mut command = Command::new(&binary);
         command.args(&self.args).args(&self.script);
         let line = format!("{command:?}");
@@ -162,7 +171,7 @@ impl Session {
     /// Returns once all probes are attached. The case fails if rtrace ends before that.
     #[track_caller]
     pub fn wait_attached(&self) {
-        let state = self.wait(|state| state.attached() || state.exited);
+        let state = self.wait_printed(State::attached);
         if !state.attached() {
             panic!(
                 "rtrace ended before its probes were attached\n{}",
@@ -174,15 +183,18 @@ impl Session {
     /// Returns once standard output has `text`, which may be before its line is complete.
     #[track_caller]
     pub fn wait_stdout(&self, text: &str) {
-        let state = self.wait(|state| {
-            state.stdout().contains(text) || (state.exited && state.open_streams == 0)
-        });
+        let state = self.wait_printed(|state| state.stdout().contains(text));
         if !state.stdout().contains(text) {
             panic!(
                 "rtrace ended without printing {text:?}\n{}",
                 self.describe(&state)
             );
         }
+    }
+
+    /// What it has printed so far, without the announcement.
+    pub fn stdout(&self) -> String {
+        self.shared.lock().stdout()
     }
 
     /// Sends it a signal.
@@ -203,12 +215,7 @@ impl Session {
     pub fn to_end(mut self) -> Output {
         drop(self.wait(|state| state.exited));
         let wall = self.begun.elapsed();
-        // What rtrace printed is in the pipes by now, but a process it left behind may keep them open.
-        let settled = Instant::now() + patience(Duration::from_secs(1));
-        drop(
-            self.shared
-                .wait_until(settled, |state| state.open_streams == 0),
-        );
+        drop(self.settle());
         let status = self.end().expect("a session is waited for once");
         let state = self.shared.lock();
         Output {
@@ -231,6 +238,25 @@ impl Session {
         unsafe { libc::kill(-(self.child.id() as libc::pid_t), libc::SIGKILL) };
         self.reaped = true;
         self.child.wait().ok()
+    }
+
+    /// Waits until it has printed what `done` looks for, or has ended and nothing more can come.
+    #[track_caller]
+    fn wait_printed(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.wait(|state| done(state) || state.exited);
+        if done(&state) {
+            return state;
+        }
+        drop(state);
+        self.settle()
+    }
+
+    /// After the end: what was printed is in the pipes by now and is read, but a process left behind may keep them
+    /// open.
+    fn settle(&self) -> MutexGuard<'_, State> {
+        let settled = Instant::now() + patience(Duration::from_secs(1));
+        self.shared
+            .wait_until(settled, |state| state.open_streams == 0)
     }
 
     #[track_caller]

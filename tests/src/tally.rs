@@ -21,6 +21,9 @@ pub struct Suite {
     ok: BTreeSet<String>,
 }
 
+/// What stands for the cases of a suite that could not run at all.
+pub const WHOLE: &str = "the whole suite";
+
 /// A case that did not run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skip {
@@ -78,7 +81,7 @@ impl Suite {
             Ending::Exit(_) => {}
             Ending::Broken(why) => suite.blame(why),
             Ending::NotRun(why) => suite.skipped.push(Skip {
-                case: "the whole suite".to_owned(),
+                case: WHOLE.to_owned(),
                 reason: why.clone(),
             }),
         }

@@ -2,6 +2,8 @@
 //!
 //! `work write FILE TIMES BYTES`, `work open FILE TIMES`, `work getpid TIMES`, `work getppid TIMES`,
 //! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`.
+//! `work announce` behaves as rtrace does around its announcement, for the tests of the harness: it prints `before`,
+//! the announcement and `after PID`, where PID is a child that never ends, and then waits for a signal.
 
 use std::process::ExitCode;
 
@@ -47,8 +49,21 @@ fn act(words: &[&str]) -> Result<ExitCode, String> {
             println!("{}", rest.join(" "));
             return Ok(ExitCode::SUCCESS);
         }
+        ["announce"] => announce(),
         _ => return Err("not a workload".to_owned()),
     };
     work.perform().map_err(|call| format!("{call} failed"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn announce() -> ! {
+    // SAFETY: this program has one thread, so parent and child may both go on with anything.
+    let child = unsafe { libc::fork() };
+    if child != 0 {
+        println!("before\n__BPFTRACE_NOTIFY_PROBES_ATTACHED\nafter {child}");
+    }
+    loop {
+        // SAFETY: has no conditions.
+        unsafe { libc::pause() };
+    }
 }

@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -130,7 +129,7 @@ fn run_all() {
             .into_owned();
         let skips = format!("/tmp/{name}.skips");
         println!("\n@@ begin {name}");
-        let outcome = Command::new(&test)
+        let started = Command::new(&test)
             .args(["--test-threads=1", "--color=never"])
             .args(arguments.lines())
             .env_clear()
@@ -142,19 +141,15 @@ fn run_all() {
             .envs(environment.lines().filter_map(|line| line.split_once('=')))
             .stdin(Stdio::null())
             .current_dir("/tmp")
-            .status();
+            .spawn();
+        let status = started.map(|child| wait(child.id()));
         for line in fs::read_to_string(&skips).unwrap_or_default().lines() {
             println!("\n@@ {line}");
         }
-        match outcome {
-            // As a shell has it, so that one number says it all.
-            Ok(status) => println!(
-                "\n@@ end {name} {}",
-                status.code().unwrap_or(128 + status.signal().unwrap_or(0))
-            ),
+        match status {
+            Ok(status) => println!("\n@@ end {name} {status}"),
             Err(error) => println!("\n{}: {error}\n@@ end {name} 127", test.display()),
         }
-        reap();
     }
     println!("\n@@ done");
 }
@@ -171,10 +166,24 @@ fn files(folder: &str) -> Vec<PathBuf> {
     all
 }
 
-/// Takes leave of orphans that ended here, as the first process has to.
-fn reap() {
-    // SAFETY: asks for any child that has ended, and wants no status.
-    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+/// Waits for a test executable, taking leave of orphans on the way, as the first process has to: a case may look
+/// whether a process is really gone. The status is as a shell has it, one number for exit code and signal.
+fn wait(pid: u32) -> i32 {
+    loop {
+        let mut status = 0;
+        // SAFETY: asks for any child; `status` takes the answer.
+        let ended = unsafe { libc::waitpid(-1, &mut status, 0) };
+        if ended < 0 {
+            return 127;
+        }
+        if ended as u32 == pid {
+            return if libc::WIFEXITED(status) {
+                libc::WEXITSTATUS(status)
+            } else {
+                128 + libc::WTERMSIG(status)
+            };
+        }
+    }
 }
 
 fn power_off() -> ! {

@@ -16,13 +16,13 @@ pub struct Programs {
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Builds everything for the guest under `target`.
-pub fn build(workspace: &Path, target: &Path) -> Result<Programs, String> {
-    let tests = cargo(
-        workspace,
-        target,
-        &["test", "--no-run", "-p", "rtrace-tests"],
-    )?;
+/// Builds everything for the guest under `target`: rtrace, and the tests of `packages`.
+pub fn build(workspace: &Path, target: &Path, packages: &[String]) -> Result<Programs, String> {
+    let mut args = vec!["test", "--no-run"];
+    packages
+        .iter()
+        .for_each(|package| args.extend(["-p", package]));
+    let tests = cargo(workspace, target, &args)?;
     let rtrace = cargo(workspace, target, &["build", "-p", "rtrace"])?;
     let artifacts: Vec<Artifact> = tests
         .lines()

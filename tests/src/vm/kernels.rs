@@ -185,6 +185,8 @@ impl Apt {
                 "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled",
                 "false".to_owned(),
             ),
+            // Without it an index that cannot be had is only a warning, and the kernel seems not to exist.
+            ("APT::Update::Error-Mode", "any".to_owned()),
             ("Acquire::Retries", "2".to_owned()),
             ("Acquire::http::Timeout", "30".to_owned()),
             // Our folders need not be readable for the user that apt would change to.

@@ -34,6 +34,7 @@ usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
   --rtrace FILE     a static program to put in rtrace's place
   --overlay FOLDER  put its files into the guest as well, links followed: tools, or what FILE needs
   --env NAME=VALUE  set a variable for the cases, such as RTRACE_REFERENCE=1
+  --package NAME    run the tests of this package in the guest, too; the source tree is not there
   --refresh         look for newer kernels although there are some
   CASE              run only cases whose names contain one of these";
 
@@ -51,6 +52,7 @@ struct Options {
     rtrace: Option<PathBuf>,
     overlay: Option<PathBuf>,
     env: Vec<String>,
+    packages: Vec<String>,
     refresh: bool,
     cases: Vec<String>,
 }
@@ -104,6 +106,7 @@ impl Options {
             rtrace: None,
             overlay: None,
             env: Vec::new(),
+            packages: vec!["rtrace-tests".to_owned()],
             refresh: false,
             cases: Vec::new(),
         };
@@ -122,6 +125,7 @@ impl Options {
                 "--rtrace" => options.rtrace = Some(PathBuf::from(value()?)),
                 "--overlay" => options.overlay = Some(PathBuf::from(value()?)),
                 "--env" => options.env.push(value()?),
+                "--package" => options.packages.push(value()?),
                 "--refresh" => options.refresh = true,
                 _ if word.starts_with('-') => return Err(format!("unknown option {word}")),
                 _ => options.cases.push(word),
@@ -161,7 +165,8 @@ fn run_suite(
     println!("{}", describe(&kernel));
     // Built once, and only when there is a machine to run it.
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let programs = programs.get_or_insert_with(|| build::build(&workspace, &target.join("static")));
+    let programs = programs
+        .get_or_insert_with(|| build::build(&workspace, &target.join("static"), &options.packages));
     let programs = match programs {
         Ok(programs) => programs,
         Err(why) => return Outcome::without_run(Ending::Broken(why.clone())),
