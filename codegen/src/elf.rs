@@ -434,6 +434,27 @@ fn variable_name(section: Section) -> &'static str {
     }
 }
 
+/// The sections and symbols of an object file, as text for people.
+pub fn describe(file: &[u8]) -> String {
+    use object::{Object, ObjectSection, ObjectSymbol};
+    use std::fmt::Write;
+    let Ok(object) = object::File::parse(file) else { return "not an object file\n".to_owned() };
+    let mut text = String::new();
+    for section in object.sections() {
+        let relocations = section.relocations().count();
+        let name = section.name().unwrap_or("?");
+        let _ = write!(text, "section {name:<40} {:>6} bytes", section.size());
+        let _ = if relocations > 0 { writeln!(text, ", {relocations} relocations") } else { writeln!(text) };
+    }
+    for symbol in object.symbols().filter(|symbol| symbol.is_definition()) {
+        let section = symbol.section_index().and_then(|index| object.section_by_index(index).ok());
+        let section = section.as_ref().and_then(|section| section.name().ok()).unwrap_or("?").to_owned();
+        let name = symbol.name().unwrap_or("?");
+        let _ = writeln!(text, "symbol  {name:<16} {section}+{} ({} bytes)", symbol.address(), symbol.size());
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

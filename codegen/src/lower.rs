@@ -22,6 +22,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use hashbrown::HashMap;
+use lang::builtins::BuiltinId;
 use lang::span::Span;
 use lang::target::{Context, Features, Target};
 use lang::typed;
@@ -35,6 +36,8 @@ pub struct Unit<'a> {
     pub context: &'a Context,
     /// What `probe` says.
     pub name: &'a str,
+    /// Events of other processes are passed over.
+    pub process: Option<u32>,
     /// The number of the program in its object.
     pub number: u32,
     /// How many programs the object has.
@@ -170,8 +173,17 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Passes over events that are not meant: other system calls.
+    /// Passes over events that are not meant: other system calls, other processes.
     fn guard(&mut self) {
+        self.guard_event();
+        if let Some(process) = self.unit.process {
+            self.at(self.unit.probe.span);
+            let pid = self.builtin(BuiltinId::Pid);
+            self.leave_unless(IntCC::Equal, pid, i64::from(process));
+        }
+    }
+
+    fn guard_event(&mut self) {
         let Some(guard) = &self.unit.context.guard else { return };
         self.at(self.unit.probe.span);
         let number = self.read_access(&guard.number);

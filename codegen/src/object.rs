@@ -19,13 +19,15 @@ pub struct Options {
     pub optimise: bool,
     /// Keep the intermediate code as text, for `-d`.
     pub keep_text: bool,
+    /// Only events of this process count; `begin`, `end` and `interval` are not events.
+    pub process: Option<u32>,
     /// Sizes of maps and ring buffers.
     pub sizes: Sizes,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { optimise: true, keep_text: false, sizes: Sizes::default() }
+        Self { optimise: true, keep_text: false, process: None, sizes: Sizes::default() }
     }
 }
 
@@ -95,6 +97,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             probe,
             context: &points[0].context,
             name: &points[0].name,
+            process: options.process.filter(|_| is_event(&points[0].attach)),
             number: number as u32,
             programs: units.len() as u32,
         };
@@ -133,6 +136,11 @@ fn units(program: &typed::Program) -> Vec<(usize, Vec<&typed::Point>)> {
         }
     }
     units
+}
+
+/// Whether it is something that happens to a process, rather than a run of ours.
+fn is_event(attach: &Attach) -> bool {
+    !matches!(attach, Attach::Begin | Attach::End | Attach::Interval { .. })
 }
 
 /// Whether programs for these two are loaded the same way.

@@ -169,6 +169,11 @@ pub enum Base {
         /// Byte offset of the pointer in the context.
         word: u32,
     },
+    /// Not a read: the address of a text in the record, whose distance from `from` is in the low 16 bits of the field.
+    DataLoc {
+        /// Offset in the context that the distance counts from.
+        from: u32,
+    },
 }
 
 /// Why an attach point could not be resolved.

@@ -18,48 +18,27 @@ fn measure<T>(what: &str, rounds: usize, mut question: impl FnMut() -> T) {
         .collect();
     let first = times[0];
     times.sort();
-    println!(
-        "{what:<56} first {first:>10.1?}  best {:>10.1?}  median {:>10.1?}",
-        times[0],
-        times[rounds / 2]
-    );
+    println!("{what:<56} first {first:>10.1?}  best {:>10.1?}  median {:>10.1?}", times[0], times[rounds / 2]);
 }
 
 fn main() {
     measure("open BTF", 50, Btf::vmlinux);
-    measure("open BTF, offset of task_struct.comm", 50, || {
-        Btf::vmlinux()?.member_offset("task_struct", "comm")
-    });
-    measure("open BTF, typedef btf_trace_sys_enter", 50, || {
-        Btf::vmlinux()?.find(Kind::Typedef, "btf_trace_sys_enter")
-    });
-    measure("open BTF, a name that is not there", 50, || {
-        Btf::vmlinux()?.find(Kind::Struct, "no_such_struct_at_all")
-    });
-    measure("open BTF, function vfs_read with prototype", 50, || {
-        Btf::vmlinux()?.func_proto("vfs_read").map(|_| ())
-    });
+    measure("open BTF, offset of task_struct.comm", 50, || Btf::vmlinux()?.member_offset("task_struct", "comm"));
+    measure("open BTF, typedef btf_trace_sys_enter", 50, || Btf::vmlinux()?.find(Kind::Typedef, "btf_trace_sys_enter"));
+    measure("open BTF, a name that is not there", 50, || Btf::vmlinux()?.find(Kind::Struct, "no_such_struct_at_all"));
+    measure("open BTF, function vfs_read with prototype", 50, || Btf::vmlinux()?.func_proto("vfs_read").map(|_| ()));
     if let Ok(btf) = Btf::vmlinux() {
         let _ = btf.end_id();
-        measure("BTF at hand: offset of task_struct.comm", 50, || {
-            btf.member_offset("task_struct", "comm")
-        });
-        measure("BTF at hand: typedef btf_trace_sys_enter", 50, || {
-            btf.find(Kind::Typedef, "btf_trace_sys_enter")
-        });
-        measure("BTF at hand: enumerator TASK_COMM_LEN", 50, || {
-            btf.find_enumerator("TASK_COMM_LEN")
-        });
+        measure("BTF at hand: offset of task_struct.comm", 50, || btf.member_offset("task_struct", "comm"));
+        measure("BTF at hand: typedef btf_trace_sys_enter", 50, || btf.find(Kind::Typedef, "btf_trace_sys_enter"));
+        measure("BTF at hand: enumerator TASK_COMM_LEN", 50, || btf.find_enumerator("TASK_COMM_LEN"));
         measure("BTF at hand: names of all functions", 20, || {
-            btf.types_of(&[Kind::Func])
-                .map(|types| types.map(|ty| ty.name().len()).sum::<usize>())
+            btf.types_of(&[Kind::Func]).map(|types| types.map(|ty| ty.name().len()).sum::<usize>())
         });
     }
     measure("open tracefs", 50, Tracefs::open);
     measure("open tracefs, not mounted", 50, Tracefs::open_detached);
-    measure("open tracefs, one format, parsed", 50, || {
-        Tracefs::open()?.format("sched", "sched_switch")
-    });
+    measure("open tracefs, one format, parsed", 50, || Tracefs::open()?.format("sched", "sched_switch"));
     measure("open tracefs, not mounted, one format, parsed", 50, || {
         Tracefs::open_detached()?.format("sched", "sched_switch")
     });
@@ -67,14 +46,8 @@ fn main() {
         Tracefs::open()?.event_format("syscalls", "sys_enter_opnat")
     });
     let symbols = Kallsyms::new();
-    measure("kallsyms: address of vfs_read", 10, || {
-        symbols.address_of("vfs_read")
-    });
-    measure(
-        "kallsyms: a name that is not there, with suggestions",
-        10,
-        || symbols.nearest("vfs_reed", 3),
-    );
+    measure("kallsyms: address of vfs_read", 10, || symbols.address_of("vfs_read"));
+    measure("kallsyms: a name that is not there, with suggestions", 10, || symbols.nearest("vfs_reed", 3));
     let mut names = Vec::new();
     let listed = symbols.for_each(|symbol| {
         names.push(symbol.name.to_owned());
@@ -85,11 +58,7 @@ fn main() {
             nearest("vfs_reed", names.iter().map(String::as_str), 3)
         });
         measure("the same, for a long name", 10, || {
-            nearest(
-                "tcp_rcv_establishde_state",
-                names.iter().map(String::as_str),
-                3,
-            )
+            nearest("tcp_rcv_establishde_state", names.iter().map(String::as_str), 3)
         });
     }
 }

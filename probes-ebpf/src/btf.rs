@@ -122,9 +122,7 @@ impl Btf {
         let Ok(entries) = std::fs::read_dir(DIRECTORY) else {
             return Vec::new();
         };
-        let names = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok());
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(|name| name != "vmlinux").collect()
     }
 
@@ -145,36 +143,19 @@ impl Btf {
         let bytes = source.bytes();
         let (types, strings) = parse_header(bytes)?;
         let text = &bytes[strings.clone()];
-        if base.is_none() && text.first() != Some(&0) || text.last().is_some_and(|last| *last != 0)
-        {
-            return Err(Malformed {
-                what: "string section without its zeros",
-                at: 0,
-            });
+        if base.is_none() && text.first() != Some(&0) || text.last().is_some_and(|last| *last != 0) {
+            return Err(Malformed { what: "string section without its zeros", at: 0 });
         }
         let base = match base {
             None => None,
-            Some(btf) => Some(Base {
-                btf: btf.clone(),
-                first_id: btf.end_id()?,
-                first_string: btf.strings_end(),
-            }),
+            Some(btf) => Some(Base { btf: btf.clone(), first_id: btf.end_id()?, first_string: btf.strings_end() }),
         };
         // Offsets of strings are 32 bits wide, whichever file of the two they point into.
         let before = base.as_ref().map_or(0, |base| base.first_string);
         if before.checked_add(strings.len() as u32).is_none() {
-            return Err(Malformed {
-                what: "more strings than offsets reach, after",
-                at: before,
-            });
+            return Err(Malformed { what: "more strings than offsets reach, after", at: before });
         }
-        Ok(Btf {
-            source,
-            types,
-            strings,
-            base,
-            index: OnceLock::new(),
-        })
+        Ok(Btf { source, types, strings, base, index: OnceLock::new() })
     }
 
     /// The first type of `kind` called `name`; in split BTF its own come before the base's.
@@ -190,9 +171,7 @@ impl Btf {
         let Some(needle) = Needle::new(name) else {
             return Ok(None);
         };
-        let wanted = kinds
-            .iter()
-            .fold(0_u32, |set, kind| set | 1 << *kind as u32);
+        let wanted = kinds.iter().fold(0_u32, |set, kind| set | 1 << *kind as u32);
         self.find_needle(wanted, &needle)
     }
 
@@ -215,10 +194,7 @@ impl Btf {
     }
 
     /// The enumerator called `name`, in whichever enum it is, with that enum's id. Errors as [`Btf::find`].
-    pub fn find_enumerator(
-        &self,
-        name: &str,
-    ) -> Result<Option<(TypeId, Enumerator<'_>)>, BtfError> {
+    pub fn find_enumerator(&self, name: &str) -> Result<Option<(TypeId, Enumerator<'_>)>, BtfError> {
         let Some(needle) = Needle::new(name) else {
             return Ok(None);
         };
@@ -240,19 +216,14 @@ impl Btf {
     /// # Errors
     /// If the type section is malformed.
     pub fn types_of(&self, kinds: &[Kind]) -> Result<impl Iterator<Item = Type<'_>>, BtfError> {
-        let wanted = kinds
-            .iter()
-            .fold(0_u32, |set, kind| set | 1 << *kind as u32);
+        let wanted = kinds.iter().fold(0_u32, |set, kind| set | 1 << *kind as u32);
         let (types, first) = (self.type_bytes(), self.first_id());
         let index = self.index()?.iter().enumerate();
         Ok(index
             .filter(move |(_, at)| {
-                word(types, **at as usize + 4)
-                    .is_some_and(|info| wanted & 1 << kind_bits(info) != 0)
+                word(types, **at as usize + 4).is_some_and(|info| wanted & 1 << kind_bits(info) != 0)
             })
-            .filter_map(move |(position, at)| {
-                view::read(self, TypeId(first + position as u32), *at).ok()
-            }))
+            .filter_map(move |(position, at)| view::read(self, TypeId(first + position as u32), *at).ok()))
     }
 
     /// The type with this id.
@@ -269,14 +240,8 @@ impl Btf {
             // The view must resolve names and ids as the base does, which it can: all of them are the base's own.
             return base.btf.type_at(id);
         }
-        let missing = Malformed {
-            what: "no type with id",
-            at: id.0,
-        };
-        let at = *self
-            .index()?
-            .get((id.0 - self.first_id()) as usize)
-            .ok_or(missing)?;
+        let missing = Malformed { what: "no type with id", at: id.0 };
+        let at = *self.index()?.get((id.0 - self.first_id()) as usize).ok_or(missing)?;
         Ok(view::read(self, id, at)?)
     }
 
@@ -303,10 +268,7 @@ impl Btf {
 
     /// Where a name stands in the strings, the base's included.
     fn string_offset(&self, needle: &Needle) -> Option<u32> {
-        let inherited = self
-            .base
-            .as_ref()
-            .and_then(|base| base.btf.string_offset(needle));
+        let inherited = self.base.as_ref().and_then(|base| base.btf.string_offset(needle));
         inherited.or_else(|| Some(self.first_string() + needle.find_in(self.string_bytes())?))
     }
 
@@ -365,15 +327,9 @@ impl Needle {
 }
 
 /// Checks the header and gives the places of types and strings.
-fn parse_header(
-    bytes: &[u8],
-) -> Result<(std::ops::Range<usize>, std::ops::Range<usize>), Malformed> {
+fn parse_header(bytes: &[u8]) -> Result<(std::ops::Range<usize>, std::ops::Range<usize>), Malformed> {
     let malformed = |what| Malformed { what, at: 0 };
-    let field = |at| {
-        word(bytes, at)
-            .map(|value| value as usize)
-            .ok_or(malformed("header cut short"))
-    };
+    let field = |at| word(bytes, at).map(|value| value as usize).ok_or(malformed("header cut short"));
     let magic = bytes.first_chunk().map(|magic| u16::from_ne_bytes(*magic));
     if magic == Some(MAGIC.swap_bytes()) {
         return Err(malformed("byte order of another machine"));
@@ -427,22 +383,14 @@ fn index_types(types: &[u8]) -> Result<Vec<u32>, Malformed> {
     let mut index = Vec::with_capacity(types.len() / 16);
     let mut at = 0;
     while at < types.len() {
-        let malformed = |what| Malformed {
-            what,
-            at: at as u32,
-        };
+        let malformed = |what| Malformed { what, at: at as u32 };
         let info = word(types, at + 4).ok_or(malformed("type section cut short"))?;
-        let (once, each) = *EXTRA
-            .get(kind_bits(info) as usize)
-            .ok_or(malformed("type of an unknown kind"))?;
+        let (once, each) = *EXTRA.get(kind_bits(info) as usize).ok_or(malformed("type of an unknown kind"))?;
         index.push(at as u32);
         at += 12 + once as usize + each as usize * vlen_bits(info) as usize;
     }
     if at > types.len() {
-        return Err(Malformed {
-            what: "type section cut short",
-            at: types.len() as u32,
-        });
+        return Err(Malformed { what: "type section cut short", at: types.len() as u32 });
     }
     Ok(index)
 }

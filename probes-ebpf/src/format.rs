@@ -86,11 +86,7 @@ impl Format {
     pub fn parse(text: &str) -> Result<Format, FormatError> {
         let (mut name, mut id, mut fields) = (None, None, Vec::new());
         for (index, line) in text.lines().enumerate() {
-            let wrong = |why| FormatError::Line {
-                line: index + 1,
-                why,
-                text: line.trim().to_owned(),
-            };
+            let wrong = |why| FormatError::Line { line: index + 1, why, text: line.trim().to_owned() };
             if let Some(field) = line.trim_start().strip_prefix("field:") {
                 fields.push(parse_field(field).map_err(wrong)?);
             } else if let Some(text) = line.strip_prefix("name:") {
@@ -127,46 +123,26 @@ fn parse_field(text: &str) -> Result<Field, &'static str> {
     let offset = number(parts.next(), "")?;
     let size = number(parts.next(), "size:")?;
     // Kernels before 2.6.30 did not say; nothing that runs BPF is that old, but a missing part must not be fatal.
-    let signed = number(
-        parts
-            .next()
-            .filter(|part| !part.is_empty())
-            .or(Some("signed:0")),
-        "signed:",
-    )? != 0;
+    let signed = number(parts.next().filter(|part| !part.is_empty()).or(Some("signed:0")), "signed:")? != 0;
     let declared = parse_declaration(declaration, size)?;
-    Ok(Field {
-        offset,
-        size,
-        signed,
-        common: declared.name.starts_with("common_"),
-        ..declared
-    })
+    Ok(Field { offset, size, signed, common: declared.name.starts_with("common_"), ..declared })
 }
 
 fn number(part: Option<&str>, key: &str) -> Result<u32, &'static str> {
-    part.and_then(|part| part.strip_prefix(key))
-        .and_then(|digits| digits.parse().ok())
-        .ok_or("not a number")
+    part.and_then(|part| part.strip_prefix(key)).and_then(|digits| digits.parse().ok()).ok_or("not a number")
 }
 
 /// Parses a C declaration as events have them: `__data_loc char[] path`, `u8 mac[6]`, `const char *const * argv`.
 fn parse_declaration(text: &str, size: u32) -> Result<Field, &'static str> {
     let text = text.trim();
-    let (location, text) = match (
-        text.strip_prefix("__data_loc "),
-        text.strip_prefix("__rel_loc "),
-    ) {
+    let (location, text) = match (text.strip_prefix("__data_loc "), text.strip_prefix("__rel_loc ")) {
         (Some(rest), _) => (Location::DataLoc, rest),
         (_, Some(rest)) => (Location::RelLoc, rest),
         _ => (Location::Inline, text),
     };
     // A located array has its brackets with the type, an inline one with the name.
     let (text, trailing) = take_brackets(text);
-    let name_at = text
-        .rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .ok_or("no type")?
-        + 1;
+    let name_at = text.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').ok_or("no type")? + 1;
     let (c_type, name) = text.split_at(name_at);
     if name.is_empty() {
         return Err("no name");
@@ -176,8 +152,7 @@ fn parse_declaration(text: &str, size: u32) -> Result<Field, &'static str> {
     if c_type.is_empty() {
         return Err("no type");
     }
-    let is_pointer =
-        c_type.ends_with('*') || c_type.contains("*const") || c_type.contains("* const");
+    let is_pointer = c_type.ends_with('*') || c_type.contains("*const") || c_type.contains("* const");
     let array = match (location, trailing.or(leading)) {
         (Location::Inline, None) => None,
         (Location::Inline, Some(count)) => Some(elements(count, &c_type, is_pointer, size)),
@@ -199,12 +174,8 @@ fn parse_declaration(text: &str, size: u32) -> Result<Field, &'static str> {
 /// Takes a last `[...]` off a declaration.
 fn take_brackets(text: &str) -> (&str, Option<&str>) {
     let text = text.trim_end();
-    let taken = text
-        .strip_suffix(']')
-        .and_then(|rest| rest.rsplit_once('['));
-    taken.map_or((text, None), |(before, inside)| {
-        (before.trim_end(), Some(inside.trim()))
-    })
+    let taken = text.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    taken.map_or((text, None), |(before, inside)| (before.trim_end(), Some(inside.trim())))
 }
 
 /// The number of elements: what the brackets say, or, when they hold a constant's name (`TASK_COMM_LEN`, which older
@@ -213,20 +184,16 @@ fn elements(count: &str, c_type: &str, is_pointer: bool, size: u32) -> u32 {
     if count.is_empty() {
         return 0;
     }
-    count
-        .parse()
-        .unwrap_or_else(|_| size / if is_pointer { 8 } else { element_size(c_type) })
+    count.parse().unwrap_or_else(|_| size / if is_pointer { 8 } else { element_size(c_type) })
 }
 
 /// The size of the element types that occur in arrays whose length is a constant's name. Bytes where unknown.
 fn element_size(c_type: &str) -> u32 {
     match c_type.trim_start_matches("const ") {
-        "short" | "unsigned short" | "u16" | "s16" | "__u16" | "__s16" | "__be16" | "__le16"
-        | "uint16_t" => 2,
-        "int" | "unsigned int" | "unsigned" | "u32" | "s32" | "__u32" | "__s32" | "__be32"
-        | "__le32" | "uint32_t" => 4,
-        "long" | "unsigned long" | "long long" | "unsigned long long" | "u64" | "s64" | "__u64"
-        | "__s64" | "__be64" | "__le64" | "uint64_t" => 8,
+        "short" | "unsigned short" | "u16" | "s16" | "__u16" | "__s16" | "__be16" | "__le16" | "uint16_t" => 2,
+        "int" | "unsigned int" | "unsigned" | "u32" | "s32" | "__u32" | "__s32" | "__be32" | "__le32" | "uint32_t" => 4,
+        "long" | "unsigned long" | "long long" | "unsigned long long" | "u64" | "s64" | "__u64" | "__s64"
+        | "__be64" | "__le64" | "uint64_t" => 8,
         _ => 1,
     }
 }
@@ -250,124 +217,40 @@ mod tests {
         let format = Format::parse(SAMPLE).expect("a good file");
         assert_eq!((format.name.as_str(), format.id), ("sample", 316));
         assert_eq!(format.fields.len(), 4);
-        assert_eq!(
-            format
-                .own_fields()
-                .map(|field| field.name.as_str())
-                .collect::<Vec<_>>(),
-            ["comm", "pid"]
-        );
+        assert_eq!(format.own_fields().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["comm", "pid"]);
         let comm = format.field("comm").expect("a field");
-        assert_eq!(
-            (comm.offset, comm.size, comm.array, comm.c_type.as_str()),
-            (8, 16, Some(16), "char")
-        );
-        assert!(
-            format
-                .field("pid")
-                .is_some_and(|pid| pid.signed && !pid.common)
-        );
+        assert_eq!((comm.offset, comm.size, comm.array, comm.c_type.as_str()), (8, 16, Some(16), "char"));
+        assert!(format.field("pid").is_some_and(|pid| pid.signed && !pid.common));
     }
 
     /// `text` is the declaration; what is expected: name, type, array, location, pointer.
     fn check(text: &str, size: u32, expected: (&str, &str, Option<u32>, Location, bool)) {
-        let field =
-            parse_field(&format!("{text};\toffset:8;\tsize:{size};\tsigned:1;")).expect(text);
-        let found = (
-            field.name.as_str(),
-            field.c_type.as_str(),
-            field.array,
-            field.location,
-            field.is_pointer,
-        );
+        let field = parse_field(&format!("{text};\toffset:8;\tsize:{size};\tsigned:1;")).expect(text);
+        let found = (field.name.as_str(), field.c_type.as_str(), field.array, field.location, field.is_pointer);
         assert_eq!(found, expected, "{text}");
-        assert_eq!(
-            (field.offset, field.size, field.signed),
-            (8, size, true),
-            "{text}"
-        );
+        assert_eq!((field.offset, field.size, field.signed), (8, size, true), "{text}");
     }
 
     #[test]
     fn declarations() {
         use Location::*;
-        check(
-            "unsigned char common_flags",
-            1,
-            ("common_flags", "unsigned char", None, Inline, false),
-        );
-        check(
-            "const char * filename",
-            8,
-            ("filename", "const char *", None, Inline, true),
-        );
-        check(
-            "const char *const * argv",
-            8,
-            ("argv", "const char *const *", None, Inline, true),
-        );
-        check(
-            "struct page *page",
-            8,
-            ("page", "struct page *", None, Inline, true),
-        );
-        check(
-            "void __seg_gs * base",
-            8,
-            ("base", "void __seg_gs *", None, Inline, true),
-        );
-        check(
-            "const clockid_t which",
-            8,
-            ("which", "const clockid_t", None, Inline, false),
-        );
-        check(
-            "__data_loc char[] name",
-            4,
-            ("name", "char", Some(0), DataLoc, false),
-        );
-        check(
-            "__data_loc unsigned int[] lengths",
-            4,
-            ("lengths", "unsigned int", Some(0), DataLoc, false),
-        );
-        check(
-            "__rel_loc char[] name",
-            4,
-            ("name", "char", Some(0), RelLoc, false),
-        );
-        check(
-            "__data_loc cpumask_t cpus",
-            4,
-            ("cpus", "cpumask_t", Some(0), DataLoc, false),
-        );
-        check(
-            "unsigned long args[6]",
-            48,
-            ("args", "unsigned long", Some(6), Inline, false),
-        );
+        check("unsigned char common_flags", 1, ("common_flags", "unsigned char", None, Inline, false));
+        check("const char * filename", 8, ("filename", "const char *", None, Inline, true));
+        check("const char *const * argv", 8, ("argv", "const char *const *", None, Inline, true));
+        check("struct page *page", 8, ("page", "struct page *", None, Inline, true));
+        check("void __seg_gs * base", 8, ("base", "void __seg_gs *", None, Inline, true));
+        check("const clockid_t which", 8, ("which", "const clockid_t", None, Inline, false));
+        check("__data_loc char[] name", 4, ("name", "char", Some(0), DataLoc, false));
+        check("__data_loc unsigned int[] lengths", 4, ("lengths", "unsigned int", Some(0), DataLoc, false));
+        check("__rel_loc char[] name", 4, ("name", "char", Some(0), RelLoc, false));
+        check("__data_loc cpumask_t cpus", 4, ("cpus", "cpumask_t", Some(0), DataLoc, false));
+        check("unsigned long args[6]", 48, ("args", "unsigned long", Some(6), Inline, false));
         check("char buf[]", 0, ("buf", "char", Some(0), Inline, false));
-        check(
-            "char comm[TASK_COMM_LEN]",
-            16,
-            ("comm", "char", Some(16), Inline, false),
-        );
-        check(
-            "u32 words[WORDS * 2]",
-            16,
-            ("words", "u32", Some(4), Inline, false),
-        );
+        check("char comm[TASK_COMM_LEN]", 16, ("comm", "char", Some(16), Inline, false));
+        check("u32 words[WORDS * 2]", 16, ("words", "u32", Some(4), Inline, false));
         check("u8[16] addr", 16, ("addr", "u8", Some(16), Inline, false));
-        check(
-            "struct foo * slots[4]",
-            32,
-            ("slots", "struct foo *", Some(4), Inline, true),
-        );
-        check(
-            "enum zone_type  zone",
-            4,
-            ("zone", "enum zone_type", None, Inline, false),
-        );
+        check("struct foo * slots[4]", 32, ("slots", "struct foo *", Some(4), Inline, true));
+        check("enum zone_type  zone", 4, ("zone", "enum zone_type", None, Inline, false));
     }
 
     #[test]
@@ -384,10 +267,7 @@ mod tests {
             "field:[[]]];\toffset:0;\tsize:4;\tsigned:1;",
         ] {
             let text = format!("name: x\nID: 1\nformat:\n\t{bad}\n");
-            assert!(
-                matches!(Format::parse(&text), Err(FormatError::Line { line: 4, .. })),
-                "{bad}"
-            );
+            assert!(matches!(Format::parse(&text), Err(FormatError::Line { line: 4, .. })), "{bad}");
         }
     }
 
@@ -403,20 +283,11 @@ mod tests {
         };
         let mut seen = 0;
         for category in categories.map(|name| name.expect("listing of categories")) {
-            for event in tracefs
-                .events(&category)
-                .expect("a category")
-                .map(|name| name.expect("listing of events"))
-            {
+            for event in tracefs.events(&category).expect("a category").map(|name| name.expect("listing of events")) {
                 let text = tracefs.event_format(&category, &event).expect("a format");
-                let format = Format::parse(&text)
-                    .unwrap_or_else(|error| panic!("{category}:{event}: {error}"));
+                let format = Format::parse(&text).unwrap_or_else(|error| panic!("{category}:{event}: {error}"));
                 assert_eq!(format.name, event, "{category}");
-                assert_eq!(
-                    text.matches("\tfield:").count(),
-                    format.fields.len(),
-                    "{category}:{event}"
-                );
+                assert_eq!(text.matches("\tfield:").count(), format.fields.len(), "{category}:{event}");
                 for field in &format.fields {
                     check_sense(field, &format!("{category}:{event}: {field:?}"));
                 }
@@ -429,10 +300,7 @@ mod tests {
 
     fn check_sense(field: &Field, place: &str) {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_ *".contains(c);
-        assert!(
-            field.c_type.chars().all(plain) && !field.c_type.contains("_loc "),
-            "{place}"
-        );
+        assert!(field.c_type.chars().all(plain) && !field.c_type.contains("_loc "), "{place}");
         match (field.location, field.array) {
             (Location::Inline, Some(count)) if count > 0 => {
                 assert_eq!(field.size % count, 0, "{place}")

@@ -93,11 +93,7 @@ impl Kallsyms {
     }
 
     /// What `take` makes of the first symbol called `name`.
-    pub fn find<T>(
-        &self,
-        name: &str,
-        take: impl Fn(Symbol<'_>) -> T,
-    ) -> Result<Option<T>, KallsymsError> {
+    pub fn find<T>(&self, name: &str, take: impl Fn(Symbol<'_>) -> T) -> Result<Option<T>, KallsymsError> {
         let mut found = None;
         self.for_each(|symbol| {
             if symbol.name != name {
@@ -123,14 +119,8 @@ impl Kallsyms {
 
     /// Passes each symbol to `visit`, in the kernel's order, until it says to break. Lines of another form are passed
     /// over.
-    pub fn for_each(
-        &self,
-        visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>,
-    ) -> Result<(), KallsymsError> {
-        let failed = |source| KallsymsError::Io {
-            path: self.path.clone(),
-            source,
-        };
+    pub fn for_each(&self, visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>) -> Result<(), KallsymsError> {
+        let failed = |source| KallsymsError::Io { path: self.path.clone(), source };
         stream(File::open(&self.path).map_err(failed)?, visit).map_err(failed)
     }
 
@@ -138,21 +128,14 @@ impl Kallsyms {
         let mut hidden = true;
         self.for_each(|symbol| {
             hidden = symbol.address == 0;
-            if hidden {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+            if hidden { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(hidden)
     }
 }
 
 /// Cuts `source` into lines across reads. A line longer than the buffer is dropped: no symbol is that long.
-fn stream(
-    mut source: impl Read,
-    mut visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>,
-) -> io::Result<()> {
+fn stream(mut source: impl Read, mut visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut filled = 0;
     let mut in_long_line = false;
@@ -202,12 +185,7 @@ fn parse_line(line: &str) -> Option<Symbol<'_>> {
     let (Some(kind), None) = (letters.next(), letters.next()) else {
         return None;
     };
-    Some(Symbol {
-        address: u64::from_str_radix(address, 16).ok()?,
-        kind,
-        name,
-        module,
-    })
+    Some(Symbol { address: u64::from_str_radix(address, 16).ok()?, kind, name, module })
 }
 
 #[cfg(test)]
@@ -216,30 +194,10 @@ mod tests {
 
     #[test]
     fn lines() {
-        let symbol = |kind, name, module| {
-            Some(Symbol {
-                address: 0xffff_ffff_8100_0000,
-                kind,
-                name,
-                module,
-            })
-        };
-        assert_eq!(
-            parse_line("ffffffff81000000 T _text"),
-            symbol('T', "_text", None)
-        );
-        assert_eq!(
-            parse_line("ffffffff81000000 t init\t[ext4]"),
-            symbol('t', "init", Some("ext4"))
-        );
-        for bad in [
-            "",
-            "ffff",
-            "ffff T",
-            "zz T name",
-            "ffff TT name",
-            "ffff T name\text4",
-        ] {
+        let symbol = |kind, name, module| Some(Symbol { address: 0xffff_ffff_8100_0000, kind, name, module });
+        assert_eq!(parse_line("ffffffff81000000 T _text"), symbol('T', "_text", None));
+        assert_eq!(parse_line("ffffffff81000000 t init\t[ext4]"), symbol('t', "init", Some("ext4")));
+        for bad in ["", "ffff", "ffff T", "zz T name", "ffff TT name", "ffff T name\text4"] {
             assert_eq!(parse_line(bad), None, "{bad}");
         }
     }
@@ -258,16 +216,11 @@ mod tests {
 
     #[test]
     fn lines_cut_by_reads_are_joined() {
-        let mut text: String = (0..50)
-            .map(|i| format!("{i:016x} T symbol_{i}\n"))
-            .collect();
+        let mut text: String = (0..50).map(|i| format!("{i:016x} T symbol_{i}\n")).collect();
         text.push_str("0000000000000032 T symbol_50");
         let mut seen = 0;
         let result = stream(Dribble(text.as_bytes()), |symbol| {
-            assert_eq!(
-                (symbol.address, symbol.name),
-                (seen, format!("symbol_{seen}").as_str())
-            );
+            assert_eq!((symbol.address, symbol.name), (seen, format!("symbol_{seen}").as_str()));
             seen += 1;
             ControlFlow::Continue(())
         });
@@ -294,10 +247,7 @@ mod tests {
             Ok(exists) => assert!(exists),
         }
         assert_eq!(symbols.exists("no_such_symbol_at_all").ok(), Some(false));
-        assert_eq!(
-            symbols.nearest("vfs_reed", 1).ok(),
-            Some(vec!["vfs_read".to_owned()])
-        );
+        assert_eq!(symbols.nearest("vfs_reed", 1).ok(), Some(vec!["vfs_read".to_owned()]));
         match symbols.address_of("vfs_read") {
             Err(KallsymsError::AddressesHidden) => println!("skipped: addresses are hidden"),
             address => assert!(matches!(address, Ok(Some(1..))), "{address:?}"),

@@ -22,13 +22,8 @@ impl Release {
     /// Reads the beginning of what `uname -r` prints: `6.18.44-generic` or `6.19-rc1`.
     pub fn parse(text: &str) -> Option<Release> {
         let (major, rest) = text.split_once('.')?;
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        Some(Release {
-            major: major.parse().ok()?,
-            minor: rest[..digits].parse().ok()?,
-        })
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        Some(Release { major: major.parse().ok()?, minor: rest[..digits].parse().ok()? })
     }
 
     /// Whether this is `major.minor` or later.
@@ -52,18 +47,12 @@ pub fn release() -> Option<Release> {
 
 /// What `uname -r` prints.
 pub fn release_text() -> String {
-    rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
 /// What `uname -m` prints.
 pub fn machine() -> String {
-    rustix::system::uname()
-        .machine()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().machine().to_string_lossy().into_owned()
 }
 
 /// Whether kprobes can be made: the kernel has the event source for them, or (before 4.17) only the tracefs file.
@@ -79,9 +68,7 @@ pub fn has_uprobes() -> bool {
 fn has_probe_source(kind: &str) -> bool {
     let tracefs = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
     Path::new(&format!("/sys/bus/event_source/devices/{kind}")).exists()
-        || tracefs
-            .iter()
-            .any(|root| Path::new(&format!("{root}/{kind}_events")).exists())
+        || tracefs.iter().any(|root| Path::new(&format!("{root}/{kind}_events")).exists())
 }
 
 /// The `type` number that `perf_event_open` takes for an event source such as `kprobe`, `uprobe` or `cpu`.
@@ -122,10 +109,7 @@ impl Cpus {
 
     /// How many they are.
     pub fn count(&self) -> usize {
-        self.ranges
-            .iter()
-            .map(|(first, last)| (last - first + 1) as usize)
-            .sum()
+        self.ranges.iter().map(|(first, last)| (last - first + 1) as usize).sum()
     }
 }
 
@@ -206,10 +190,7 @@ impl Capabilities {
 
     /// Whether what `capability` is for is allowed: CAP_SYS_ADMIN stands in for those split off from it.
     pub fn allows(self, capability: Capability) -> bool {
-        let split_off = matches!(
-            capability,
-            Capability::Bpf | Capability::Perfmon | Capability::Syslog
-        );
+        let split_off = matches!(capability, Capability::Bpf | Capability::Perfmon | Capability::Syslog);
         self.has(capability) || split_off && self.has(Capability::SysAdmin)
     }
 }
@@ -220,9 +201,7 @@ pub fn capabilities() -> Option<Capabilities> {
 }
 
 fn parse_capabilities(status: &str) -> Option<Capabilities> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok().map(Capabilities)
 }
 
@@ -354,25 +333,15 @@ mod tests {
     #[test]
     fn capability_sets() {
         let set = parse_capabilities("Name:\tx\nCapEff:\t0000008000200000\n").expect("a set");
-        assert!(
-            set.has(Capability::Bpf)
-                && set.has(Capability::SysAdmin)
-                && !set.has(Capability::Perfmon)
-        );
+        assert!(set.has(Capability::Bpf) && set.has(Capability::SysAdmin) && !set.has(Capability::Perfmon));
         assert!(set.allows(Capability::Perfmon) && !set.allows(Capability::DacReadSearch));
         assert_eq!(parse_capabilities("CapEff: what"), None);
     }
 
     #[test]
     fn lockdown_levels() {
-        assert_eq!(
-            parse_lockdown("[none] integrity confidentiality\n"),
-            Some(Lockdown::None)
-        );
-        assert_eq!(
-            parse_lockdown("none [integrity] confidentiality\n"),
-            Some(Lockdown::Integrity)
-        );
+        assert_eq!(parse_lockdown("[none] integrity confidentiality\n"), Some(Lockdown::None));
+        assert_eq!(parse_lockdown("none [integrity] confidentiality\n"), Some(Lockdown::Integrity));
         assert_eq!(parse_lockdown("none integrity"), None);
     }
 

@@ -1,4 +1,5 @@
-//! rtrace probes-ebpf.
+//! What a kernel offers to trace: types (BTF), trace events (tracefs), symbols, system calls, registers; and
+//! [`KernelTarget`], which answers the compiler's questions from them.
 
 pub mod arch;
 pub mod btf;
@@ -7,4 +8,7 @@ pub mod kallsyms;
 pub mod kernel;
 pub mod nearest;
 pub mod syscalls;
+pub mod target;
 pub mod tracefs;
+
+pub use target::KernelTarget;

@@ -10,11 +10,7 @@ const LONGEST: usize = 128;
 /// Up to `max` of `candidates` that someone who wrote `name` may have meant, best first.
 ///
 /// Names too unlike are left out, so the answer is often empty; `name` itself never is in it.
-pub fn nearest<'a>(
-    name: &str,
-    candidates: impl Iterator<Item = &'a str>,
-    max: usize,
-) -> Vec<String> {
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, max: usize) -> Vec<String> {
     let mut search = Nearest::new(name, max);
     for candidate in candidates {
         search.offer(candidate);
@@ -69,9 +65,7 @@ impl Nearest {
         let Some(rank) = self.rank(candidate.as_bytes()) else {
             return;
         };
-        let at = self
-            .best
-            .partition_point(|(known, text)| (*known, text.as_str()) < (rank, candidate));
+        let at = self.best.partition_point(|(known, text)| (*known, text.as_str()) < (rank, candidate));
         if at >= self.max || self.best.get(at).is_some_and(|(_, text)| text == candidate) {
             return;
         }
@@ -89,13 +83,8 @@ impl Nearest {
             return None;
         }
         let excess = candidate.len().abs_diff(self.name.len());
-        let edits = if excess <= self.limit {
-            self.edits(candidate)
-        } else {
-            None
-        };
-        let contained =
-            (excess <= 24 && self.contains_the_name(candidate)).then_some(1 + excess / 4);
+        let edits = if excess <= self.limit { self.edits(candidate) } else { None };
+        let contained = (excess <= 24 && self.contains_the_name(candidate)).then_some(1 + excess / 4);
         let distance = match (edits, contained) {
             (Some(edits), Some(contained)) => edits.min(contained),
             (edits, contained) => edits.or(contained)?,
@@ -103,34 +92,21 @@ impl Nearest {
         if candidate == self.asked.as_bytes() {
             return None;
         }
-        let common = self
-            .name
-            .iter()
-            .zip(candidate)
-            .take_while(|(a, b)| **a == b.to_ascii_lowercase())
-            .count();
-        Some(Rank {
-            distance,
-            excess,
-            prefix: LONGEST - common,
-        })
+        let common = self.name.iter().zip(candidate).take_while(|(a, b)| **a == b.to_ascii_lowercase()).count();
+        Some(Rank { distance, excess, prefix: LONGEST - common })
     }
 
     /// Whether one name is a part of the other that is long enough to mean something.
     fn contains_the_name(&self, candidate: &[u8]) -> bool {
-        let (long, short) = if candidate.len() >= self.name.len() {
-            (candidate, &self.name[..])
-        } else {
-            (&self.name[..], candidate)
-        };
+        let (long, short) =
+            if candidate.len() >= self.name.len() { (candidate, &self.name[..]) } else { (&self.name[..], candidate) };
         // A short part of a long name says little: half of it must be there, when it is the candidate that is short.
-        let meaningful =
-            short.len() >= 3 && (short.len() == self.name.len() || short.len() * 2 >= long.len());
+        let meaningful = short.len() >= 3 && (short.len() == self.name.len() || short.len() * 2 >= long.len());
         let first = short.first().copied().unwrap_or(0).to_ascii_lowercase();
         meaningful
-            && long.windows(short.len()).any(|window| {
-                window[0].to_ascii_lowercase() == first && window.eq_ignore_ascii_case(short)
-            })
+            && long
+                .windows(short.len())
+                .any(|window| window[0].to_ascii_lowercase() == first && window.eq_ignore_ascii_case(short))
     }
 
     /// The restricted Damerau-Levenshtein distance, if it is within the limit.
@@ -147,10 +123,7 @@ impl Nearest {
         let mut last = 0;
         for (row, letter) in candidate.iter().map(u8::to_ascii_lowercase).enumerate() {
             // Cells further from the diagonal than the limit are over it, and stand as such.
-            let (from, to) = (
-                row.saturating_sub(self.limit),
-                (row + self.limit + 1).min(columns),
-            );
+            let (from, to) = (row.saturating_sub(self.limit), (row + self.limit + 1).min(columns));
             let over = self.limit as u16 + 1;
             current[from] = if from == 0 { row as u16 + 1 } else { over };
             let mut least = current[from];
@@ -161,11 +134,7 @@ impl Nearest {
                 if column < row + self.limit {
                     cost = cost.min(previous[column + 1] + 1);
                 }
-                if row > 0
-                    && column > 0
-                    && self.name[column] == last
-                    && self.name[column - 1] == letter
-                {
+                if row > 0 && column > 0 && self.name[column] == last && self.name[column - 1] == letter {
                     cost = cost.min(before[column - 1] + 1);
                 }
                 current[column + 1] = cost.min(over);
@@ -185,8 +154,7 @@ impl Nearest {
 
 /// Which letters occur, one bit each; letters of either case share a bit.
 fn letters_of(name: &[u8]) -> u64 {
-    name.iter()
-        .fold(0, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 63))
+    name.iter().fold(0, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 63))
 }
 
 #[cfg(test)]
@@ -194,26 +162,14 @@ mod tests {
     use super::*;
 
     fn check(name: &str, candidates: &[&str], expected: &[&str]) {
-        assert_eq!(
-            nearest(name, candidates.iter().copied(), 3),
-            expected,
-            "{name}"
-        );
+        assert_eq!(nearest(name, candidates.iter().copied(), 3), expected, "{name}");
     }
 
     #[test]
     fn near_names_come_first() {
-        check(
-            "vfs_reed",
-            &["vfs_write", "vfs_read", "vfs_readv", "do_exit"],
-            &["vfs_read", "vfs_readv"],
-        );
+        check("vfs_reed", &["vfs_write", "vfs_read", "vfs_readv", "do_exit"], &["vfs_read", "vfs_readv"]);
         check("nsec", &["nsecs", "usecs", "pid", "sec"], &["nsecs", "sec"]);
-        check(
-            "sched_swicth",
-            &["sched_wakeup", "sched_switch"],
-            &["sched_switch"],
-        );
+        check("sched_swicth", &["sched_wakeup", "sched_switch"], &["sched_switch"]);
         check(
             "openat",
             &["sys_enter_openat", "sys_enter_openat2", "close"],
@@ -242,20 +198,13 @@ mod tests {
                 state
             };
             let length = 1 + next() % longest;
-            (0..length)
-                .map(|_| b'a' + (next() % 4) as u8)
-                .collect::<Vec<u8>>()
+            (0..length).map(|_| b'a' + (next() % 4) as u8).collect::<Vec<u8>>()
         };
         for _ in 0..20_000 {
             let (a, b) = (word(14), word(14));
             let mut search = Nearest::new(std::str::from_utf8(&a).expect("letters"), 1);
-            let expected =
-                Some(plain_distance(&a, &b)).filter(|distance| *distance <= search.limit);
-            let found = if a.len().abs_diff(b.len()) <= search.limit {
-                search.edits(&b)
-            } else {
-                None
-            };
+            let expected = Some(plain_distance(&a, &b)).filter(|distance| *distance <= search.limit);
+            let found = if a.len().abs_diff(b.len()) <= search.limit { search.edits(&b) } else { None };
             assert_eq!(found, expected, "{a:?} {b:?}");
         }
     }

@@ -116,9 +116,7 @@ pub enum TracefsError {
 
 fn remedy(capability: Capability) -> &'static str {
     match capability {
-        Capability::DacReadSearch => {
-            ", or let a group of yours read tracefs (mount -o remount,gid=...)"
-        }
+        Capability::DacReadSearch => ", or let a group of yours read tracefs (mount -o remount,gid=...)",
         _ => "",
     }
 }
@@ -139,29 +137,22 @@ impl Tracefs {
     /// Opens tracefs where it is mounted: in one of the usual places, else as `/proc/self/mounts` says.
     pub fn open_mounted() -> Option<Tracefs> {
         let usual = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-        usual
-            .into_iter()
-            .find_map(|path| Tracefs::open_at(Path::new(path)))
-            .or_else(|| {
-                let mounts = std::fs::read("/proc/self/mounts").ok()?;
-                mount_points(&mounts).find_map(|path| Tracefs::open_at(&path))
-            })
+        usual.into_iter().find_map(|path| Tracefs::open_at(Path::new(path))).or_else(|| {
+            let mounts = std::fs::read("/proc/self/mounts").ok()?;
+            mount_points(&mounts).find_map(|path| Tracefs::open_at(&path))
+        })
     }
 
     /// Opens a tracefs that belongs to no directory. Needs CAP_SYS_ADMIN, and Linux 5.2.
     pub fn open_detached() -> Result<Tracefs, TracefsError> {
-        use rustix::mount::{
-            FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen,
-        };
+        use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
         let failed = |errno| match errno {
             Errno::NODEV => TracefsError::NotInKernel,
             Errno::PERM | Errno::ACCESS => TracefsError::NotPermitted {
                 doing: "tracefs is not mounted; opening it unmounted".to_owned(),
                 capability: Capability::SysAdmin,
             },
-            other => TracefsError::NotMounted {
-                source: other.into(),
-            },
+            other => TracefsError::NotMounted { source: other.into() },
         };
         let context = fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed)?;
         fsconfig_create(context.as_fd()).map_err(failed)?;
@@ -169,12 +160,8 @@ impl Tracefs {
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC
             | MountAttrFlags::MOUNT_ATTR_RDONLY;
-        let root =
-            fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed)?;
-        Ok(Tracefs {
-            root,
-            place: Place::Detached,
-        })
+        let root = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed)?;
+        Ok(Tracefs { root, place: Place::Detached })
     }
 
     fn open_at(path: &Path) -> Option<Tracefs> {
@@ -184,10 +171,7 @@ impl Tracefs {
         // place for it, which it does on first passage.
         let root = rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()?;
         let is_tracefs = rustix::fs::fstatfs(&root).is_ok_and(|stat| stat.f_type as u64 == MAGIC);
-        is_tracefs.then(|| Tracefs {
-            root,
-            place: Place::Mounted(path.to_owned()),
-        })
+        is_tracefs.then(|| Tracefs { root, place: Place::Mounted(path.to_owned()) })
     }
 
     /// Where it was found.
@@ -205,9 +189,7 @@ impl Tracefs {
     /// # Errors
     /// [`TracefsError::NotPermitted`] and [`TracefsError::Io`].
     pub fn open_file(&self, path: &str) -> Result<File, TracefsError> {
-        self.openat(path, OFlags::RDONLY)
-            .map(File::from)
-            .map_err(|errno| self.failed(path, errno))
+        self.openat(path, OFlags::RDONLY).map(File::from).map_err(|errno| self.failed(path, errno))
     }
 
     /// The text of a file by its path in tracefs.
@@ -218,10 +200,7 @@ impl Tracefs {
         // Formats are mostly 500 to 2000 bytes; a first guess that is right saves reads.
         let mut text = String::with_capacity(4096);
         let result = self.open_file(path)?.read_to_string(&mut text);
-        result.map_err(|source| TracefsError::Io {
-            doing: self.describe(path),
-            source,
-        })?;
+        result.map_err(|source| TracefsError::Io { doing: self.describe(path), source })?;
         Ok(text)
     }
 
@@ -231,12 +210,7 @@ impl Tracefs {
             return Ok(false);
         }
         let path = format!("events/{category}/{event}/format");
-        match rustix::fs::accessat(
-            &self.root,
-            &path,
-            rustix::fs::Access::EXISTS,
-            rustix::fs::AtFlags::empty(),
-        ) {
+        match rustix::fs::accessat(&self.root, &path, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
             Err(errno) => Err(self.failed(&path, errno)),
@@ -256,11 +230,7 @@ impl Tracefs {
     pub fn format(&self, category: &str, event: &str) -> Result<Format, TracefsError> {
         let (category, event) = (category.to_owned(), event.to_owned());
         let text = self.event_format(&category, &event)?;
-        Format::parse(&text).map_err(|source| TracefsError::Format {
-            category,
-            event,
-            source,
-        })
+        Format::parse(&text).map_err(|source| TracefsError::Format { category, event, source })
     }
 
     /// The number by which perf_event_open knows an event. Errors as [`Tracefs::event_format`].
@@ -285,10 +255,7 @@ impl Tracefs {
             Ok(fd) => {
                 let mut text = String::with_capacity(4096);
                 let read = File::from(fd).read_to_string(&mut text);
-                read.map_err(|source| TracefsError::Io {
-                    doing: self.describe(&path),
-                    source,
-                })?;
+                read.map_err(|source| TracefsError::Io { doing: self.describe(&path), source })?;
                 Ok(text)
             }
         }
@@ -309,10 +276,7 @@ impl Tracefs {
         }
         match self.names(&format!("events/{category}")) {
             Err(TracefsError::Io { source, .. })
-                if matches!(
-                    Errno::from_io_error(&source),
-                    Some(Errno::NOENT | Errno::NOTDIR)
-                ) =>
+                if matches!(Errno::from_io_error(&source), Some(Errno::NOENT | Errno::NOTDIR)) =>
             {
                 Err(self.unknown_category(category))
             }
@@ -321,14 +285,9 @@ impl Tracefs {
     }
 
     fn names(&self, path: &str) -> Result<Names, TracefsError> {
-        let opened = self
-            .openat(path, OFlags::RDONLY | OFlags::DIRECTORY)
-            .and_then(Dir::new);
+        let opened = self.openat(path, OFlags::RDONLY | OFlags::DIRECTORY).and_then(Dir::new);
         let entries = opened.map_err(|errno| self.failed(path, errno))?;
-        Ok(Names {
-            entries,
-            doing: self.describe(path),
-        })
+        Ok(Names { entries, doing: self.describe(path) })
     }
 
     fn openat(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -338,26 +297,14 @@ impl Tracefs {
     fn failed(&self, path: &str, errno: Errno) -> TracefsError {
         let doing = self.describe(path);
         match errno {
-            Errno::ACCESS => TracefsError::NotPermitted {
-                doing,
-                capability: Capability::DacReadSearch,
-            },
+            Errno::ACCESS => TracefsError::NotPermitted { doing, capability: Capability::DacReadSearch },
             // What tracefs answers under lockdown, whose remedy is not a capability.
-            Errno::PERM
-                if crate::kernel::lockdown() == Some(crate::kernel::Lockdown::Confidentiality) =>
-            {
-                let source =
-                    io::Error::new(io::ErrorKind::PermissionDenied, "the kernel is locked down");
+            Errno::PERM if crate::kernel::lockdown() == Some(crate::kernel::Lockdown::Confidentiality) => {
+                let source = io::Error::new(io::ErrorKind::PermissionDenied, "the kernel is locked down");
                 TracefsError::Io { doing, source }
             }
-            Errno::PERM => TracefsError::NotPermitted {
-                doing,
-                capability: Capability::SysAdmin,
-            },
-            other => TracefsError::Io {
-                doing,
-                source: other.into(),
-            },
+            Errno::PERM => TracefsError::NotPermitted { doing, capability: Capability::SysAdmin },
+            other => TracefsError::Io { doing, source: other.into() },
         }
     }
 
@@ -372,32 +319,19 @@ impl Tracefs {
         };
         let mut search = Nearest::new(event, SUGGESTIONS);
         events.flatten().for_each(|name| search.offer(&name));
-        let mut nearest: Vec<String> = search
-            .finish()
-            .into_iter()
-            .map(|name| format!("{category}:{name}"))
-            .collect();
+        let mut nearest: Vec<String> = search.finish().into_iter().map(|name| format!("{category}:{name}")).collect();
         if nearest.is_empty() {
             nearest = self.in_other_categories(event);
         }
-        TracefsError::UnknownEvent {
-            category: category.to_owned(),
-            event: event.to_owned(),
-            nearest,
-        }
+        TracefsError::UnknownEvent { category: category.to_owned(), event: event.to_owned(), nearest }
     }
 
     fn in_other_categories(&self, event: &str) -> Vec<String> {
         let Ok(categories) = self.categories() else {
             return Vec::new();
         };
-        let holders = categories
-            .flatten()
-            .filter(|category| self.has_event(category, event).unwrap_or(false));
-        holders
-            .take(SUGGESTIONS)
-            .map(|category| format!("{category}:{event}"))
-            .collect()
+        let holders = categories.flatten().filter(|category| self.has_event(category, event).unwrap_or(false));
+        holders.take(SUGGESTIONS).map(|category| format!("{category}:{event}")).collect()
     }
 
     fn unknown_category(&self, category: &str) -> TracefsError {
@@ -405,10 +339,7 @@ impl Tracefs {
         if let Ok(categories) = self.categories() {
             categories.flatten().for_each(|name| search.offer(&name));
         }
-        TracefsError::UnknownCategory {
-            category: category.to_owned(),
-            nearest: search.finish(),
-        }
+        TracefsError::UnknownCategory { category: category.to_owned(), nearest: search.finish() }
     }
 }
 
@@ -427,10 +358,7 @@ impl Iterator for Names {
             let entry = match self.entries.next()? {
                 Ok(entry) => entry,
                 Err(errno) => {
-                    return Some(Err(TracefsError::Io {
-                        doing: self.doing.clone(),
-                        source: errno.into(),
-                    }));
+                    return Some(Err(TracefsError::Io { doing: self.doing.clone(), source: errno.into() }));
                 }
             };
             // tracefs says of every entry what it is.
@@ -465,15 +393,7 @@ fn unescape(path: &[u8]) -> Vec<u8> {
     let mut rest = path;
     while let Some((&byte, after)) = rest.split_first() {
         match (byte, after) {
-            (
-                b'\\',
-                [
-                    a @ b'0'..=b'3',
-                    b @ b'0'..=b'7',
-                    c @ b'0'..=b'7',
-                    after @ ..,
-                ],
-            ) => {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
                 plain.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
                 rest = after;
             }
@@ -511,11 +431,7 @@ mod tests {
         };
         assert_eq!(detached.place(), &Place::Detached);
         let listing = |tracefs: &Tracefs| {
-            let mut names: Vec<_> = tracefs
-                .events("sched")
-                .expect("a category")
-                .flatten()
-                .collect();
+            let mut names: Vec<_> = tracefs.events("sched").expect("a category").flatten().collect();
             names.sort();
             names
         };
@@ -526,11 +442,7 @@ mod tests {
             return println!("skipped: tracefs is not mounted");
         };
         assert_eq!(names, listing(&mounted));
-        let text = |tracefs: &Tracefs| {
-            tracefs
-                .event_format("sched", "sched_switch")
-                .expect("an event")
-        };
+        let text = |tracefs: &Tracefs| tracefs.event_format("sched", "sched_switch").expect("an event");
         assert_eq!(text(&detached), text(&mounted));
     }
 
@@ -540,15 +452,8 @@ mod tests {
             return;
         };
         let format = tracefs.format("sched", "sched_switch").expect("an event");
-        assert_eq!(
-            tracefs.event_id("sched", "sched_switch").ok(),
-            Some(format.id)
-        );
-        assert!(
-            format
-                .field("prev_comm")
-                .is_some_and(|field| field.array == Some(16))
-        );
+        assert_eq!(tracefs.event_id("sched", "sched_switch").ok(), Some(format.id));
+        assert!(format.field("prev_comm").is_some_and(|field| field.array == Some(16)));
         assert_eq!(tracefs.has_event("sched", "sched_switch").ok(), Some(true));
         assert_eq!(tracefs.has_event("sched", "sched_swicth").ok(), Some(false));
         assert_eq!(tracefs.has_event("..", "sched").ok(), Some(false));
@@ -567,10 +472,7 @@ mod tests {
         }
         match tracefs.event_format("shced", "sched_switch") {
             Err(error @ TracefsError::UnknownCategory { .. }) => {
-                assert_eq!(
-                    error.to_string(),
-                    "no tracepoint category `shced`; nearest: sched"
-                );
+                assert_eq!(error.to_string(), "no tracepoint category `shced`; nearest: sched");
             }
             other => panic!("{other:?}"),
         }
@@ -586,18 +488,10 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-        for (category, event) in [
-            ("../options", "x"),
-            ("sched", "../sched_switch"),
-            ("", ""),
-            ("sched", "a\0b"),
-        ] {
+        for (category, event) in [("../options", "x"), ("sched", "../sched_switch"), ("", ""), ("sched", "a\0b")] {
             let error = tracefs.event_format(category, event);
             assert!(
-                matches!(
-                    error,
-                    Err(TracefsError::UnknownCategory { .. } | TracefsError::UnknownEvent { .. })
-                ),
+                matches!(error, Err(TracefsError::UnknownCategory { .. } | TracefsError::UnknownEvent { .. })),
                 "{error:?}"
             );
         }
@@ -606,10 +500,7 @@ mod tests {
     #[test]
     fn mount_points_are_found() {
         let mounts = b"proc /proc proc rw 0 0\ntracefs /mnt/my\\040trace tracefs rw 0 0\nbroken\n";
-        assert_eq!(
-            mount_points(mounts).collect::<Vec<_>>(),
-            [PathBuf::from("/mnt/my trace")]
-        );
+        assert_eq!(mount_points(mounts).collect::<Vec<_>>(), [PathBuf::from("/mnt/my trace")]);
         assert_eq!(unescape(br"a\\b\04"), br"a\\b\04");
     }
 }

@@ -1,2 +1,73 @@
-//! The `rtrace` command.
-fn main() {}
+//! The `rtrace` command: arguments, diagnostics, and everything else that a person sees. The one crate that prints and
+//! exits.
+
+mod args;
+mod dump;
+mod report;
+mod run;
+
+use args::Args;
+use clap::Parser;
+use lang::Source;
+use report::Reporter;
+use std::io::Read;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version come this way too, and are no failure.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    let reporter = Reporter::new(!args.no_warnings);
+    let source = match source(&args) {
+        Ok(source) => source,
+        Err((title, help)) => {
+            reporter.plain(&title, help);
+            return ExitCode::FAILURE;
+        }
+    };
+    match run::script(&args, &source, &reporter) {
+        Ok(code) => ExitCode::from(code),
+        Err(run::Failed) => ExitCode::FAILURE,
+    }
+}
+
+/// The script, from wherever it is given, or why there is none.
+fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
+    if let Some(program) = &args.execute {
+        return Ok(Source::new("stdin", program));
+    }
+    let Some(script) = &args.script else {
+        return Err((
+            "no program given".into(),
+            Some("try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help"),
+        ));
+    };
+    if script == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .map_err(|error| (format!("cannot read standard input: {error}"), None))?;
+        return text("stdin", bytes);
+    }
+    match std::fs::read(script) {
+        Ok(bytes) => text(script, bytes),
+        // A program has blanks or brackets; a name without any can only be a file.
+        Err(error) if !script.contains(['{', '<', ' ', '\n', '(']) => Err((
+            format!("cannot read {script}: {error}"),
+            Some("a program is given in quotes: rtrace 'begin { ... }'"),
+        )),
+        Err(_) => Ok(Source::new("stdin", script)),
+    }
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<&'static str>)> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(_) => Err((format!("{name} is not text in UTF-8"), None)),
+    }
+}

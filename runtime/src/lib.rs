@@ -3,7 +3,9 @@
 pub mod attach;
 pub mod child;
 pub mod load;
+pub mod output;
 pub mod rings;
+pub mod session;
 pub mod store;
 mod sys;
 pub mod timers;

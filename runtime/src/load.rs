@@ -64,12 +64,13 @@ pub struct Loaded {
     pub programs: Vec<OwnedFd>,
 }
 
-/// What [`load`] does with kprobe programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How kprobe programs are attached, which they must know when they are loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KprobeLink {
-    /// One link for many functions.
+    /// One link for many functions (kernel 5.18 with `CONFIG_FPROBE`): quicker to make and to close.
     Multi,
     /// One perf event a function.
+    #[default]
     Perf,
 }
 

@@ -17,6 +17,7 @@ pub enum Event<'a> {
 }
 
 /// The two rings of a session; either may be missing.
+#[derive(Default)]
 pub struct Rings {
     data: Option<DataRing>,
     control: Option<RingBuf<MapData>>,

@@ -4,20 +4,20 @@
 //! same time and a write of the whole would lose what they do.
 
 use crate::load::Loaded;
+use crate::output::Entries;
 use crate::sys;
 use codegen::layout::{Layout, MapPlace, Site};
 use lang::typed::{Map, MapId};
+use lang::types::Type;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One entry as the kernel holds it: per-CPU values one after the other.
-pub struct RawEntry {
-    /// In slot layout; empty for a keyless map.
-    pub key: Vec<u8>,
-    /// In slot layout, one value a CPU for aggregations.
-    pub value: Vec<u8>,
+/// One entry as the kernel holds it: per-CPU values one after the other. A keyless map's key is four zeros.
+struct RawEntry {
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 /// Access to all maps of a session.
@@ -72,15 +72,27 @@ impl Store {
         self.sites.iter().map(|site| (site, self.word(site.counter).load(Ordering::Relaxed)))
     }
 
-    /// All entries of a map, in no order. A keyless map has one, or none if it has not been set.
-    pub fn read(&self, map: MapId) -> io::Result<Vec<RawEntry>> {
+    /// All entries of a map, in no order, what the CPUs have gathered merged. A keyless map has one, or none if it has
+    /// not been set.
+    pub fn read(&self, map: MapId, info: &Map) -> io::Result<Entries> {
+        let mut entries = Entries::new(info);
+        for entry in self.read_raw(map)? {
+            match info.value {
+                Type::Aggregate(aggregate) => entries.push_per_cpu(&entry.key, aggregate, &entry.value),
+                _ => entries.push(&entry.key, &entry.value),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn read_raw(&self, map: MapId) -> io::Result<Vec<RawEntry>> {
         match &self.places[map.index()] {
             Place::Global { offset, size } => {
                 if self.word(*offset).load(Ordering::Acquire) == 0 {
                     return Ok(Vec::new());
                 }
                 let words = (0..*size).step_by(8).map(|at| self.word(offset + 8 + at).load(Ordering::Relaxed));
-                Ok(vec![RawEntry { key: Vec::new(), value: words.flat_map(u64::to_ne_bytes).collect() }])
+                Ok(vec![RawEntry { key: vec![0; 4], value: words.flat_map(u64::to_ne_bytes).collect() }])
             }
             Place::Array { map, value_size } => {
                 let mut value = vec![0; value_size * self.cpus];
@@ -92,7 +104,7 @@ impl Store {
                     is_set |= set.iter().any(|byte| *byte != 0);
                     states.extend_from_slice(state);
                 }
-                Ok(if is_set { vec![RawEntry { key: Vec::new(), value: states }] } else { Vec::new() })
+                Ok(if is_set { vec![RawEntry { key: vec![0; 4], value: states }] } else { Vec::new() })
             }
             Place::Hash { map, key_size, value_size, per_cpu } => {
                 let value_size = value_size * if *per_cpu { self.cpus } else { 1 };
@@ -111,7 +123,7 @@ impl Store {
             }
             Place::Array { map, value_size } => sys::map_update(map.as_fd(), &[0; 4], &vec![0; value_size * self.cpus]),
             Place::Hash { map: fd, .. } => {
-                for entry in self.read(map)? {
+                for entry in self.read_raw(map)? {
                     sys::map_delete(fd.as_fd(), &entry.key)?;
                 }
                 Ok(())
@@ -127,7 +139,7 @@ impl Store {
                 Ok(())
             }
             Place::Array { map: fd, value_size } => {
-                if self.read(map)?.is_empty() {
+                if self.read_raw(map)?.is_empty() {
                     return Ok(());
                 }
                 let mut value = vec![0; value_size * self.cpus];
@@ -136,7 +148,7 @@ impl Store {
                 sys::map_update(fd.as_fd(), &[0; 4], &value)
             }
             Place::Hash { map: fd, .. } => {
-                for mut entry in self.read(map)? {
+                for mut entry in self.read_raw(map)? {
                     entry.value.fill(0);
                     sys::map_update(fd.as_fd(), &entry.key, &entry.value)?;
                 }

@@ -40,6 +40,11 @@ impl Timers {
         Ok(())
     }
 
+    /// Whether none is running.
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
     /// Stops all timers and waits for the runs under way.
     pub fn stop(&mut self) {
         for (stop, _) in &self.threads {

@@ -21,23 +21,12 @@ pub fn sibling(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a running program has a path");
     let folder = test.parent().expect("a program lies in a folder");
     // Test executables lie in `<profile>/deps`, the programs one folder up.
-    let build = if folder.ends_with("deps") {
-        folder.parent().expect("deps lies in a folder")
-    } else {
-        folder
-    };
-    found(
-        build.join(name),
-        "run ./test, or `cargo build --workspace` before `cargo test`",
-    )
+    let build = if folder.ends_with("deps") { folder.parent().expect("deps lies in a folder") } else { folder };
+    found(build.join(name), "run ./test, or `cargo build --workspace` before `cargo test`")
 }
 
 #[track_caller]
 fn found(path: PathBuf, remedy: &str) -> PathBuf {
-    assert!(
-        path.is_file(),
-        "there is no program {}: {remedy}",
-        path.display()
-    );
+    assert!(path.is_file(), "there is no program {}: {remedy}", path.display());
     path
 }

@@ -34,8 +34,6 @@ use std::time::Duration;
 
 /// A time limit stretched for slow machines: `RTRACE_SLOWNESS` is a factor that the emulated guest sets.
 pub fn patience(limit: Duration) -> Duration {
-    let factor = std::env::var("RTRACE_SLOWNESS")
-        .ok()
-        .and_then(|value| value.parse().ok());
+    let factor = std::env::var("RTRACE_SLOWNESS").ok().and_then(|value| value.parse().ok());
     limit * factor.unwrap_or(1)
 }

@@ -54,10 +54,7 @@ macro_rules! requires {
 
 /// Why the first need that is not met is not met.
 pub fn missing(needs: &[Need]) -> Option<String> {
-    needs
-        .iter()
-        .find(|need| !need.is_met())
-        .map(Need::to_string)
+    needs.iter().find(|need| !need.is_met()).map(Need::to_string)
 }
 
 /// Records that a case did not run. `place` is the path of a function inside the case, as `type_name_of_val` gives it.
@@ -67,13 +64,8 @@ pub fn skip(place: &str, reason: &str) {
     // Written to the descriptor, not by `eprintln!`: the harness captures that one and drops it when a case passes.
     let _ = io::stderr().write_all(line.as_bytes());
     if let Some(log) = std::env::var_os("RTRACE_SKIP_LOG") {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .expect("the skip log can be opened");
-        file.write_all(line.as_bytes())
-            .expect("the skip log can be written");
+        let mut file = OpenOptions::new().create(true).append(true).open(&log).expect("the skip log can be opened");
+        file.write_all(line.as_bytes()).expect("the skip log can be written");
     }
 }
 
@@ -83,19 +75,14 @@ impl Need {
             Need::Bpf => may_create_map() && has_capabilities(&[CAP_BPF, CAP_PERFMON]),
             Need::Kprobes => Path::new("/sys/bus/event_source/devices/kprobe/type").exists(),
             Need::KprobeMulti => {
-                kernel_has_function("bpf_kprobe_multi_link_attach")
-                    && kernel_has_function("register_fprobe_ips")
+                kernel_has_function("bpf_kprobe_multi_link_attach") && kernel_has_function("register_fprobe_ips")
             }
             Need::Uprobes => Path::new("/sys/bus/event_source/devices/uprobe/type").exists(),
             Need::Btf => Path::new("/sys/kernel/btf/vmlinux").exists(),
             Need::Fentry => crate::fentry::works(),
-            Need::Tracefs => {
-                fs::read_to_string("/proc/filesystems").is_ok_and(|all| all.contains("\ttracefs\n"))
-            }
+            Need::Tracefs => fs::read_to_string("/proc/filesystems").is_ok_and(|all| all.contains("\ttracefs\n")),
             Need::Cpus(count) => crate::workload::allowed_cpus().len() >= count,
-            Need::NetNamespaces => {
-                Path::new("/proc/self/ns/net").exists() && has_capabilities(&[CAP_SYS_ADMIN])
-            }
+            Need::NetNamespaces => Path::new("/proc/self/ns/net").exists() && has_capabilities(&[CAP_SYS_ADMIN]),
             Need::Kernel(major, minor) => kernel_version() >= (major, minor),
             Need::File(path) => Path::new(path).exists(),
             Need::Own => std::env::var_os("RTRACE_REFERENCE").is_none(),
@@ -106,18 +93,12 @@ impl Need {
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Need::Bpf => write!(
-                f,
-                "no right to load BPF programs (CAP_BPF and CAP_PERFMON, or root)"
-            ),
+            Need::Bpf => write!(f, "no right to load BPF programs (CAP_BPF and CAP_PERFMON, or root)"),
             Need::Kprobes => write!(f, "the kernel has no kprobes"),
             Need::KprobeMulti => write!(f, "the kernel has no kprobe multi links (fprobe)"),
             Need::Uprobes => write!(f, "the kernel has no uprobes"),
             Need::Btf => write!(f, "the kernel has no BTF"),
-            Need::Fentry => write!(
-                f,
-                "the kernel refuses programs at function entries (fentry)"
-            ),
+            Need::Fentry => write!(f, "the kernel refuses programs at function entries (fentry)"),
             Need::Tracefs => write!(f, "the kernel has no tracefs"),
             Need::Cpus(count) => write!(f, "fewer than {count} processors"),
             Need::NetNamespaces => write!(f, "no network namespaces of one's own"),
@@ -157,21 +138,9 @@ fn may_create_map() -> bool {
         value_size: u32,
         max_entries: u32,
     }
-    let attr = MapCreate {
-        map_type: BPF_MAP_TYPE_ARRAY,
-        key_size: 4,
-        value_size: 8,
-        max_entries: 1,
-    };
+    let attr = MapCreate { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size: 8, max_entries: 1 };
     // SAFETY: `attr` lives through the call and its exact size is passed; the kernel only reads it.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_MAP_CREATE,
-            &raw const attr,
-            size_of::<MapCreate>(),
-        )
-    };
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_CREATE, &raw const attr, size_of::<MapCreate>()) };
     if fd < 0 {
         return false;
     }
@@ -182,17 +151,13 @@ fn may_create_map() -> bool {
 
 fn kernel_has_function(name: &str) -> bool {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
-    symbols
-        .lines()
-        .any(|line| line.split(' ').nth(2) == Some(name))
+    symbols.lines().any(|line| line.split(' ').nth(2) == Some(name))
 }
 
 /// Major and minor number of the running kernel.
 fn kernel_version() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|digits| digits.parse().unwrap_or(0));
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
@@ -202,11 +167,7 @@ mod tests {
 
     #[test]
     fn the_first_unmet_need_is_the_reason() {
-        let reason = missing(&[
-            Need::File("/proc/self"),
-            Need::File("/no/such"),
-            Need::Kernel(999, 0),
-        ]);
+        let reason = missing(&[Need::File("/proc/self"), Need::File("/no/such"), Need::Kernel(999, 0)]);
         assert_eq!(reason.as_deref(), Some("there is no /no/such"));
         assert_eq!(missing(&[Need::Kernel(3, 0), Need::Cpus(1)]), None);
     }

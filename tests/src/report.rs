@@ -29,32 +29,18 @@ fn main() -> ExitCode {
         for failure in &suite.failures {
             println!("  FAILED {failure}");
         }
-        total = (
-            total.0 + suite.passed,
-            total.1 + suite.failed,
-            total.2 + suite.skipped.len(),
-        );
+        total = (total.0 + suite.passed, total.1 + suite.failed, total.2 + suite.skipped.len());
     }
     print_skips(&suites);
-    println!(
-        "{} passed, {} failed, {} skipped",
-        total.0, total.1, total.2
-    );
-    if total.1 == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    println!("{} passed, {} failed, {} skipped", total.0, total.1, total.2);
+    if total.1 == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn read_all(folder: &Path) -> BTreeMap<String, Suite> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let logs = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "log"));
+    let logs = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "log"));
     logs.map(|log| {
-        let read =
-            |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let ending = Ending::read(&read(&log.with_extension("end")));
         let suite = Suite::read(&read(&log), &read(&log.with_extension("skips")), &ending);
         // Not `file_stem`: a suite's name may end in a version, which has dots of its own.
@@ -69,11 +55,8 @@ fn print_skips(suites: &BTreeMap<String, Suite>) {
     for (name, suite) in suites.iter().filter(|(_, suite)| !suite.skipped.is_empty()) {
         println!("SKIPPED in {name}: {}", suite.skipped.len());
         for skip in &suite.skipped {
-            let elsewhere: Vec<&str> = suites
-                .iter()
-                .filter(|(_, other)| other.ran(&skip.case))
-                .map(|s| s.0.as_str())
-                .collect();
+            let elsewhere: Vec<&str> =
+                suites.iter().filter(|(_, other)| other.ran(&skip.case)).map(|s| s.0.as_str()).collect();
             match &elsewhere[..] {
                 [] => {
                     println!("  {}: {}", skip.case, skip.reason);
@@ -81,19 +64,12 @@ fn print_skips(suites: &BTreeMap<String, Suite>) {
                         nowhere.insert(&skip.case, &skip.reason);
                     }
                 }
-                there => println!(
-                    "  {}: {} (ran in {})",
-                    skip.case,
-                    skip.reason,
-                    there.join(", ")
-                ),
+                there => println!("  {}: {} (ran in {})", skip.case, skip.reason, there.join(", ")),
             }
         }
     }
     if !nowhere.is_empty() {
         println!("RAN NOWHERE: {} of these:", nowhere.len());
-        nowhere
-            .iter()
-            .for_each(|(case, reason)| println!("  {case}: {reason}"));
+        nowhere.iter().for_each(|(case, reason)| println!("  {case}: {reason}"));
     }
 }

@@ -46,13 +46,7 @@ impl Run {
     }
 
     fn with(script: Vec<OsString>) -> Run {
-        Run {
-            binary: None,
-            args: Vec::new(),
-            script,
-            env: Vec::new(),
-            limit: Duration::from_secs(30),
-        }
+        Run { binary: None, args: Vec::new(), script, env: Vec::new(), limit: Duration::from_secs(30) }
     }
 
     /// Runs another program in rtrace's place: for testing the harness.
@@ -113,15 +107,8 @@ impl Run {
         command.args(&self.args).args(&self.script);
         let line = format!("{command:?}");
         command.env_clear().env(MARKER, "1").envs(self.env);
-        command.env(
-            "PATH",
-            std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
-        );
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         // SAFETY: between fork and exec the child makes one async-signal-safe call.
         unsafe {
             // So that a test process that is killed takes rtrace with it.
@@ -131,23 +118,14 @@ impl Run {
             });
         }
         let begun = Instant::now();
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
         let shared = Arc::new(Shared::default());
         let stdout = child.stdout.take().expect("stdout was asked for");
         let stderr = child.stderr.take().expect("stderr was asked for");
         collect(stdout, Stream::Out, &shared);
         collect(stderr, Stream::Err, &shared);
         watch(child.id(), &shared);
-        Session {
-            child,
-            reaped: false,
-            line,
-            shared,
-            begun,
-            limit: patience(self.limit),
-        }
+        Session { child, reaped: false, line, shared, begun, limit: patience(self.limit) }
     }
 }
 
@@ -173,10 +151,7 @@ impl Session {
     pub fn wait_attached(&self) {
         let state = self.wait_printed(State::attached);
         if !state.attached() {
-            panic!(
-                "rtrace ended before its probes were attached\n{}",
-                self.describe(&state)
-            );
+            panic!("rtrace ended before its probes were attached\n{}", self.describe(&state));
         }
     }
 
@@ -185,10 +160,7 @@ impl Session {
     pub fn wait_stdout(&self, text: &str) {
         let state = self.wait_printed(|state| state.stdout().contains(text));
         if !state.stdout().contains(text) {
-            panic!(
-                "rtrace ended without printing {text:?}\n{}",
-                self.describe(&state)
-            );
+            panic!("rtrace ended without printing {text:?}\n{}", self.describe(&state));
         }
     }
 
@@ -255,30 +227,20 @@ impl Session {
     /// open.
     fn settle(&self) -> MutexGuard<'_, State> {
         let settled = Instant::now() + patience(Duration::from_secs(1));
-        self.shared
-            .wait_until(settled, |state| state.open_streams == 0)
+        self.shared.wait_until(settled, |state| state.open_streams == 0)
     }
 
     #[track_caller]
     fn wait(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let state = self.shared.wait_until(self.begun + self.limit, &done);
         if !done(&state) {
-            panic!(
-                "rtrace did not get there in {:?}\n{}",
-                self.limit,
-                self.describe(&state)
-            );
+            panic!("rtrace did not get there in {:?}\n{}", self.limit, self.describe(&state));
         }
         state
     }
 
     fn describe(&self, state: &State) -> String {
-        format!(
-            "{}\n--- stdout\n{}--- stderr\n{}",
-            self.line,
-            state.stdout(),
-            String::from_utf8_lossy(&state.stderr)
-        )
+        format!("{}\n--- stdout\n{}--- stderr\n{}", self.line, state.stdout(), String::from_utf8_lossy(&state.stderr))
     }
 }
 
@@ -305,12 +267,7 @@ struct State {
 
 impl Default for State {
     fn default() -> State {
-        State {
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            open_streams: 2,
-            exited: false,
-        }
+        State { stdout: Vec::new(), stderr: Vec::new(), open_streams: 2, exited: false }
     }
 }
 
@@ -343,9 +300,7 @@ fn marker_line(text: &str) -> Option<std::ops::Range<usize>> {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
@@ -354,15 +309,9 @@ impl Shared {
     }
 
     /// Waits until `done` or the deadline, whichever is first.
-    fn wait_until(
-        &self,
-        deadline: Instant,
-        done: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'_, State> {
+    fn wait_until(&self, deadline: Instant, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let waited = self
-            .changed
-            .wait_timeout_while(self.lock(), left, |state| !done(state));
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |state| !done(state));
         waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
     }
 }
@@ -396,8 +345,7 @@ fn watch(pid: u32, shared: &Arc<Shared>) {
             let mut info: libc::siginfo_t = std::mem::zeroed();
             while libc::waitid(libc::P_PID, pid, &mut info, libc::WEXITED | libc::WNOWAIT) != 0
                 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted
-            {
-            }
+            {}
         }
         shared.update(|state| state.exited = true);
     });
@@ -424,11 +372,7 @@ pub struct Output {
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.line)?;
-        writeln!(
-            f,
-            "--- exit code {:?}, signal {:?}, {:?}",
-            self.code, self.signal, self.wall
-        )?;
+        writeln!(f, "--- exit code {:?}, signal {:?}, {:?}", self.code, self.signal, self.wall)?;
         write!(f, "--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
     }
 }
@@ -437,57 +381,37 @@ impl Output {
     /// It ended with this code.
     #[track_caller]
     pub fn code(&self, code: i32) -> &Output {
-        assert!(
-            self.code == Some(code),
-            "exit code {code} was expected\n{self}"
-        );
+        assert!(self.code == Some(code), "exit code {code} was expected\n{self}");
         self
     }
 
     /// Standard output is exactly this.
     #[track_caller]
     pub fn stdout_is(&self, text: &str) -> &Output {
-        assert!(
-            self.stdout == text,
-            "this was expected on stdout: {text:?}, this came: {:?}\n{self}",
-            self.stdout
-        );
+        assert!(self.stdout == text, "this was expected on stdout: {text:?}, this came: {:?}\n{self}", self.stdout);
         self
     }
 
     /// Standard output contains this.
     #[track_caller]
     pub fn stdout_has(&self, text: &str) -> &Output {
-        assert!(
-            self.stdout.contains(text),
-            "{text:?} was expected on stdout\n{self}"
-        );
+        assert!(self.stdout.contains(text), "{text:?} was expected on stdout\n{self}");
         self
     }
 
     /// Standard error contains this.
     #[track_caller]
     pub fn stderr_has(&self, text: &str) -> &Output {
-        assert!(
-            self.stderr.contains(text),
-            "{text:?} was expected on stderr\n{self}"
-        );
+        assert!(self.stderr.contains(text), "{text:?} was expected on stderr\n{self}");
         self
     }
 
     /// The number printed for a map or key of whole numbers: `int("@x[1]")` reads the line `@x[1]: 5`.
     #[track_caller]
     pub fn int(&self, name: &str) -> i64 {
-        let value = self
-            .stdout
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        let Some(value) = value else {
-            panic!("{name} was not printed\n{self}")
-        };
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is not a whole number\n{self}"))
+        let value = self.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let Some(value) = value else { panic!("{name} was not printed\n{self}") };
+        value.parse().unwrap_or_else(|_| panic!("{name} is not a whole number\n{self}"))
     }
 }
 
@@ -497,10 +421,7 @@ mod tests {
 
     #[test]
     fn the_announcement_counts_only_as_a_whole_line() {
-        assert_eq!(
-            marker_line(&format!("a\n{MARKER}\nb\n")),
-            Some(2..2 + MARKER.len() + 1)
-        );
+        assert_eq!(marker_line(&format!("a\n{MARKER}\nb\n")), Some(2..2 + MARKER.len() + 1));
         assert_eq!(marker_line(MARKER), None);
         assert_eq!(marker_line(&format!("x{MARKER}\n")), None);
     }

@@ -47,43 +47,29 @@ pub enum Ending {
 impl Suite {
     /// Reads the harness's output, the skip log and how it ended.
     pub fn read(log: &str, skips: &str, ending: &Ending) -> Suite {
-        let mut suite = Suite {
-            skipped: read_skips(skips),
-            ..Suite::default()
-        };
+        let mut suite = Suite { skipped: read_skips(skips), ..Suite::default() };
         let from_log = suite.skipped.len();
         let mut ran = 0;
         for line in log.lines() {
             if let Some(counts) = line.trim_start().strip_prefix("test result: ") {
                 ran += number_before(counts, " passed");
                 suite.failed += number_before(counts, " failed");
-            } else if let Some(name) = line
-                .strip_prefix("---- ")
-                .and_then(|rest| rest.strip_suffix(" stdout ----"))
-            {
+            } else if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
                 suite.failures.push(name.to_owned());
             } else if let Some(name) = passed(line) {
                 suite.ok.insert(name.to_owned());
             } else if let Some((name, reason)) = ignored(line) {
-                suite.skipped.push(Skip {
-                    case: name.to_owned(),
-                    reason: reason.to_owned(),
-                });
+                suite.skipped.push(Skip { case: name.to_owned(), reason: reason.to_owned() });
             }
         }
         suite.passed = ran.saturating_sub(from_log);
         match ending {
             Ending::Exit(0) if ran < from_log => suite.blame("more cases were skipped than ran"),
             Ending::Exit(0) => {}
-            Ending::Exit(status) if suite.failed == 0 => {
-                suite.blame(&format!("exit status {status}"))
-            }
+            Ending::Exit(status) if suite.failed == 0 => suite.blame(&format!("exit status {status}")),
             Ending::Exit(_) => {}
             Ending::Broken(why) => suite.blame(why),
-            Ending::NotRun(why) => suite.skipped.push(Skip {
-                case: WHOLE.to_owned(),
-                reason: why.clone(),
-            }),
+            Ending::NotRun(why) => suite.skipped.push(Skip { case: WHOLE.to_owned(), reason: why.clone() }),
         }
         suite
     }
@@ -92,8 +78,7 @@ impl Suite {
     pub fn ran(&self, case: &str) -> bool {
         // The harness names a case without its executable.
         let name = case.split_once("::").map_or(case, |(_, name)| name);
-        let reported =
-            self.ok.contains(name) || self.failures.iter().any(|failure| failure == name);
+        let reported = self.ok.contains(name) || self.failures.iter().any(|failure| failure == name);
         reported && !self.skipped.iter().any(|skip| skip.case == case)
     }
 
@@ -105,27 +90,15 @@ impl Suite {
 
 impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed,
-            self.failed,
-            self.skipped.len()
-        )
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped.len())
     }
 }
 
 /// `skipped: CASE: REASON` lines, each case once.
 fn read_skips(text: &str) -> Vec<Skip> {
-    let lines = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("skipped: ")?.split_once(": "));
-    let mut skips: Vec<Skip> = lines
-        .map(|(case, reason)| Skip {
-            case: case.to_owned(),
-            reason: reason.to_owned(),
-        })
-        .collect();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("skipped: ")?.split_once(": "));
+    let mut skips: Vec<Skip> =
+        lines.map(|(case, reason)| Skip { case: case.to_owned(), reason: reason.to_owned() }).collect();
     skips.sort();
     skips.dedup_by(|a, b| a.case == b.case);
     skips
@@ -153,11 +126,7 @@ fn number_before(text: &str, word: &str) -> usize {
     let Some((before, _)) = text.split_once(word) else {
         return 0;
     };
-    before
-        .rsplit(' ')
-        .next()
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(0)
+    before.rsplit(' ').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 impl fmt::Display for Ending {
@@ -174,10 +143,7 @@ impl Ending {
     /// Reads what `Display` writes. Anything else is a suite that never came to write its end.
     pub fn read(text: &str) -> Ending {
         let text = text.trim();
-        if let Some(status) = text
-            .strip_prefix("exit ")
-            .and_then(|status| status.parse().ok())
-        {
+        if let Some(status) = text.strip_prefix("exit ").and_then(|status| status.parse().ok()) {
             Ending::Exit(status)
         } else if let Some(why) = text.strip_prefix("not run: ") {
             Ending::NotRun(why.to_owned())
@@ -210,57 +176,25 @@ test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
         let suite = Suite::read(LOG, skips, &Ending::Exit(101));
         assert_eq!((suite.passed, suite.failed), (14, 1));
         assert_eq!(suite.failures, ["b"]);
-        assert!(
-            suite.ran("light::b")
-                && !suite.ran("light::a")
-                && !suite.ran("light::slow")
-                && !suite.ran("light::c")
-        );
-        let cases: Vec<_> = suite
-            .skipped
-            .iter()
-            .map(|skip| (skip.case.as_str(), skip.reason.as_str()))
-            .collect();
-        assert_eq!(
-            cases,
-            [
-                ("light::a", "no kprobes"),
-                ("light::c", "no: colon"),
-                ("slow", "takes an hour")
-            ]
-        );
+        assert!(suite.ran("light::b") && !suite.ran("light::a") && !suite.ran("light::slow") && !suite.ran("light::c"));
+        let cases: Vec<_> = suite.skipped.iter().map(|skip| (skip.case.as_str(), skip.reason.as_str())).collect();
+        assert_eq!(cases, [("light::a", "no kprobes"), ("light::c", "no: colon"), ("slow", "takes an hour")]);
         assert_eq!(suite.to_string(), "14 passed, 1 failed, 3 skipped");
     }
 
     #[test]
     fn a_bad_end_without_a_failed_case_is_a_failure() {
-        assert_eq!(
-            Suite::read("error: could not compile", "", &Ending::Exit(101)).failed,
-            1
-        );
-        assert_eq!(
-            Suite::read("", "", &Ending::Broken("kernel panic".to_owned())).failed,
-            1
-        );
-        assert_eq!(
-            Suite::read("", "", &Ending::NotRun("no qemu".to_owned())).failed,
-            0
-        );
+        assert_eq!(Suite::read("error: could not compile", "", &Ending::Exit(101)).failed, 1);
+        assert_eq!(Suite::read("", "", &Ending::Broken("kernel panic".to_owned())).failed, 1);
+        assert_eq!(Suite::read("", "", &Ending::NotRun("no qemu".to_owned())).failed, 0);
         assert_eq!(Suite::read("", "skipped: a: b", &Ending::Exit(0)).failed, 1);
     }
 
     #[test]
     fn an_ending_reads_as_it_was_written() {
-        for ending in [
-            Ending::Exit(3),
-            Ending::NotRun("no qemu".to_owned()),
-            Ending::Broken("panic".to_owned()),
-        ] {
+        for ending in [Ending::Exit(3), Ending::NotRun("no qemu".to_owned()), Ending::Broken("panic".to_owned())] {
             assert_eq!(Ending::read(&format!("{ending}\n")), ending);
         }
-        assert_eq!(
-            Ending::read(""),
-            Ending::Broken("it never ended".to_owned())
-        );
+        assert_eq!(Ending::read(""), Ending::Broken("it never ended".to_owned()));
     }
 }

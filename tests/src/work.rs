@@ -29,10 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn act(words: &[&str]) -> Result<ExitCode, String> {
-    let number = |word: &str| {
-        word.parse::<u64>()
-            .map_err(|error| format!("{word}: {error}"))
-    };
+    let number = |word: &str| word.parse::<u64>().map_err(|error| format!("{word}: {error}"));
     let work = match *words {
         ["write", file, times, bytes] => Work::write(file, number(times)?, number(bytes)? as usize),
         ["open", file, times] => Work::open(file, number(times)?),
@@ -40,8 +37,7 @@ fn act(words: &[&str]) -> Result<ExitCode, String> {
         ["getppid", times] => Work::Getppid(number(times)?),
         ["exit", code] => return Ok(ExitCode::from(number(code)? as u8)),
         ["call", times] => {
-            let sum =
-                (0..number(times)?).fold(0, |sum: u64, value| sum.wrapping_add(work_step(value)));
+            let sum = (0..number(times)?).fold(0, |sum: u64, value| sum.wrapping_add(work_step(value)));
             std::hint::black_box(sum);
             return Ok(ExitCode::SUCCESS);
         }

@@ -51,27 +51,17 @@ pub enum Work {
 impl Work {
     /// `times` writes of `bytes` bytes each to `file`.
     pub fn write(file: impl AsRef<OsStr>, times: u64, bytes: usize) -> Work {
-        Work::Write {
-            file: c_string(file),
-            times,
-            data: vec![b'x'; bytes],
-        }
+        Work::Write { file: c_string(file), times, data: vec![b'x'; bytes] }
     }
 
     /// `times` opens of `file`, which must exist.
     pub fn open(file: impl AsRef<OsStr>, times: u64) -> Work {
-        Work::Open {
-            file: c_string(file),
-            times,
-        }
+        Work::Open { file: c_string(file), times }
     }
 
     /// `times` runs of `program`.
     pub fn exec(program: impl AsRef<OsStr>, times: u64) -> Work {
-        Work::Exec {
-            program: c_string(program),
-            times,
-        }
+        Work::Exec { program: c_string(program), times }
     }
 
     /// Does it, and says which call failed: nothing here allocates or locks.
@@ -92,13 +82,7 @@ fn c_string(path: impl AsRef<OsStr>) -> CString {
 
 fn write_times(file: &CString, times: u64, data: &[u8]) -> Result<(), &'static str> {
     // SAFETY: the path is a C string; the mode is given as O_CREAT asks.
-    let fd = unsafe {
-        libc::open(
-            file.as_ptr(),
-            libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC,
-            0o600,
-        )
-    };
+    let fd = unsafe { libc::open(file.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC, 0o600) };
     if fd < 0 {
         return Err("open");
     }
@@ -115,13 +99,7 @@ fn write_times(file: &CString, times: u64, data: &[u8]) -> Result<(), &'static s
 
 fn open_once(file: &CString) -> Result<(), &'static str> {
     // SAFETY: the path is a C string.
-    let fd = unsafe {
-        libc::openat(
-            libc::AT_FDCWD,
-            file.as_ptr(),
-            libc::O_RDONLY | libc::O_CLOEXEC,
-        )
-    };
+    let fd = unsafe { libc::openat(libc::AT_FDCWD, file.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
     if fd < 0 {
         return Err("openat");
     }
@@ -153,11 +131,7 @@ fn exec_once(program: &CString) -> Result<(), &'static str> {
             }
             child => {
                 let mut status = 0;
-                if libc::waitpid(child, &mut status, 0) == child && status == 0 {
-                    Ok(())
-                } else {
-                    Err("execve")
-                }
+                if libc::waitpid(child, &mut status, 0) == child && status == 0 { Ok(()) } else { Err("execve") }
             }
         }
     }
@@ -193,11 +167,7 @@ impl Worker {
         match unsafe { libc::fork() } {
             -1 => panic!("fork: {}", io::Error::last_os_error()),
             0 => follow(parent, &name, cpus.as_ref(), entrance.as_raw_fd(), &work),
-            pid => Worker {
-                pid,
-                gate,
-                reaped: false,
-            },
+            pid => Worker { pid, gate, reaped: false },
         }
     }
 
@@ -210,13 +180,7 @@ impl Worker {
     pub fn release(&self) {
         // SAFETY: one byte from a live buffer to an open pipe.
         let sent = unsafe { libc::write(self.gate.as_raw_fd(), [1u8].as_ptr().cast(), 1) };
-        assert_eq!(
-            sent,
-            1,
-            "worker {} is gone: {}",
-            self.pid,
-            io::Error::last_os_error()
-        );
+        assert_eq!(sent, 1, "worker {} is gone: {}", self.pid, io::Error::last_os_error());
     }
 
     /// Opens the gate and waits for the end. The case fails if the work did.
@@ -233,19 +197,11 @@ impl Worker {
         let mut status = 0;
         // SAFETY: our own child, which nothing else waits for.
         while unsafe { libc::waitpid(self.pid, &mut status, libc::WNOHANG) } == 0 {
-            assert!(
-                Instant::now() < deadline,
-                "worker {} did not finish in time",
-                self.pid
-            );
+            assert!(Instant::now() < deadline, "worker {} did not finish in time", self.pid);
             std::thread::sleep(Duration::from_millis(1));
         }
         self.reaped = true;
-        assert_eq!(
-            status, 0,
-            "worker {} failed (wait status {status:#x}): see its line on standard error",
-            self.pid
-        );
+        assert_eq!(status, 0, "worker {} failed (wait status {status:#x}): see its line on standard error", self.pid);
     }
 }
 
@@ -262,13 +218,7 @@ impl Drop for Worker {
 }
 
 /// The life of the child. Async-signal-safe throughout.
-fn follow(
-    parent: pid_t,
-    name: &CString,
-    cpus: Option<&libc::cpu_set_t>,
-    entrance: c_int,
-    work: &Work,
-) -> ! {
+fn follow(parent: pid_t, name: &CString, cpus: Option<&libc::cpu_set_t>, entrance: c_int, work: &Work) -> ! {
     // SAFETY: plain calls on data made before the fork; the child has one thread.
     unsafe {
         // The worker must not outlive a test process that was killed. It may have been so before this call.
@@ -300,10 +250,7 @@ fn follow(
 /// One worker for each processor this process may use, kept there, all of the same `comm`: released together they
 /// hammer from everywhere at once.
 pub fn on_every_cpu(name: &str, work: &Work) -> Vec<Worker> {
-    allowed_cpus()
-        .into_iter()
-        .map(|cpu| Worker::on_cpu(cpu, name, work.clone()))
-        .collect()
+    allowed_cpus().into_iter().map(|cpu| Worker::on_cpu(cpu, name, work.clone())).collect()
 }
 
 /// Releases all, then waits for all.
@@ -322,9 +269,7 @@ pub fn allowed_cpus() -> Vec<usize> {
         set.assume_init()
     };
     // SAFETY: the index stays below the set's size.
-    (0..libc::CPU_SETSIZE as usize)
-        .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
-        .collect()
+    (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
 }
 
 fn only(cpu: usize) -> libc::cpu_set_t {
@@ -340,12 +285,7 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
     // SAFETY: `ends` has room for the two descriptors, which nothing else owns yet.
     unsafe {
-        assert_eq!(
-            libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC),
-            0,
-            "pipe: {}",
-            io::Error::last_os_error()
-        );
+        assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0, "pipe: {}", io::Error::last_os_error());
         (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
     }
 }
@@ -356,12 +296,7 @@ pub fn in_own_network<T: Send>(f: impl FnOnce() -> T + Send) -> T {
         let inside = scope.spawn(|| {
             // SAFETY: detaches this thread alone, which ends with `f`.
             let left = unsafe { libc::unshare(libc::CLONE_NEWNET) };
-            assert_eq!(
-                left,
-                0,
-                "a network namespace: {}",
-                io::Error::last_os_error()
-            );
+            assert_eq!(left, 0, "a network namespace: {}", io::Error::last_os_error());
             bring_up_loopback();
             f()
         });

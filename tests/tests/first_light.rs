@@ -31,9 +31,7 @@ fn script(scratch: &Scratch, text: &str) -> PathBuf {
 fn begin_prints_and_ends_by_itself() {
     requires!(Bpf);
     let out = Run::program(r#"begin { printf("hello %d\n", 42); }"#).to_end();
-    out.code(0)
-        .stdout_is("hello 42\n\n\n")
-        .stderr_has("Attached 1 probe\n");
+    out.code(0).stdout_is("hello 42\n\n\n").stderr_has("Attached 1 probe\n");
     assert!(out.attached, "the announcement is missing\n{out}");
 }
 
@@ -41,17 +39,13 @@ fn begin_prints_and_ends_by_itself() {
 fn upper_case_begin_and_end_are_accepted() {
     requires!(Bpf);
     let out = Run::program(r#"BEGIN { printf("a\n"); } END { printf("z\n"); }"#).to_end();
-    out.code(0)
-        .stdout_is("a\nz\n\n\n")
-        .stderr_has("Attached 2 probes\n");
+    out.code(0).stdout_is("a\nz\n\n\n").stderr_has("Attached 2 probes\n");
 }
 
 #[test]
 fn quiet_keeps_what_the_script_prints() {
     requires!(Bpf);
-    let out = Run::program(r#"begin { printf("x\n"); @ = 1; }"#)
-        .arg("-q")
-        .to_end();
+    let out = Run::program(r#"begin { printf("x\n"); @ = 1; }"#).arg("-q").to_end();
     out.code(0).stdout_is("x\n\n\n@: 1\n");
     assert!(!out.stderr.contains("Attached"), "{out}");
 }
@@ -59,11 +53,7 @@ fn quiet_keeps_what_the_script_prints() {
 #[test]
 fn a_program_may_stand_without_an_option() {
     requires!(Bpf, Own);
-    Run::bare()
-        .arg(r#"begin { printf("bare\n"); }"#)
-        .to_end()
-        .code(0)
-        .stdout_is("bare\n\n\n");
+    Run::bare().arg(r#"begin { printf("bare\n"); }"#).to_end().code(0).stdout_is("bare\n\n\n");
 }
 
 #[test]
@@ -71,31 +61,20 @@ fn a_file_is_run_with_its_parameters() {
     requires!(Bpf);
     let scratch = Scratch::new("params.bt");
     let file = script(&scratch, r#"begin { printf("%d %s\n", $1, str($2)); }"#);
-    Run::file(file)
-        .parameter("7")
-        .parameter("seven")
-        .to_end()
-        .code(0)
-        .stdout_is("7 seven\n\n\n");
+    Run::file(file).parameter("7").parameter("seven").to_end().code(0).stdout_is("7 seven\n\n\n");
 }
 
 #[test]
 fn exit_sets_the_code_and_end_still_runs() {
     requires!(Bpf);
     let text = r#"begin { @a = 1; exit(7); printf("not this\n"); } end { printf("end\n"); }"#;
-    Run::program(text)
-        .to_end()
-        .code(7)
-        .stdout_is("end\n\n\n@a: 1\n");
+    Run::program(text).to_end().code(7).stdout_is("end\n\n\n@a: 1\n");
 }
 
 #[test]
 fn exit_without_a_number_is_zero() {
     requires!(Bpf);
-    Run::program("begin { exit(); } interval:s:100 { @never++; }")
-        .to_end()
-        .code(0)
-        .stdout_is("\n\n");
+    Run::program("begin { exit(); } interval:s:100 { @never++; }").to_end().code(0).stdout_is("\n\n");
 }
 
 #[test]
@@ -115,8 +94,7 @@ fn a_predicate_tells_two_processes_apart_by_name() {
     requires!(Bpf, Tracefs);
     let wanted = Worker::new("rt_wanted", Work::write("/dev/null", 12, 1));
     let other = Worker::new("rt_other", Work::write("/dev/null", 500, 1));
-    let text =
-        r#"tracepoint:syscalls:sys_enter_write /comm == "rt_wanted"/ { @[comm] = count(); }"#;
+    let text = r#"tracepoint:syscalls:sys_enter_write /comm == "rt_wanted"/ { @[comm] = count(); }"#;
     let out = Run::program(text).run(|_| finish_all(vec![wanted, other]));
     out.code(0).stdout_is("\n\n@[rt_wanted]: 12\n");
 }
@@ -125,12 +103,10 @@ fn a_predicate_tells_two_processes_apart_by_name() {
 fn a_histogram_holds_every_event() {
     requires!(Bpf, Tracefs);
     let writer = Worker::new("rt_hist", Work::write("/dev/null", 300, 100));
-    let text =
-        r#"tracepoint:syscalls:sys_enter_write /comm == "rt_hist"/ { @ = hist(args.count); }"#;
+    let text = r#"tracepoint:syscalls:sys_enter_write /comm == "rt_hist"/ { @ = hist(args.count); }"#;
     let out = Run::program(text).run(|_| writer.finish());
     let bar = "@".repeat(52);
-    out.code(0)
-        .stdout_is(&format!("\n\n@:\n[64, 128)            300 |{bar}|\n\n"));
+    out.code(0).stdout_is(&format!("\n\n@:\n[64, 128)            300 |{bar}|\n\n"));
 }
 
 #[test]
@@ -138,20 +114,14 @@ fn an_interval_ends_the_program() {
     requires!(Bpf);
     let out = Run::program(r#"interval:ms:100 { @n++; if (@n == 3) { exit(); } }"#).to_end();
     out.code(0).stdout_is("\n\n@n: 3\n");
-    assert!(
-        out.wall >= Duration::from_millis(300),
-        "three intervals of 100 ms came too early\n{out}"
-    );
+    assert!(out.wall >= Duration::from_millis(300), "three intervals of 100 ms came too early\n{out}");
 }
 
 #[test]
 fn interrupt_and_terminate_run_end_and_print_maps() {
     requires!(Bpf);
     for signal in [libc::SIGINT, libc::SIGTERM] {
-        let session = Run::program(
-            r#"begin { @a = 5; } interval:s:100 { @b = 1; } end { printf("end\n"); }"#,
-        )
-        .start();
+        let session = Run::program(r#"begin { @a = 5; } interval:s:100 { @b = 1; } end { printf("end\n"); }"#).start();
         session.wait_attached();
         session.signal(signal);
         session.to_end().code(0).stdout_is("end\n\n\n@a: 5\n");
@@ -180,19 +150,13 @@ fn a_child_command_is_traced_from_its_first_call() {
 fn the_output_of_a_child_command_goes_to_standard_output() {
     requires!(Bpf);
     let command = format!("{} echo from the child", sibling("work").display());
-    Run::program("interval:s:100 { @never = 1; }")
-        .child(command)
-        .to_end()
-        .code(0)
-        .stdout_is("from the child\n\n\n");
+    Run::program("interval:s:100 { @never = 1; }").child(command).to_end().code(0).stdout_is("from the child\n\n\n");
 }
 
 #[test]
 fn a_child_command_that_does_not_exist_is_an_error() {
     requires!(Bpf);
-    let out = Run::program(r#"begin { printf("ran\n"); }"#)
-        .child("/no/such/program")
-        .to_end();
+    let out = Run::program(r#"begin { printf("ran\n"); }"#).child("/no/such/program").to_end();
     assert!(out.code.is_some_and(|code| code != 0), "{out}");
     assert!(!out.stdout.contains("ran"), "the script ran\n{out}");
 }
@@ -201,66 +165,40 @@ fn a_child_command_that_does_not_exist_is_an_error() {
 fn output_goes_to_the_named_file() {
     requires!(Bpf);
     let scratch = Scratch::new("output");
-    let out = Run::program(r#"begin { printf("to a file\n"); @ = 1; }"#)
-        .arg("-o")
-        .arg(&scratch.0)
-        .to_end();
+    let out = Run::program(r#"begin { printf("to a file\n"); @ = 1; }"#).arg("-o").arg(&scratch.0).to_end();
     out.code(0).stdout_is("");
-    assert_eq!(
-        fs::read_to_string(&scratch.0).expect("the file was made"),
-        "to a file\n\n\n@: 1\n"
-    );
+    assert_eq!(fs::read_to_string(&scratch.0).expect("the file was made"), "to a file\n\n\n@: 1\n");
 }
 
 #[test]
 fn a_kprobe_counts_every_call() {
     requires!(Bpf, Kprobes);
     let writer = Worker::new("rt_kprobe", Work::write("/dev/null", 250, 4));
-    let text = format!(
-        "kprobe:vfs_write /pid == {}/ {{ @ = count(); }}",
-        writer.pid()
-    );
-    Run::program(text)
-        .run(|_| writer.finish())
-        .code(0)
-        .stdout_is("\n\n@: 250\n");
+    let text = format!("kprobe:vfs_write /pid == {}/ {{ @ = count(); }}", writer.pid());
+    Run::program(text).run(|_| writer.finish()).code(0).stdout_is("\n\n@: 250\n");
 }
 
 #[test]
 fn a_kretprobe_sees_what_was_returned() {
     requires!(Bpf, Kprobes);
     let writer = Worker::new("rt_kret", Work::write("/dev/null", 40, 9));
-    let text = format!(
-        "kretprobe:vfs_write /pid == {}/ {{ @[retval] = count(); }}",
-        writer.pid()
-    );
-    Run::program(text)
-        .run(|_| writer.finish())
-        .code(0)
-        .stdout_is("\n\n@[9]: 40\n");
+    let text = format!("kretprobe:vfs_write /pid == {}/ {{ @[retval] = count(); }}", writer.pid());
+    Run::program(text).run(|_| writer.finish()).code(0).stdout_is("\n\n@[9]: 40\n");
 }
 
 #[test]
 fn a_fentry_probe_reads_its_arguments() {
     requires!(Bpf, Fentry);
     let writer = Worker::new("rt_fentry", Work::write("/dev/null", 60, 5));
-    let text = format!(
-        "fentry:vfs_write /pid == {}/ {{ @[args.count] = count(); }}",
-        writer.pid()
-    );
-    Run::program(text)
-        .run(|_| writer.finish())
-        .code(0)
-        .stdout_is("\n\n@[5]: 60\n");
+    let text = format!("fentry:vfs_write /pid == {}/ {{ @[args.count] = count(); }}", writer.pid());
+    Run::program(text).run(|_| writer.finish()).code(0).stdout_is("\n\n@[5]: 60\n");
 }
 
 #[test]
 fn a_system_call_named_as_function_means_its_wrapper() {
     requires!(Bpf, Kprobes, Own);
     let command = format!("{} exit 0", sibling("work").display());
-    let out = Run::program("kprobe:sys_execve /pid == cpid/ { @ = count(); }")
-        .child(command)
-        .to_end();
+    let out = Run::program("kprobe:sys_execve /pid == cpid/ { @ = count(); }").child(command).to_end();
     out.code(0).stdout_is("\n\n@: 1\n");
 }
 
@@ -268,9 +206,7 @@ fn a_system_call_named_as_function_means_its_wrapper() {
 fn angle_brackets_enclose_a_block() {
     requires!(Bpf, Kprobes, Own);
     let command = format!("{} exit 0", sibling("work").display());
-    let out = Run::program("kprobe:sys_execve < @[comm]=count() >")
-        .child(command)
-        .to_end();
+    let out = Run::program("kprobe:sys_execve < @[comm]=count() >").child(command).to_end();
     out.code(0).stdout_has("]: 1\n");
 }
 
@@ -278,14 +214,8 @@ fn angle_brackets_enclose_a_block() {
 fn angle_brackets_enclose_a_block_of_a_tracepoint() {
     requires!(Bpf, Tracefs, Own);
     let worker = Worker::new("rt_angle", Work::Getppid(33));
-    let text = format!(
-        "tracepoint:syscalls:sys_enter_getppid / pid == {} / < @[comm]=count() >",
-        worker.pid()
-    );
-    Run::program(text)
-        .run(|_| worker.finish())
-        .code(0)
-        .stdout_is("\n\n@[rt_angle]: 33\n");
+    let text = format!("tracepoint:syscalls:sys_enter_getppid / pid == {} / < @[comm]=count() >", worker.pid());
+    Run::program(text).run(|_| worker.finish()).code(0).stdout_is("\n\n@[rt_angle]: 33\n");
 }
 
 #[test]
@@ -296,11 +226,7 @@ fn no_increment_is_lost_between_processors() {
     let text = r#"tracepoint:syscalls:sys_enter_getppid /comm == "rt_hammer"/ { @x++; @y += 3; @z["k"]--; }"#;
     let out = Run::program(text).run(|_| finish_all(workers));
     out.code(0);
-    assert_eq!(
-        (out.int("@x"), out.int("@y"), out.int("@z[k]")),
-        (expected, 3 * expected, -expected),
-        "{out}"
-    );
+    assert_eq!((out.int("@x"), out.int("@y"), out.int("@z[k]")), (expected, 3 * expected, -expected), "{out}");
 }
 
 #[test]
@@ -311,24 +237,15 @@ fn no_count_is_lost_between_processors() {
     let text = r#"tracepoint:syscalls:sys_enter_getppid /comm == "rt_count"/ { @ = count(); @k[comm] = sum(2); }"#;
     let out = Run::program(text).run(|_| finish_all(workers));
     out.code(0);
-    assert_eq!(
-        (out.int("@"), out.int("@k[rt_count]")),
-        (expected, 2 * expected),
-        "{out}"
-    );
+    assert_eq!((out.int("@"), out.int("@k[rt_count]")), (expected, 2 * expected), "{out}");
 }
 
 #[test]
 fn a_uprobe_counts_every_call() {
     requires!(Bpf, Uprobes);
     let work = sibling("work");
-    let text = format!(
-        "uprobe:{}:work_step {{ @calls = count(); @sum = sum(arg0); }}",
-        work.display()
-    );
-    let out = Run::program(text)
-        .child(format!("{} call 100", work.display()))
-        .to_end();
+    let text = format!("uprobe:{}:work_step {{ @calls = count(); @sum = sum(arg0); }}", work.display());
+    let out = Run::program(text).child(format!("{} call 100", work.display())).to_end();
     out.code(0).stdout_is("\n\n@calls: 100\n@sum: 4950\n");
 }
 
@@ -345,10 +262,7 @@ fn a_wrong_program_ends_with_1_and_prints_only_on_standard_error() {
     ] {
         let out = run.to_end();
         out.code(1).stdout_is("");
-        assert!(
-            !out.stderr.trim().is_empty(),
-            "no word about what is wrong\n{out}"
-        );
+        assert!(!out.stderr.trim().is_empty(), "no word about what is wrong\n{out}");
         assert!(!out.attached && !out.stderr.contains("Attached"), "{out}");
     }
 }

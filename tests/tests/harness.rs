@@ -34,9 +34,7 @@ fn is_gone(pid: u32) -> bool {
 }
 
 fn message(panic: Box<dyn std::any::Any + Send>) -> String {
-    *panic
-        .downcast::<String>()
-        .expect("the harness panics with text")
+    *panic.downcast::<String>().expect("the harness panics with text")
 }
 
 #[test]
@@ -57,47 +55,29 @@ fn what_was_left_behind_is_ended() {
     let (parent, child) = (session.pid(), child_of(&session));
     assert_ne!(parent, child);
     drop(session);
-    assert!(
-        is_gone(parent) && is_gone(child),
-        "{parent} or {child} is still there"
-    );
+    assert!(is_gone(parent) && is_gone(child), "{parent} or {child} is still there");
 }
 
 #[test]
 fn a_panic_in_the_workload_ends_it_too() {
     let mut started = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        Run::bare()
-            .of(sibling("work"))
-            .arg("announce")
-            .run(|session| {
-                started = Some((session.pid(), child_of(session)));
-                panic!("{}", String::from("on purpose"));
-            })
+        Run::bare().of(sibling("work")).arg("announce").run(|session| {
+            started = Some((session.pid(), child_of(session)));
+            panic!("{}", String::from("on purpose"));
+        })
     }));
-    assert_eq!(
-        message(outcome.expect_err("the workload panics")),
-        "on purpose"
-    );
+    assert_eq!(message(outcome.expect_err("the workload panics")), "on purpose");
     let (parent, child) = started.expect("the workload ran");
-    assert!(
-        is_gone(parent) && is_gone(child),
-        "{parent} or {child} is still there"
-    );
+    assert!(is_gone(parent) && is_gone(child), "{parent} or {child} is still there");
 }
 
 #[test]
 fn a_run_that_takes_too_long_fails_and_shows_what_it_said() {
     let begun = Instant::now();
-    let run = Run::bare()
-        .of(sibling("work"))
-        .arg("announce")
-        .limit(Duration::from_millis(300));
+    let run = Run::bare().of(sibling("work")).arg("announce").limit(Duration::from_millis(300));
     let said = message(catch_unwind(AssertUnwindSafe(|| run.to_end())).expect_err("it never ends"));
-    assert!(
-        said.contains("did not get there in") && said.contains("before\nafter"),
-        "{said}"
-    );
+    assert!(said.contains("did not get there in") && said.contains("before\nafter"), "{said}");
     assert!(begun.elapsed() < patience(Duration::from_secs(10)));
 }
 
@@ -105,19 +85,12 @@ fn a_run_that_takes_too_long_fails_and_shows_what_it_said() {
 fn a_program_that_never_attaches_fails_the_case() {
     let run = Run::bare().of(sibling("work")).arg("echo").arg("no");
     let said = message(catch_unwind(AssertUnwindSafe(|| run.run(|_| ()))).expect_err("no marker"));
-    assert!(
-        said.contains("ended before its probes were attached") && said.contains("no\n"),
-        "{said}"
-    );
+    assert!(said.contains("ended before its probes were attached") && said.contains("no\n"), "{said}");
 }
 
 #[test]
 fn the_checks_can_fail() {
-    let out = Run::bare()
-        .of(sibling("work"))
-        .arg("echo")
-        .arg("@x: 5")
-        .to_end();
+    let out = Run::bare().of(sibling("work")).arg("echo").arg("@x: 5").to_end();
     out.code(0).stdout_is("@x: 5\n").stdout_has("x");
     assert_eq!(out.int("@x"), 5);
     for check in [
@@ -135,16 +108,9 @@ fn the_checks_can_fail() {
         },
         &|| assert_eq!(out.int("@"), 5),
     ] {
-        assert!(
-            catch_unwind(AssertUnwindSafe(check)).is_err(),
-            "a check passed that must not"
-        );
+        assert!(catch_unwind(AssertUnwindSafe(check)).is_err(), "a check passed that must not");
     }
-    let failed = Run::bare()
-        .of(sibling("work"))
-        .arg("exit")
-        .arg("3")
-        .to_end();
+    let failed = Run::bare().of(sibling("work")).arg("exit").arg("3").to_end();
     failed.code(3);
 }
 
@@ -153,13 +119,8 @@ fn a_network_of_its_own_has_a_loopback() {
     requires!(NetNamespaces);
     let outside = std::fs::read_link("/proc/thread-self/ns/net").expect("a thread has a network");
     in_own_network(|| {
-        assert_ne!(
-            std::fs::read_link("/proc/thread-self/ns/net").expect("this one too"),
-            outside
-        );
-        let listener =
-            std::net::TcpListener::bind("127.0.0.1:80").expect("nobody else listens here");
-        std::net::TcpStream::connect(listener.local_addr().expect("it is bound"))
-            .expect("loopback is up");
+        assert_ne!(std::fs::read_link("/proc/thread-self/ns/net").expect("this one too"), outside);
+        let listener = std::net::TcpListener::bind("127.0.0.1:80").expect("nobody else listens here");
+        std::net::TcpStream::connect(listener.local_addr().expect("it is bound")).expect("loopback is up");
     });
 }

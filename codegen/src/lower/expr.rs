@@ -137,7 +137,8 @@ impl Lowering<'_, '_> {
         }
     }
 
-    fn builtin(&mut self, id: BuiltinId) -> Value {
+    /// A builtin that is a number.
+    pub fn builtin(&mut self, id: BuiltinId) -> Value {
         match id {
             BuiltinId::Pid => {
                 let both = self.pid_tgid();
@@ -207,6 +208,7 @@ impl Lowering<'_, '_> {
             Base::Context => self.event,
             Base::Btf { word } => self.event_word(word),
             Base::Kernel { word } => return self.probe_read(word, access),
+            Base::DataLoc { from } => return self.data_location(from, access),
         };
         match (access.bytes, access.signed) {
             (1, false) => self.builder.ins().uload8(types::I64, flags(), base, offset),
@@ -224,6 +226,15 @@ impl Lowering<'_, '_> {
         self.stable(Stable::EventWord(word), |this| {
             this.builder.ins().load(types::I64, flags(), this.event, word as i32)
         })
+    }
+
+    /// The address of a text that the event's record carries behind its fields.
+    fn data_location(&mut self, from: u32, access: &Access) -> Value {
+        let field = self.builder.ins().uload32(flags(), self.event, access.offset as i32);
+        let mask = self.int(0xffff);
+        let distance = self.builder.ins().band(field, mask);
+        let from = self.address(Addr { base: self.event, offset: from as i32 });
+        self.builder.ins().iadd(from, distance)
     }
 
     fn probe_read(&mut self, word: u32, access: &Access) -> Value {

@@ -48,11 +48,7 @@ pub static ARCH: Arch = Arch {
     arguments: &["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"],
     // From entry to exit; at exit r0 holds the return value, and `orig_x0` still the first argument.
     syscall_arguments: &["r0", "r1", "r2", "r3", "r4", "r5"],
-    syscall_number: Register {
-        name: "syscallno",
-        offset: 280,
-        size: 4,
-    },
+    syscall_number: Register { name: "syscallno", offset: 280, size: 4 },
     return_value: "r0",
     stack_pointer: "sp",
     frame_pointer: "r29",
@@ -113,11 +109,7 @@ const REGISTERS: &[Register] = &[
     slot("pc", 256),
     slot("pstate", 264),
     slot("orig_x0", 272),
-    Register {
-        name: "syscallno",
-        offset: 280,
-        size: 4,
-    },
+    Register { name: "syscallno", offset: 280, size: 4 },
 ];
 
 /// By event name, that is, the name of the C function without `sys_`. Calls that later kernels removed stay in.

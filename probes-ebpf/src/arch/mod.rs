@@ -86,15 +86,8 @@ pub static ALL: &[&Arch] = &[&x86_64::ARCH, &aarch64::ARCH];
 impl Arch {
     /// The register called `name`, by the kernel's name or an alias.
     pub fn register(&self, name: &str) -> Option<Register> {
-        let name = self
-            .aliases
-            .iter()
-            .find(|(alias, _)| *alias == name)
-            .map_or(name, |(_, kernel)| kernel);
-        self.registers
-            .iter()
-            .copied()
-            .find(|register| register.name == name)
+        let name = self.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, kernel)| kernel);
+        self.registers.iter().copied().find(|register| register.name == name)
     }
 
     /// The register of a function's argument `index` (from 0); `None` when it is passed on the stack.
@@ -110,11 +103,7 @@ impl Arch {
 
 /// A slot of 8 bytes, which is what nearly all of them are.
 const fn slot(name: &'static str, offset: u16) -> Register {
-    Register {
-        name,
-        offset,
-        size: 8,
-    }
+    Register { name, offset, size: 8 }
 }
 
 #[cfg(test)]
@@ -124,17 +113,8 @@ mod tests {
     #[test]
     fn every_name_in_a_table_is_a_register() {
         for arch in ALL {
-            let single = [
-                arch.return_value,
-                arch.stack_pointer,
-                arch.frame_pointer,
-                arch.instruction_pointer,
-            ];
-            let named = arch
-                .arguments
-                .iter()
-                .chain(arch.syscall_arguments)
-                .chain(&single);
+            let single = [arch.return_value, arch.stack_pointer, arch.frame_pointer, arch.instruction_pointer];
+            let named = arch.arguments.iter().chain(arch.syscall_arguments).chain(&single);
             for name in named.chain(arch.aliases.iter().map(|(_, kernel)| kernel)) {
                 assert!(arch.register(name).is_some(), "{}: {name}", arch.name);
             }
@@ -146,12 +126,7 @@ mod tests {
     fn slots_do_not_overlap() {
         for arch in ALL {
             for pair in arch.registers.windows(2) {
-                assert!(
-                    pair[0].offset + u16::from(pair[0].size) <= pair[1].offset,
-                    "{}: {:?}",
-                    arch.name,
-                    pair
-                );
+                assert!(pair[0].offset + u16::from(pair[0].size) <= pair[1].offset, "{}: {:?}", arch.name, pair);
             }
         }
     }
@@ -172,10 +147,7 @@ mod tests {
     #[test]
     fn known_places() {
         assert_eq!(x86_64::ARCH.argument(0).map(|r| r.offset), Some(112));
-        assert_eq!(
-            x86_64::ARCH.syscall_argument(3).map(|r| r.name),
-            Some("r10")
-        );
+        assert_eq!(x86_64::ARCH.syscall_argument(3).map(|r| r.name), Some("r10"));
         assert_eq!(x86_64::ARCH.argument(3).map(|r| r.name), Some("cx"));
         assert_eq!(x86_64::ARCH.register("rdi"), x86_64::ARCH.register("di"));
         assert_eq!(aarch64::ARCH.argument(7).map(|r| r.offset), Some(56));

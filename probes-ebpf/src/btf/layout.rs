@@ -42,11 +42,7 @@ impl Btf {
         self.skip(id, |ty| ty.is_modifier() || ty.kind == Kind::Typedef)
     }
 
-    fn skip(
-        &self,
-        id: TypeId,
-        skippable: impl Fn(&Type<'_>) -> bool,
-    ) -> Result<Type<'_>, BtfError> {
+    fn skip(&self, id: TypeId, skippable: impl Fn(&Type<'_>) -> bool) -> Result<Type<'_>, BtfError> {
         let mut ty = self.type_at(id)?;
         for _ in 0..DEPTH {
             match ty.target() {
@@ -54,11 +50,7 @@ impl Btf {
                 _ => return Ok(ty),
             }
         }
-        Err(Malformed {
-            what: "typedefs in a circle, from type",
-            at: id.0,
-        }
-        .into())
+        Err(Malformed { what: "typedefs in a circle, from type", at: id.0 }.into())
     }
 
     /// The size of a type in bytes; `None` for what has none: void, functions, types only declared.
@@ -71,10 +63,7 @@ impl Btf {
         for _ in 0..DEPTH {
             let size = match (ty.kind, ty.array()) {
                 (_, Some(array)) => {
-                    let too_large = Malformed {
-                        what: "array too large, type",
-                        at: id.0,
-                    };
+                    let too_large = Malformed { what: "array too large, type", at: id.0 };
                     count = count.checked_mul(u64::from(array.len)).ok_or(too_large)?;
                     ty = self.resolve(array.element)?;
                     continue;
@@ -85,21 +74,13 @@ impl Btf {
             };
             return Ok(size.and_then(|size| size.checked_mul(count)));
         }
-        Err(Malformed {
-            what: "arrays in a circle, from type",
-            at: id.0,
-        }
-        .into())
+        Err(Malformed { what: "arrays in a circle, from type", at: id.0 }.into())
     }
 
     fn size_of_variable(&self, variable: Type<'_>) -> Result<Option<u64>, BtfError> {
         let target = self.resolve(variable.target().unwrap_or(TypeId::VOID))?;
         if target.kind == Kind::Var {
-            return Err(Malformed {
-                what: "variable of a variable, type",
-                at: variable.id.0,
-            }
-            .into());
+            return Err(Malformed { what: "variable of a variable, type", at: variable.id.0 }.into());
         }
         self.size_of(target.id)
     }
@@ -134,15 +115,9 @@ impl Btf {
             let Some(inner) = self.field(outer, name)? else {
                 return Ok(None);
             };
-            let too_far = Malformed {
-                what: "member beyond 4 GiB, type",
-                at: outer.0,
-            };
+            let too_far = Malformed { what: "member beyond 4 GiB, type", at: outer.0 };
             let offset_bytes = at.checked_add(inner.offset_bytes).ok_or(too_far)?;
-            reached = Some(FieldAt {
-                offset_bytes,
-                ..inner
-            });
+            reached = Some(FieldAt { offset_bytes, ..inner });
         }
         Ok(reached)
     }
@@ -169,12 +144,7 @@ impl Btf {
         // A name of the struct's own is near at hand and cannot be in an anonymous member too, so look there first.
         if let Some(member) = outer.members_named(name).next() {
             return self
-                .place(
-                    outer,
-                    member.type_id,
-                    outer_bits + u64::from(member.bit_offset),
-                    member.bit_size,
-                )
+                .place(outer, member.type_id, outer_bits + u64::from(member.bit_offset), member.bit_size)
                 .map(Some);
         }
         for member in outer.members_named("") {
@@ -183,11 +153,7 @@ impl Btf {
                 continue;
             }
             if depth == 0 || *budget == 0 {
-                return Err(Malformed {
-                    what: "anonymous members without end, type",
-                    at: outer.id.0,
-                }
-                .into());
+                return Err(Malformed { what: "anonymous members without end, type", at: outer.id.0 }.into());
             }
             *budget -= 1;
             let bits = outer_bits + u64::from(member.bit_offset);
@@ -198,13 +164,7 @@ impl Btf {
         Ok(None)
     }
 
-    fn place(
-        &self,
-        outer: Type<'_>,
-        type_id: TypeId,
-        bits: u64,
-        bit_size: Option<u8>,
-    ) -> Result<FieldAt, BtfError> {
+    fn place(&self, outer: Type<'_>, type_id: TypeId, bits: u64, bit_size: Option<u8>) -> Result<FieldAt, BtfError> {
         let (mut bits, mut bit_size) = (bits, bit_size);
         // The old encoding says in the type that it is a bitfield: an int with fewer bits than bytes hold.
         if bit_size.is_none()
@@ -216,20 +176,12 @@ impl Btf {
             bits += u64::from(integer.bit_offset);
             bit_size = Some(integer.bits);
         }
-        let misplaced = Malformed {
-            what: "member at no whole byte, type",
-            at: outer.id.0,
-        };
+        let misplaced = Malformed { what: "member at no whole byte, type", at: outer.id.0 };
         if bit_size.is_none() && bits % 8 != 0 {
             return Err(misplaced.into());
         }
         let offset_bytes = u32::try_from(bits / 8).map_err(|_| misplaced)?;
-        Ok(FieldAt {
-            offset_bytes,
-            bit_offset: (bits % 8) as u8,
-            bit_size,
-            type_id,
-        })
+        Ok(FieldAt { offset_bytes, bit_offset: (bits % 8) as u8, bit_size, type_id })
     }
 
     /// The prototype of a function; `None` if there is no such function.

@@ -24,13 +24,8 @@ impl Source {
     /// at once.
     pub(super) fn open(path: &Path) -> Result<Source, BtfError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => BtfError::Absent {
-                path: path.to_owned(),
-            },
-            _ => BtfError::Io {
-                path: path.to_owned(),
-                source,
-            },
+            io::ErrorKind::NotFound => BtfError::Absent { path: path.to_owned() },
+            _ => BtfError::Io { path: path.to_owned(), source },
         };
         let file = File::open(path).map_err(failed)?;
         if let Some(mapping) = Mapping::of_kernel_file(&file) {
@@ -68,24 +63,10 @@ impl Mapping {
         if rustix::fs::fstatfs(file).ok()?.f_type as u64 != SYSFS_MAGIC {
             return None;
         }
-        let len = usize::try_from(file.metadata().ok()?.len())
-            .ok()
-            .filter(|len| *len > 0)?;
+        let len = usize::try_from(file.metadata().ok()?.len()).ok().filter(|len| *len > 0)?;
         // SAFETY: the kernel chooses an address that nothing else uses, and the mapping is private and read-only.
-        let start = unsafe {
-            rustix::mm::mmap(
-                std::ptr::null_mut(),
-                len,
-                ProtFlags::READ,
-                MapFlags::PRIVATE,
-                file,
-                0,
-            )
-        };
-        Some(Mapping {
-            start: NonNull::new(start.ok()?)?,
-            len,
-        })
+        let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, file, 0) };
+        Some(Mapping { start: NonNull::new(start.ok()?)?, len })
     }
 
     fn bytes(&self) -> &[u8] {

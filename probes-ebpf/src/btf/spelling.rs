@@ -37,10 +37,7 @@ impl Btf {
                     ty = self.type_at(target)?;
                 }
                 Kind::Array => {
-                    let array = ty.array().ok_or(Malformed {
-                        what: "array cut short, type",
-                        at: ty.id.0,
-                    })?;
+                    let array = ty.array().ok_or(Malformed { what: "array cut short, type", at: ty.id.0 })?;
                     let _ = write!(inner, "[{}]", array.len);
                     ty = self.type_at(array.element)?;
                 }
@@ -55,28 +52,17 @@ impl Btf {
                     let next = self.below_tags(target)?;
                     if next.kind == Kind::Ptr {
                         // A qualified pointer: the word stands between star and name.
-                        let gap = if inner.is_empty() || inner.starts_with([')', '[']) {
-                            ""
-                        } else {
-                            " "
-                        };
+                        let gap = if inner.is_empty() || inner.starts_with([')', '[']) { "" } else { " " };
                         inner = format!("{word}{gap}{inner}");
                         ty = next;
                     } else {
-                        return Ok(format!(
-                            "{word} {}",
-                            self.declare(target, inner, depth - 1)?
-                        ));
+                        return Ok(format!("{word} {}", self.declare(target, inner, depth - 1)?));
                     }
                 }
                 _ => return Ok(join(&spell_base(ty), &inner)),
             }
         }
-        Err(Malformed {
-            what: "type without end",
-            at: id.0,
-        }
-        .into())
+        Err(Malformed { what: "type without end", at: id.0 }.into())
     }
 
     fn below_tags(&self, id: TypeId) -> Result<Type<'_>, BtfError> {
@@ -102,18 +88,10 @@ impl Btf {
                 text.push_str(&self.declare(param.type_id, param.name.to_owned(), depth)?);
             }
             if text.len() > LONGEST {
-                return Err(Malformed {
-                    what: "prototype without end, type",
-                    at: proto.id.0,
-                }
-                .into());
+                return Err(Malformed { what: "prototype without end, type", at: proto.id.0 }.into());
             }
         }
-        Ok(if text.is_empty() {
-            "void".to_owned()
-        } else {
-            text
-        })
+        Ok(if text.is_empty() { "void".to_owned() } else { text })
     }
 }
 
@@ -143,10 +121,6 @@ fn spell_base(ty: Type<'_>) -> String {
 }
 
 fn join(base: &str, declarator: &str) -> String {
-    let gap = if declarator.is_empty() || declarator.starts_with('[') {
-        ""
-    } else {
-        " "
-    };
+    let gap = if declarator.is_empty() || declarator.starts_with('[') { "" } else { " " };
     format!("{base}{gap}{declarator}")
 }

@@ -13,23 +13,13 @@ const FLAG: u32 = 1 << 31;
 
 impl Writer {
     fn new() -> Writer {
-        Writer {
-            types: Vec::new(),
-            strings: vec![0],
-            next: 1,
-            first_string: 0,
-        }
+        Writer { types: Vec::new(), strings: vec![0], next: 1, first_string: 0 }
     }
 
     /// Continues `base`.
     fn split(base: &Btf) -> Writer {
         let next = base.end_id().expect("a good base");
-        Writer {
-            types: Vec::new(),
-            strings: Vec::new(),
-            next,
-            first_string: base.strings_end(),
-        }
+        Writer { types: Vec::new(), strings: Vec::new(), next, first_string: base.strings_end() }
     }
 
     fn name(&mut self, name: &str) -> u32 {
@@ -58,18 +48,9 @@ impl Writer {
     }
 
     /// Adds a struct or union of (name, type, offset word); `flag` is [`FLAG`] or 0.
-    fn aggregate(
-        &mut self,
-        kind: Kind,
-        name: &str,
-        size: u32,
-        flag: u32,
-        members: &[(&str, u32, u32)],
-    ) -> u32 {
-        let rows: Vec<u32> = members
-            .iter()
-            .flat_map(|(name, type_id, offset)| [self.name(name), *type_id, *offset])
-            .collect();
+    fn aggregate(&mut self, kind: Kind, name: &str, size: u32, flag: u32, members: &[(&str, u32, u32)]) -> u32 {
+        let rows: Vec<u32> =
+            members.iter().flat_map(|(name, type_id, offset)| [self.name(name), *type_id, *offset]).collect();
         self.add(kind, name, members.len() as u32 | flag, size, &rows)
     }
 
@@ -83,10 +64,7 @@ impl Writer {
             self.strings.len() as u32,
         ];
         let header = header.iter().flat_map(|word| word.to_ne_bytes());
-        header
-            .chain(self.types.iter().copied())
-            .chain(self.strings.iter().copied())
-            .collect()
+        header.chain(self.types.iter().copied()).chain(self.strings.iter().copied()).collect()
     }
 
     fn btf(&self) -> Btf {
@@ -103,27 +81,9 @@ fn sample() -> Writer {
     let constant = w.add(Kind::Const, "", 0, char, &[]);
     let tag = w.add(Kind::TypeTag, "user", 0, constant, &[]);
     let pointer = w.add(Kind::Ptr, "", 0, tag, &[]);
-    let inner = w.aggregate(
-        Kind::Struct,
-        "",
-        8,
-        0,
-        &[("left", int, 0), ("right", int, 32)],
-    );
-    let either = w.aggregate(
-        Kind::Union,
-        "",
-        8,
-        0,
-        &[("", inner, 0), ("name", pointer, 0)],
-    );
-    let info = w.aggregate(
-        Kind::Struct,
-        "thread_info",
-        8,
-        0,
-        &[("flags", int, 0), ("status", int, 32)],
-    );
+    let inner = w.aggregate(Kind::Struct, "", 8, 0, &[("left", int, 0), ("right", int, 32)]);
+    let either = w.aggregate(Kind::Union, "", 8, 0, &[("", inner, 0), ("name", pointer, 0)]);
+    let info = w.aggregate(Kind::Struct, "thread_info", 8, 0, &[("flags", int, 0), ("status", int, 32)]);
     let task = w.aggregate(
         Kind::Struct,
         "task_struct",
@@ -148,13 +108,7 @@ fn sample() -> Writer {
     w.add(Kind::Fwd, "opaque", FLAG, 0, &[]);
     let (p, q) = (w.name("task"), w.name("argv"));
     let task_pointer = w.add(Kind::Ptr, "", 0, volatile, &[]);
-    let proto = w.add(
-        Kind::FuncProto,
-        "",
-        3,
-        int,
-        &[p, task_pointer, q, restrict, 0, 0],
-    );
+    let proto = w.add(Kind::FuncProto, "", 3, int, &[p, task_pointer, q, restrict, 0, 0]);
     let function = w.add(Kind::Func, "do_it", 1, proto, &[]);
     let hook = w.add(Kind::Ptr, "", 0, proto, &[]);
     w.add(Kind::Typedef, "btf_trace_it", 0, hook, &[]);
@@ -172,50 +126,17 @@ fn id(btf: &Btf, kind: Kind, name: &str) -> TypeId {
 #[test]
 fn names_are_found_by_kind() {
     let btf = sample().btf();
-    assert_eq!(
-        btf.type_at(id(&btf, Kind::Struct, "task_struct"))
-            .expect("a type")
-            .byte_size(),
-        Some(64)
-    );
-    assert_eq!(
-        btf.find(Kind::Union, "task_struct").expect("a good file"),
-        None
-    );
-    for absent in [
-        "",
-        "task",
-        "struct",
-        "ask_struct",
-        "task_struct\0",
-        "no_such",
-    ] {
-        assert_eq!(
-            btf.find(Kind::Struct, absent).expect("a good file"),
-            None,
-            "{absent}"
-        );
+    assert_eq!(btf.type_at(id(&btf, Kind::Struct, "task_struct")).expect("a type").byte_size(), Some(64));
+    assert_eq!(btf.find(Kind::Union, "task_struct").expect("a good file"), None);
+    for absent in ["", "task", "struct", "ask_struct", "task_struct\0", "no_such"] {
+        assert_eq!(btf.find(Kind::Struct, absent).expect("a good file"), None, "{absent}");
     }
-    let (state, value) = btf
-        .find_enumerator("STATE_B")
-        .expect("a good file")
-        .expect("an enumerator");
+    let (state, value) = btf.find_enumerator("STATE_B").expect("a good file").expect("an enumerator");
     assert_eq!((state, value.value), (id(&btf, Kind::Enum, "state"), -2));
-    let (_, value) = btf
-        .find_enumerator("WIDE")
-        .expect("a good file")
-        .expect("an enumerator");
+    let (_, value) = btf.find_enumerator("WIDE").expect("a good file").expect("an enumerator");
     assert_eq!(value.value, 0x2_0000_0001);
-    assert!(
-        btf.find_enumerator("task_struct")
-            .expect("a good file")
-            .is_none()
-    );
-    let functions: Vec<_> = btf
-        .types_of(&[Kind::Func])
-        .expect("a good file")
-        .map(|ty| ty.name())
-        .collect();
+    assert!(btf.find_enumerator("task_struct").expect("a good file").is_none());
+    let functions: Vec<_> = btf.types_of(&[Kind::Func]).expect("a good file").map(|ty| ty.name()).collect();
     assert_eq!(functions, ["do_it"]);
 }
 
@@ -236,12 +157,7 @@ fn members_are_found_in_anonymous_ones() {
     assert_eq!(at("thread_info.none"), None);
     assert_eq!(at("comm.x"), None);
     assert_eq!(at(""), None);
-    assert_eq!(
-        btf.member_offset("task_t", "comm")
-            .expect("a good file")
-            .map(|field| field.offset_bytes),
-        Some(8)
-    );
+    assert_eq!(btf.member_offset("task_t", "comm").expect("a good file").map(|field| field.offset_bytes), Some(8));
     assert_eq!(btf.member_offset("int", "comm").expect("a good file"), None);
 }
 
@@ -250,15 +166,8 @@ fn bitfields_of_the_old_encoding() {
     let mut w = Writer::new();
     let narrow = w.add(Kind::Int, "unsigned int", 0, 4, &[3 << 16 | 5]);
     w.aggregate(Kind::Struct, "old", 4, 0, &[("bits", narrow, 8)]);
-    let field = w
-        .btf()
-        .member_offset("old", "bits")
-        .expect("a good file")
-        .expect("a member");
-    assert_eq!(
-        (field.offset_bytes, field.bit_offset, field.bit_size),
-        (1, 3, Some(5))
-    );
+    let field = w.btf().member_offset("old", "bits").expect("a good file").expect("a member");
+    assert_eq!((field.offset_bytes, field.bit_offset, field.bit_size), (1, 3, Some(5)));
 }
 
 #[test]
@@ -272,10 +181,7 @@ fn sizes() {
     assert_eq!(size(id(&btf, Kind::Var, "counter")), Some(4));
     assert_eq!(size(id(&btf, Kind::Fwd, "opaque")), None);
     assert_eq!(size(TypeId::VOID), None);
-    let comm = btf
-        .member_offset("task_struct", "comm")
-        .expect("a good file")
-        .expect("a member");
+    let comm = btf.member_offset("task_struct", "comm").expect("a good file").expect("a member");
     assert_eq!(size(comm.type_id), Some(16));
 }
 
@@ -283,41 +189,20 @@ fn sizes() {
 fn declarations_are_spelt_as_in_c() {
     let btf = sample().btf();
     let spell = |id, name| btf.declaration(id, name).expect("a good file");
-    let comm = btf
-        .member_offset("task_struct", "comm")
-        .expect("a good file")
-        .expect("a member");
+    let comm = btf.member_offset("task_struct", "comm").expect("a good file").expect("a member");
     assert_eq!(spell(comm.type_id, "comm"), "char comm[16]");
     assert_eq!(spell(comm.type_id, ""), "char[16]");
-    let name = btf
-        .member_offset("task_struct", "name")
-        .expect("a good file")
-        .expect("a member");
+    let name = btf.member_offset("task_struct", "name").expect("a good file").expect("a member");
     assert_eq!(spell(name.type_id, "name"), "const char *name");
     let proto = "(volatile task_t *task, const char *restrict argv, ...)";
-    assert_eq!(
-        spell(id(&btf, Kind::Func, "do_it"), "do_it"),
-        format!("int do_it{proto}")
-    );
-    let hook = btf
-        .type_at(id(&btf, Kind::Typedef, "btf_trace_it"))
-        .expect("a type")
-        .target()
-        .expect("a target");
+    assert_eq!(spell(id(&btf, Kind::Func, "do_it"), "do_it"), format!("int do_it{proto}"));
+    let hook = btf.type_at(id(&btf, Kind::Typedef, "btf_trace_it")).expect("a type").target().expect("a target");
     assert_eq!(spell(hook, "hook"), format!("int (*hook){proto}"));
     assert_eq!(spell(id(&btf, Kind::Fwd, "opaque"), ""), "union opaque");
     assert_eq!(spell(TypeId::VOID, ""), "void");
-    let (_, proto) = btf
-        .raw_tracepoint("it")
-        .expect("a good file")
-        .expect("a tracepoint");
+    let (_, proto) = btf.raw_tracepoint("it").expect("a good file").expect("a tracepoint");
     assert_eq!(proto.params().count(), 3);
-    assert_eq!(
-        btf.func_proto("do_it")
-            .expect("a good file")
-            .map(|ty| ty.id),
-        Some(proto.id)
-    );
+    assert_eq!(btf.func_proto("do_it").expect("a good file").map(|ty| ty.id), Some(proto.id));
 }
 
 #[test]
@@ -325,40 +210,17 @@ fn split_files_continue_their_base() {
     let base = Arc::new(sample().btf());
     let mut w = Writer::split(&base);
     let task = id(&base, Kind::Struct, "task_struct");
-    let own = w.aggregate(
-        Kind::Struct,
-        "mod_state",
-        72,
-        0,
-        &[("task", task.0, 0), ("extra", 1, 512)],
-    );
+    let own = w.aggregate(Kind::Struct, "mod_state", 72, 0, &[("task", task.0, 0), ("extra", 1, 512)]);
     // A name of the base's, for a type that only the module has.
-    let shared = base
-        .string_offset(&Needle::new("counter").expect("a name"))
-        .expect("a string");
-    w.types.extend(
-        [shared, (Kind::Float as u32) << 24, 8]
-            .iter()
-            .flat_map(|word| word.to_ne_bytes()),
-    );
+    let shared = base.string_offset(&Needle::new("counter").expect("a name")).expect("a string");
+    w.types.extend([shared, (Kind::Float as u32) << 24, 8].iter().flat_map(|word| word.to_ne_bytes()));
     let split = Btf::from_bytes_with_base(w.bytes(), &base).expect("a good file");
     assert_eq!(id(&split, Kind::Struct, "mod_state"), TypeId(own));
     assert_eq!(id(&split, Kind::Struct, "task_struct"), task);
     assert_eq!(id(&split, Kind::Float, "counter"), TypeId(own + 1));
-    assert_eq!(
-        split.type_at(TypeId(own + 1)).expect("a type").name(),
-        "counter"
-    );
-    assert_eq!(
-        base.find(Kind::Struct, "mod_state").expect("a good file"),
-        None
-    );
-    let at = |path| {
-        split
-            .member_offset("mod_state", path)
-            .expect("a good file")
-            .map(|field| field.offset_bytes)
-    };
+    assert_eq!(split.type_at(TypeId(own + 1)).expect("a type").name(), "counter");
+    assert_eq!(base.find(Kind::Struct, "mod_state").expect("a good file"), None);
+    let at = |path| split.member_offset("mod_state", path).expect("a good file").map(|field| field.offset_bytes);
     assert_eq!((at("task.comm"), at("extra")), (Some(8), Some(64)));
     assert!(split.type_at(TypeId(own + 2)).is_err());
 }
@@ -369,13 +231,7 @@ fn circles_are_errors() {
     w.add(Kind::Typedef, "a", 0, 2, &[]);
     w.add(Kind::Typedef, "b", 0, 1, &[]);
     w.add(Kind::Array, "", 0, 0, &[3, 3, 2]);
-    w.aggregate(
-        Kind::Struct,
-        "self",
-        8,
-        0,
-        &[("", 4, 0), ("", 4, 0), ("", 4, 0)],
-    );
+    w.aggregate(Kind::Struct, "self", 8, 0, &[("", 4, 0), ("", 4, 0), ("", 4, 0)]);
     w.add(Kind::FuncProto, "", 2, 5, &[0, 6, 0, 6]);
     w.add(Kind::Ptr, "", 0, 5, &[]);
     w.add(Kind::Var, "v", 0, 7, &[0]);
@@ -383,14 +239,8 @@ fn circles_are_errors() {
     w.add(Kind::Ptr, "", 0, 9, &[]);
     let btf = w.btf();
     for id in (1..=9).map(TypeId) {
-        assert!(
-            btf.declaration(id, "x").is_err() || id.0 == 4 || id.0 < 3,
-            "{id:?}"
-        );
-        assert!(
-            btf.size_of(id).is_err() || [4, 5, 6, 9].contains(&id.0),
-            "{id:?}"
-        );
+        assert!(btf.declaration(id, "x").is_err() || id.0 == 4 || id.0 < 3, "{id:?}");
+        assert!(btf.size_of(id).is_err() || [4, 5, 6, 9].contains(&id.0), "{id:?}");
     }
     assert!(btf.member_offset("a", "x").is_err());
     assert!(btf.member_offset("self", "x").is_err());
@@ -411,15 +261,7 @@ fn bad_headers_are_refused() {
 fn ask_everything(bytes: Vec<u8>) -> Result<(), BtfError> {
     let btf = Btf::from_bytes(bytes)?;
     let end = btf.end_id()?;
-    for name in [
-        "task_struct",
-        "task_t",
-        "int",
-        "do_it",
-        "it",
-        "state",
-        "STATE_B",
-    ] {
+    for name in ["task_struct", "task_t", "int", "do_it", "it", "state", "STATE_B"] {
         let _ = btf.find_any(&view_kinds(), name);
         let _ = btf.find_enumerator(name);
         let _ = btf.func_proto(name);
@@ -428,19 +270,8 @@ fn ask_everything(bytes: Vec<u8>) -> Result<(), BtfError> {
         let _ = btf.member_offset(name, "thread_info.status");
     }
     for ty in btf.types_of(&view_kinds())? {
-        let _ = (
-            ty.name(),
-            ty.byte_size(),
-            ty.integer(),
-            ty.array(),
-            ty.tagged_component(),
-        );
-        let _ = (
-            ty.members().count(),
-            ty.params().count(),
-            ty.enumerators().count(),
-            ty.variables().count(),
-        );
+        let _ = (ty.name(), ty.byte_size(), ty.integer(), ty.array(), ty.tagged_component());
+        let _ = (ty.members().count(), ty.params().count(), ty.enumerators().count(), ty.variables().count());
     }
     for id in (0..end.saturating_add(2)).map(TypeId) {
         let _ = btf.resolve(id);
@@ -472,11 +303,7 @@ fn mutated_files_are_answered_or_refused() {
         for _ in 0..1 + random(6) {
             let at = random(bytes.len());
             // Small numbers are ids, lengths and kinds that exist: they lead further than noise does.
-            bytes[at] = if random(2) == 0 {
-                random(256) as u8
-            } else {
-                random(32) as u8
-            };
+            bytes[at] = if random(2) == 0 { random(256) as u8 } else { random(32) as u8 };
         }
         if random(8) == 0 {
             bytes.truncate(random(good.len()));
@@ -491,23 +318,10 @@ fn the_running_kernel_is_described() {
         Ok(btf) => btf,
         Err(error) => return println!("skipped: {error}"),
     };
-    let comm = btf
-        .member_offset("task_struct", "comm")
-        .expect("good BTF")
-        .expect("a member");
-    assert_eq!(
-        btf.declaration(comm.type_id, "comm").expect("good BTF"),
-        "char comm[16]"
-    );
-    assert!(
-        btf.find(Kind::Struct, "no_such_struct_at_all")
-            .expect("good BTF")
-            .is_none()
-    );
-    let (_, proto) = btf
-        .raw_tracepoint("sys_enter")
-        .expect("good BTF")
-        .expect("a tracepoint");
+    let comm = btf.member_offset("task_struct", "comm").expect("good BTF").expect("a member");
+    assert_eq!(btf.declaration(comm.type_id, "comm").expect("good BTF"), "char comm[16]");
+    assert!(btf.find(Kind::Struct, "no_such_struct_at_all").expect("good BTF").is_none());
+    let (_, proto) = btf.raw_tracepoint("sys_enter").expect("good BTF").expect("a tracepoint");
     assert_eq!(proto.params().count(), 3);
     for id in (1..btf.end_id().expect("good BTF")).map(TypeId) {
         btf.type_at(id).expect("good BTF");
@@ -527,11 +341,7 @@ fn registers_lie_where_the_running_kernel_has_them() {
         Ok(btf) => btf,
         Err(error) => return println!("skipped: {error}"),
     };
-    let field = |path| {
-        btf.member_offset("pt_regs", path)
-            .expect("good BTF")
-            .map(|field| field.offset_bytes)
-    };
+    let field = |path| btf.member_offset("pt_regs", path).expect("good BTF").map(|field| field.offset_bytes);
     let mut checked = 0;
     for register in arch.registers {
         // aarch64 keeps r0 to r30 in one array.
@@ -542,9 +352,5 @@ fn registers_lie_where_the_running_kernel_has_them() {
     }
     assert!(checked > 3);
     let task = id(&btf, Kind::Struct, "task_struct");
-    assert!(
-        btf.field_path(task, arch.compat.field.iter().copied())
-            .expect("good BTF")
-            .is_some()
-    );
+    assert!(btf.field_path(task, arch.compat.field.iter().copied()).expect("good BTF").is_some());
 }

@@ -159,15 +159,7 @@ pub struct Variable {
 
 /// `void`.
 pub(super) fn void(btf: &Btf) -> Type<'_> {
-    Type {
-        id: TypeId::VOID,
-        kind: Kind::Void,
-        btf,
-        name: 0,
-        info: 0,
-        size_or_type: 0,
-        extra: &[],
-    }
+    Type { id: TypeId::VOID, kind: Kind::Void, btf, name: 0, info: 0, size_or_type: 0, extra: &[] }
 }
 
 /// The type `id` of `btf` at an offset in its type section.
@@ -185,15 +177,7 @@ pub(super) fn read(btf: &Btf, id: TypeId, at: u32) -> Result<Type<'_>, Malformed
     }
     let end = 12 + *once as usize + *each as usize * vlen_bits(info) as usize;
     let extra = bytes.get(12..end).ok_or(malformed("type cut short"))?;
-    Ok(Type {
-        id,
-        kind: *kind,
-        btf,
-        name,
-        info,
-        size_or_type,
-        extra,
-    })
+    Ok(Type { id, kind: *kind, btf, name, info, size_or_type, extra })
 }
 
 impl<'a> Type<'a> {
@@ -210,11 +194,7 @@ impl<'a> Type<'a> {
     /// Its size in bytes, for the kinds that have one of their own; [`Btf::size_of`] works out the others'.
     pub fn byte_size(&self) -> Option<u32> {
         use Kind::*;
-        matches!(
-            self.kind,
-            Int | Struct | Union | Enum | Enum64 | Float | Datasec
-        )
-        .then_some(self.size_or_type)
+        matches!(self.kind, Int | Struct | Union | Enum | Enum64 | Float | Datasec).then_some(self.size_or_type)
     }
 
     /// What it refers to: a pointer's pointee, a typedef's, qualifier's or variable's type, a function's prototype, a
@@ -223,25 +203,14 @@ impl<'a> Type<'a> {
         use Kind::*;
         let refers = matches!(
             self.kind,
-            Ptr | Typedef
-                | Volatile
-                | Const
-                | Restrict
-                | Func
-                | FuncProto
-                | Var
-                | DeclTag
-                | TypeTag
+            Ptr | Typedef | Volatile | Const | Restrict | Func | FuncProto | Var | DeclTag | TypeTag
         );
         refers.then_some(TypeId(self.size_or_type))
     }
 
     /// Whether it only qualifies its target: const, volatile, restrict, or a tag on the type.
     pub fn is_modifier(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag
-        )
+        matches!(self.kind, Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag)
     }
 
     /// Whether a declared-only type is a union. (A struct otherwise.)
@@ -269,77 +238,48 @@ impl<'a> Type<'a> {
     /// The parts of an array.
     pub fn array(&self) -> Option<Array> {
         let part = |at| self.extra_word(Kind::Array, at);
-        Some(Array {
-            element: TypeId(part(0)?),
-            index: TypeId(part(4)?),
-            len: part(8)?,
-        })
+        Some(Array { element: TypeId(part(0)?), index: TypeId(part(4)?), len: part(8)? })
     }
 
     /// The members of a struct or union, in order.
     pub fn members(&self) -> impl Iterator<Item = Member<'a>> + use<'a> {
         let (btf, flag) = (self.btf, self.flag());
-        self.parts(matches!(self.kind, Kind::Struct | Kind::Union))
-            .map(move |[name, type_id, offset]| {
-                // With the flag, the upper 8 bits of the offset are a bitfield's width.
-                let (bit_offset, width) = if flag {
-                    (offset & 0x00ff_ffff, (offset >> 24) as u8)
-                } else {
-                    (offset, 0)
-                };
-                let bit_size = (width != 0).then_some(width);
-                Member {
-                    name: btf.string(name),
-                    type_id: TypeId(type_id),
-                    bit_offset,
-                    bit_size,
-                }
-            })
+        self.parts(matches!(self.kind, Kind::Struct | Kind::Union)).map(move |[name, type_id, offset]| {
+            // With the flag, the upper 8 bits of the offset are a bitfield's width.
+            let (bit_offset, width) = if flag { (offset & 0x00ff_ffff, (offset >> 24) as u8) } else { (offset, 0) };
+            let bit_size = (width != 0).then_some(width);
+            Member { name: btf.string(name), type_id: TypeId(type_id), bit_offset, bit_size }
+        })
     }
 
     /// The parameters of a prototype, in order.
     pub fn params(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
         let btf = self.btf;
         self.parts(self.kind == Kind::FuncProto)
-            .map(move |[name, type_id]| Param {
-                name: btf.string(name),
-                type_id: TypeId(type_id),
-            })
+            .map(move |[name, type_id]| Param { name: btf.string(name), type_id: TypeId(type_id) })
     }
 
     /// The values of an enum, in order.
     pub fn enumerators(&self) -> impl Iterator<Item = Enumerator<'a>> + use<'a> {
         let (btf, signed) = (self.btf, self.is_signed_enum());
-        let narrow = self
-            .parts(self.kind == Kind::Enum)
-            .map(move |[name, value]| {
-                let value = if signed {
-                    i64::from(value as i32)
-                } else {
-                    i64::from(value)
-                };
-                Enumerator {
-                    name: btf.string(name),
-                    value,
-                }
-            });
-        let wide = self
-            .parts(self.kind == Kind::Enum64)
-            .map(move |[name, low, high]| Enumerator {
-                name: btf.string(name),
-                value: (u64::from(high) << 32 | u64::from(low)) as i64,
-            });
+        let narrow = self.parts(self.kind == Kind::Enum).map(move |[name, value]| {
+            let value = if signed { i64::from(value as i32) } else { i64::from(value) };
+            Enumerator { name: btf.string(name), value }
+        });
+        let wide = self.parts(self.kind == Kind::Enum64).map(move |[name, low, high]| Enumerator {
+            name: btf.string(name),
+            value: (u64::from(high) << 32 | u64::from(low)) as i64,
+        });
         narrow.chain(wide)
     }
 
     /// The variables of a section.
     pub fn variables(&self) -> impl Iterator<Item = Variable> + use<'a> {
-        self.parts(self.kind == Kind::Datasec)
-            .map(|[type_id, offset, size]| Variable {
-                type_id: TypeId(type_id),
-                offset,
-                size,
-            })
+        self.parts(self.kind == Kind::Datasec).map(|[type_id, offset, size]| Variable {
+            type_id: TypeId(type_id),
+            offset,
+            size,
+        })
     }
 
     /// Whether a function can be called from other files (`BTF_FUNC_GLOBAL`), rather than being static.
@@ -349,15 +289,11 @@ impl<'a> Type<'a> {
 
     /// Which parameter or member a tag on a declaration is for; `None` if for the whole.
     pub fn tagged_component(&self) -> Option<u32> {
-        self.extra_word(Kind::DeclTag, 0)
-            .filter(|component| *component != u32::MAX)
+        self.extra_word(Kind::DeclTag, 0).filter(|component| *component != u32::MAX)
     }
 
     /// The members of a struct or union whose name is `name`, without making each name a string first.
-    pub(super) fn members_named<'n>(
-        &self,
-        name: &'n str,
-    ) -> impl Iterator<Item = Member<'a>> + use<'a, 'n> {
+    pub(super) fn members_named<'n>(&self, name: &'n str) -> impl Iterator<Item = Member<'a>> + use<'a, 'n> {
         self.members().filter(move |member| member.name == name)
     }
 
@@ -366,18 +302,12 @@ impl<'a> Type<'a> {
     }
 
     fn extra_word(&self, kind: Kind, at: usize) -> Option<u32> {
-        if self.kind == kind {
-            word(self.extra, at)
-        } else {
-            None
-        }
+        if self.kind == kind { word(self.extra, at) } else { None }
     }
 
     /// What follows the type, as rows of `N` words; nothing if the type has no such rows.
     fn parts<const N: usize>(&self, has_them: bool) -> impl Iterator<Item = [u32; N]> + use<'a, N> {
         let bytes = if has_them { self.extra } else { &[] };
-        bytes
-            .chunks_exact(4 * N)
-            .map(|row| std::array::from_fn(|column| word(row, 4 * column).unwrap_or(0)))
+        bytes.chunks_exact(4 * N).map(|row| std::array::from_fn(|column| word(row, 4 * column).unwrap_or(0)))
     }
 }

@@ -29,21 +29,11 @@ fn main() {
 }
 
 fn prepare() -> io::Result<()> {
-    for (kind, place) in [
-        ("proc", "/proc"),
-        ("sysfs", "/sys"),
-        ("devtmpfs", "/dev"),
-        ("tmpfs", "/tmp"),
-    ] {
+    for (kind, place) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp")] {
         mount(kind, place)?;
     }
     use_second_serial_line()?;
-    for (name, target) in [
-        ("fd", "fd"),
-        ("stdin", "fd/0"),
-        ("stdout", "fd/1"),
-        ("stderr", "fd/2"),
-    ] {
+    for (name, target) in [("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
         symlink(format!("/proc/self/{target}"), format!("/dev/{name}"))?;
     }
     mount("devpts", "/dev/pts")?;
@@ -51,10 +41,7 @@ fn prepare() -> io::Result<()> {
     mount("cgroup2", "/sys/fs/cgroup")?;
     bring_up_loopback();
     fs::write("/proc/sys/kernel/hostname", "rtrace-guest")?;
-    println!(
-        "@@ kernel {}",
-        fs::read_to_string("/proc/sys/kernel/osrelease")?.trim()
-    );
+    println!("@@ kernel {}", fs::read_to_string("/proc/sys/kernel/osrelease")?.trim());
     for module in files("/modules") {
         if let Err(error) = load_module(&module) {
             println!("module {}: {error}", module.display());
@@ -68,30 +55,12 @@ fn mount(kind: &str, place: &str) -> io::Result<()> {
     let c_string = |text: &str| CString::new(text).map_err(io::Error::other);
     let (kind, target) = (c_string(kind)?, c_string(place)?);
     // SAFETY: all pointers are C strings, and no file system here takes options.
-    let status = unsafe {
-        libc::mount(
-            kind.as_ptr(),
-            target.as_ptr(),
-            kind.as_ptr(),
-            0,
-            std::ptr::null(),
-        )
-    };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!(
-            "mount {place}: {}",
-            io::Error::last_os_error()
-        )))
-    }
+    let status = unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) };
+    if status == 0 { Ok(()) } else { Err(io::Error::other(format!("mount {place}: {}", io::Error::last_os_error()))) }
 }
 
 fn use_second_serial_line() -> io::Result<()> {
-    let line = fs::OpenOptions::new()
-        .write(true)
-        .custom_flags(libc::O_NOCTTY)
-        .open("/dev/ttyS1")?;
+    let line = fs::OpenOptions::new().write(true).custom_flags(libc::O_NOCTTY).open("/dev/ttyS1")?;
     // SAFETY: zero is a valid termios, which tcgetattr fills; the descriptors are open.
     unsafe {
         // Raw, or every line would end in a carriage return.
@@ -108,13 +77,8 @@ fn use_second_serial_line() -> io::Result<()> {
 fn load_module(path: &Path) -> io::Result<()> {
     let file = fs::File::open(path)?;
     // SAFETY: an open file and an empty parameter string.
-    let status =
-        unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let status = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Each test executable in turn. Cases run one by one, so that the last line says which one hangs.
@@ -122,11 +86,7 @@ fn run_all() {
     let arguments = fs::read_to_string("/arguments").unwrap_or_default();
     let environment = fs::read_to_string("/environment").unwrap_or_default();
     for test in files("/build/deps") {
-        let name = test
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = test.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let skips = format!("/tmp/{name}.skips");
         println!("\n@@ begin {name}");
         let started = Command::new(&test)
@@ -134,10 +94,7 @@ fn run_all() {
             .args(arguments.lines())
             .env_clear()
             .envs([("PATH", "/bin"), ("HOME", "/tmp"), ("RUST_BACKTRACE", "0")])
-            .envs([
-                ("RTRACE_SKIP_LOG", skips.as_str()),
-                ("RTRACE_SLOWNESS", "4"),
-            ])
+            .envs([("RTRACE_SKIP_LOG", skips.as_str()), ("RTRACE_SLOWNESS", "4")])
             .envs(environment.lines().filter_map(|line| line.split_once('=')))
             .stdin(Stdio::null())
             .current_dir("/tmp")
@@ -156,12 +113,8 @@ fn run_all() {
 
 /// What is in a folder, by name; nothing if there is no such folder.
 fn files(folder: &str) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut all: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     all.sort();
     all
 }
@@ -177,11 +130,7 @@ fn wait(pid: u32) -> i32 {
             return 127;
         }
         if ended as u32 == pid {
-            return if libc::WIFEXITED(status) {
-                libc::WEXITSTATUS(status)
-            } else {
-                128 + libc::WTERMSIG(status)
-            };
+            return if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
         }
     }
 }

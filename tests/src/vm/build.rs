@@ -19,40 +19,23 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Builds everything for the guest under `target`: rtrace, and the tests of `packages`.
 pub fn build(workspace: &Path, target: &Path, packages: &[String]) -> Result<Programs, String> {
     let mut args = vec!["test", "--no-run"];
-    packages
-        .iter()
-        .for_each(|package| args.extend(["-p", package]));
+    packages.iter().for_each(|package| args.extend(["-p", package]));
     let tests = cargo(workspace, target, &args)?;
     let rtrace = cargo(workspace, target, &["build", "-p", "rtrace"])?;
-    let artifacts: Vec<Artifact> = tests
-        .lines()
-        .chain(rtrace.lines())
-        .filter_map(Artifact::read)
-        .collect();
+    let artifacts: Vec<Artifact> = tests.lines().chain(rtrace.lines()).filter_map(Artifact::read).collect();
     let chosen = |is_test: bool| {
         // The unit tests of the programs are about the host: kernels, archives, consoles.
-        let fits = move |artifact: &&Artifact| {
-            artifact.is_test == is_test && !(is_test && artifact.kind == "bin")
-        };
-        artifacts
-            .iter()
-            .filter(fits)
-            .map(|artifact| (artifact.name.clone(), artifact.path.clone()))
-            .collect()
+        let fits = move |artifact: &&Artifact| artifact.is_test == is_test && !(is_test && artifact.kind == "bin");
+        artifacts.iter().filter(fits).map(|artifact| (artifact.name.clone(), artifact.path.clone())).collect()
     };
-    Ok(Programs {
-        binaries: chosen(false),
-        tests: chosen(true),
-    })
+    Ok(Programs { binaries: chosen(false), tests: chosen(true) })
 }
 
 impl Programs {
     /// The path of one program.
     pub fn binary(&self, name: &str) -> Result<&Path, String> {
         let found = self.binaries.iter().find(|(found, _)| found == name);
-        found
-            .map(|(_, path)| path.as_path())
-            .ok_or_else(|| format!("cargo built no {name}"))
+        found.map(|(_, path)| path.as_path()).ok_or_else(|| format!("cargo built no {name}"))
     }
 }
 
@@ -61,25 +44,12 @@ fn cargo(workspace: &Path, target: &Path, args: &[&str]) -> Result<String, Strin
     let mut command = Command::new(cargo);
     command.current_dir(workspace).args(args);
     // With --target the flag reaches our programs only, and procedural macros stay dynamic, as they must.
-    command.args([
-        "--target",
-        TARGET,
-        "--message-format=json-render-diagnostics",
-    ]);
-    command
-        .env("CARGO_TARGET_DIR", target)
-        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    command.args(["--target", TARGET, "--message-format=json-render-diagnostics"]);
+    command.env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "-C target-feature=+crt-static");
     // Without debug information the archive is a fraction of the size; symbols stay, for probes and stacks.
-    command
-        .env("CARGO_PROFILE_DEV_DEBUG", "none")
-        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
-    command
-        .env_remove("CARGO_BUILD_TARGET")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    let output = command
-        .output()
-        .map_err(|error| format!("cargo: {error}"))?;
+    command.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+    command.env_remove("CARGO_BUILD_TARGET").stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| format!("cargo: {error}"))?;
     if !output.status.success() {
         return Err(format!("the static build failed: cargo {}", args.join(" ")));
     }
@@ -121,15 +91,9 @@ mod tests {
     fn an_executable_is_found_in_the_report_of_cargo() {
         let line = r#"{"reason":"compiler-artifact","package_id":"path+file:///x#rtrace-tests@0.1.0","manifest_path":"/x/Cargo.toml","target":{"kind":["test"],"crate_types":["bin"],"name":"first_light","src_path":"/x/tests/first_light.rs","edition":"2024","doc":false,"doctest":false,"test":true},"profile":{"opt_level":"0","debuginfo":0,"debug_assertions":true,"overflow_checks":true,"test":true},"features":[],"filenames":["/t/first_light-1"],"executable":"/t/first_light-1","fresh":true}"#;
         let found = Artifact::read(line).expect("it names an executable");
-        assert_eq!(
-            (found.kind.as_str(), found.name.as_str(), found.is_test),
-            ("test", "first_light", true)
-        );
+        assert_eq!((found.kind.as_str(), found.name.as_str(), found.is_test), ("test", "first_light", true));
         assert_eq!(found.path, PathBuf::from("/t/first_light-1"));
-        let plain = line.replace(
-            "\"test\":true},\"features\"",
-            "\"test\":false},\"features\"",
-        );
+        let plain = line.replace("\"test\":true},\"features\"", "\"test\":false},\"features\"");
         assert!(!Artifact::read(&plain).expect("still an executable").is_test);
         let library = line.replace("\"executable\":\"/t/first_light-1\"", "\"executable\":null");
         assert_eq!(Artifact::read(&library), None);

@@ -18,8 +18,7 @@ pub struct Archive {
 impl Archive {
     /// Puts the file `from` at `path` (without a leading slash), executable.
     pub fn program(&mut self, path: &str, from: &Path) -> io::Result<()> {
-        let data = fs::read(from)
-            .map_err(|error| io::Error::other(format!("{}: {error}", from.display())))?;
+        let data = fs::read(from).map_err(|error| io::Error::other(format!("{}: {error}", from.display())))?;
         self.file(path, 0o755, &data);
         Ok(())
     }
@@ -62,25 +61,10 @@ impl Archive {
         let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
         let name = path.len() as u32 + 1;
         // ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor, rdevminor, namesize, check
-        let fields = [
-            self.entries,
-            mode,
-            0,
-            0,
-            links,
-            0,
-            size,
-            0,
-            0,
-            device.0,
-            device.1,
-            name,
-            0,
-        ];
+        let fields = [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name, 0];
         self.bytes.extend_from_slice(b"070701");
         for field in fields {
-            self.bytes
-                .extend_from_slice(format!("{field:08X}").as_bytes());
+            self.bytes.extend_from_slice(format!("{field:08X}").as_bytes());
         }
         self.bytes.extend_from_slice(path.as_bytes());
         self.bytes.push(0);
@@ -113,10 +97,6 @@ mod tests {
         assert_eq!(&text[222..226], "a/b\0");
         assert_eq!(&text[228..233], "hello");
         assert_eq!(bytes.len() % 4, 0);
-        assert_eq!(
-            text.matches("070701").count(),
-            4,
-            "one folder, one file, one link, the trailer"
-        );
+        assert_eq!(text.matches("070701").count(), 4, "one folder, one file, one link, the trailer");
     }
 }

@@ -55,11 +55,7 @@ impl Machine {
     /// Boots, shows each line as it comes with `label` in front of it, and returns when the machine is off.
     pub fn run(&self, label: &str) -> Result<Outcome, String> {
         let begun = Instant::now();
-        let mut guest = Guest(
-            self.command()
-                .spawn()
-                .map_err(|error| format!("{QEMU}: {error}"))?,
-        );
+        let mut guest = Guest(self.command().spawn().map_err(|error| format!("{QEMU}: {error}"))?);
         let lines = read_lines(&mut guest.0);
         let mut reader = Reader::default();
         let mut boot = None;
@@ -80,54 +76,20 @@ impl Machine {
             }
         };
         drop(guest);
-        let broken = stopped
-            .or_else(|| self.panic())
-            .or_else(|| reader.trouble());
-        let ending = broken.map_or(Ending::Exit(reader.status), |why| {
-            Ending::Broken(reader.locate(&why))
-        });
-        Ok(Outcome {
-            ending,
-            log: reader.log,
-            skips: reader.skips,
-            boot,
-            wall: begun.elapsed(),
-        })
+        let broken = stopped.or_else(|| self.panic()).or_else(|| reader.trouble());
+        let ending = broken.map_or(Ending::Exit(reader.status), |why| Ending::Broken(reader.locate(&why)));
+        Ok(Outcome { ending, log: reader.log, skips: reader.skips, boot, wall: begun.elapsed() })
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(QEMU);
         // A guest that may use cmpxchg16b panics at boot under emulation; two processors, for cases about races.
-        command.args([
-            "-accel",
-            "tcg",
-            "-cpu",
-            "max,-cx16",
-            "-smp",
-            "2",
-            "-m",
-            &format!("{}M", self.memory),
-        ]);
-        command.args([
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-            "-nic",
-            "none",
-            "-no-reboot",
-        ]);
-        command
-            .arg("-kernel")
-            .arg(&self.image)
-            .arg("-initrd")
-            .arg(&self.archive);
+        command.args(["-accel", "tcg", "-cpu", "max,-cx16", "-smp", "2", "-m", &format!("{}M", self.memory)]);
+        command.args(["-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"]);
+        command.arg("-kernel").arg(&self.image).arg("-initrd").arg(&self.archive);
         // A panic reboots at once, which -no-reboot turns into an end.
         command.args(["-append", "console=ttyS0 panic=-1 oops=panic"]);
-        command
-            .arg("-serial")
-            .arg(format!("file:{}", self.console.display()))
-            .args(["-serial", "stdio"]);
+        command.arg("-serial").arg(format!("file:{}", self.console.display())).args(["-serial", "stdio"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         // SAFETY: between fork and exec the child makes one async-signal-safe call.
         unsafe {
@@ -141,16 +103,14 @@ impl Machine {
 
     /// The panic message on the console, if there is one.
     fn panic(&self) -> Option<String> {
-        let console =
-            String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()).into_owned();
+        let console = String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()).into_owned();
         let line = console.lines().find(|line| line.contains("Kernel panic"))?;
         Some(line.split("] ").last().unwrap_or(line).trim().to_owned())
     }
 
     /// The end of the kernel's messages.
     pub fn console_tail(&self, lines: usize) -> String {
-        let console =
-            String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()).into_owned();
+        let console = String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()).into_owned();
         let all: Vec<&str> = console.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
@@ -162,13 +122,8 @@ fn read_lines(child: &mut Child) -> mpsc::Receiver<String> {
     std::thread::spawn(move || {
         let mut from = BufReader::new(stdout);
         let mut line = Vec::new();
-        while from
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|count| count > 0)
-        {
-            let text = String::from_utf8_lossy(&line)
-                .trim_end_matches(['\n', '\r'])
-                .to_owned();
+        while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
             if sender.send(text).is_err() {
                 return;
             }
@@ -196,10 +151,7 @@ struct Reader {
 impl Reader {
     fn take(&mut self, line: &str) {
         let Some(message) = line.strip_prefix("@@ ") else {
-            if let Some((case, _)) = line
-                .strip_prefix("test ")
-                .and_then(|rest| rest.split_once(" ... "))
-            {
+            if let Some((case, _)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
                 self.case = Some(case.to_owned());
             }
             self.log.push_str(line);
@@ -210,10 +162,7 @@ impl Reader {
             ("begin", name) => self.running = Some(name.to_owned()),
             ("end", rest) => {
                 self.running = None;
-                let status = rest
-                    .rsplit(' ')
-                    .next()
-                    .and_then(|status| status.parse().ok());
+                let status = rest.rsplit(' ').next().and_then(|status| status.parse().ok());
                 self.status = self.status.max(status.unwrap_or(1));
             }
             ("skipped:", rest) => self.skips.push_str(&format!("skipped: {rest}\n")),
@@ -225,8 +174,7 @@ impl Reader {
 
     /// Why the run is no good although the machine went off by itself.
     fn trouble(&self) -> Option<String> {
-        let unfinished =
-            (!self.done).then(|| "the machine went off before the cases were done".to_owned());
+        let unfinished = (!self.done).then(|| "the machine went off before the cases were done".to_owned());
         self.broken.clone().or(unfinished)
     }
 
@@ -252,31 +200,13 @@ mod tests {
 
     #[test]
     fn a_run_without_its_last_line_is_broken() {
-        let cut = read(&[
-            "@@ kernel 6.1",
-            "@@ begin light",
-            "test a ... ok",
-            "test b ... ",
-        ]);
+        let cut = read(&["@@ kernel 6.1", "@@ begin light", "test a ... ok", "test b ... "]);
         let why = cut.trouble().expect("it is not done");
-        assert!(
-            cut.locate(&why).ends_with("(in light, at or after case b)"),
-            "{}",
-            cut.locate(&why)
-        );
-        let whole = read(&[
-            "@@ begin light",
-            "test a ... ok",
-            "@@ skipped: light::a: why",
-            "@@ end light 101",
-            "",
-            "@@ done",
-        ]);
+        assert!(cut.locate(&why).ends_with("(in light, at or after case b)"), "{}", cut.locate(&why));
+        let whole =
+            read(&["@@ begin light", "test a ... ok", "@@ skipped: light::a: why", "@@ end light 101", "", "@@ done"]);
         assert_eq!(whole.trouble(), None);
-        assert_eq!(
-            (whole.status, whole.skips.as_str()),
-            (101, "skipped: light::a: why\n")
-        );
+        assert_eq!((whole.status, whole.skips.as_str()), (101, "skipped: light::a: why\n"));
     }
 
     #[test]

@@ -40,9 +40,8 @@ usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
 
 /// Applets of busybox that cases may use; a test that wants another adds it here.
 const APPLETS: &[&str] = &[
-    "sh", "bash", "cat", "cp", "dd", "echo", "env", "false", "grep", "head", "ip", "kill", "ls",
-    "mkdir", "mount", "nc", "ping", "ps", "rm", "seq", "sleep", "tail", "touch", "tr", "true",
-    "umount", "uname", "wc",
+    "sh", "bash", "cat", "cp", "dd", "echo", "env", "false", "grep", "head", "ip", "kill", "ls", "mkdir", "mount",
+    "nc", "ping", "ps", "rm", "seq", "sleep", "tail", "touch", "tr", "true", "umount", "uname", "wc",
 ];
 
 struct Options {
@@ -80,21 +79,14 @@ fn main() -> ExitCode {
         }
         let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
         let boot = outcome.boot.map_or("never".to_owned(), seconds);
-        println!(
-            "{name}: {suite} (booted after {boot}, off after {})",
-            seconds(outcome.wall)
-        );
+        println!("{name}: {suite} (booted after {boot}, off after {})", seconds(outcome.wall));
         if let Err(problem) = leave_logs(&options.log, &name, &outcome) {
             eprintln!("{problem}");
             failed = true;
         }
         failed |= suite.failed > 0;
     }
-    if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 impl Options {
@@ -116,11 +108,7 @@ impl Options {
                 "--kernel" => options.series.push(value()?),
                 "--log" => options.log = PathBuf::from(value()?),
                 "--limit" => {
-                    options.limit = Duration::from_secs(
-                        value()?
-                            .parse()
-                            .map_err(|error| format!("--limit: {error}"))?,
-                    );
+                    options.limit = Duration::from_secs(value()?.parse().map_err(|error| format!("--limit: {error}"))?);
                 }
                 "--rtrace" => options.rtrace = Some(PathBuf::from(value()?)),
                 "--overlay" => options.overlay = Some(PathBuf::from(value()?)),
@@ -141,11 +129,7 @@ impl Options {
 /// The folder cargo builds into: this program lies in `<target>/<profile>/`.
 fn target_folder() -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
-    program
-        .ancestors()
-        .nth(2)
-        .expect("cargo puts programs two folders deep")
-        .to_owned()
+    program.ancestors().nth(2).expect("cargo puts programs two folders deep").to_owned()
 }
 
 fn run_suite(
@@ -165,8 +149,7 @@ fn run_suite(
     println!("{}", describe(&kernel));
     // Built once, and only when there is a machine to run it.
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let programs = programs
-        .get_or_insert_with(|| build::build(&workspace, &target.join("static"), &options.packages));
+    let programs = programs.get_or_insert_with(|| build::build(&workspace, &target.join("static"), &options.packages));
     let programs = match programs {
         Ok(programs) => programs,
         Err(why) => return Outcome::without_run(Ending::Broken(why.clone())),
@@ -177,33 +160,16 @@ fn run_suite(
 
 fn emulator_is_here() -> Result<(), String> {
     if !cfg!(target_arch = "x86_64") {
-        return Err(
-            "the guest is x86-64 and this machine builds for another architecture".to_owned(),
-        );
+        return Err("the guest is x86-64 and this machine builds for another architecture".to_owned());
     }
-    let found = Command::new(QEMU)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status();
-    found
-        .map(|_| ())
-        .map_err(|error| format!("{QEMU}: {error}"))
+    let found = Command::new(QEMU).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
+    found.map(|_| ()).map_err(|error| format!("{QEMU}: {error}"))
 }
 
 fn describe(kernel: &Kernel) -> String {
-    let options = [
-        "CONFIG_KPROBES",
-        "CONFIG_FPROBE",
-        "CONFIG_UPROBES",
-        "CONFIG_DEBUG_INFO_BTF",
-    ];
+    let options = ["CONFIG_KPROBES", "CONFIG_FPROBE", "CONFIG_UPROBES", "CONFIG_DEBUG_INFO_BTF"];
     let state = |option: &&str| format!("{option}={}", if kernel.has(option) { "y" } else { "n" });
-    format!(
-        "kernel {}: {}",
-        kernel.release,
-        options.iter().map(state).collect::<Vec<_>>().join(" ")
-    )
+    format!("kernel {}: {}", kernel.release, options.iter().map(state).collect::<Vec<_>>().join(" "))
 }
 
 fn boot(
@@ -234,36 +200,18 @@ fn boot(
     let _ = fs::remove_file(&machine.console);
     let outcome = machine.run(series)?;
     if matches!(outcome.ending, Ending::Broken(_)) {
-        println!(
-            "--- the kernel's last messages\n{}\n---",
-            machine.console_tail(40)
-        );
+        println!("--- the kernel's last messages\n{}\n---", machine.console_tail(40));
     }
     Ok(outcome)
 }
 
 /// Puts the guest together.
-fn pack(
-    options: &Options,
-    store: &Store,
-    kernel: &Kernel,
-    programs: &Programs,
-) -> Result<Vec<u8>, String> {
+fn pack(options: &Options, store: &Store, kernel: &Kernel, programs: &Programs) -> Result<Vec<u8>, String> {
     let mut archive = Archive::default();
-    let mut put = |path: &str, from: &Path| {
-        archive
-            .program(path, from)
-            .map_err(|error| error.to_string())
-    };
+    let mut put = |path: &str, from: &Path| archive.program(path, from).map_err(|error| error.to_string());
     put("init", programs.binary("guest-init")?)?;
     // As cargo lays it out: the cases look for the programs in the folder above their own.
-    put(
-        "build/rtrace",
-        options
-            .rtrace
-            .as_deref()
-            .map_or_else(|| programs.binary("rtrace"), Ok)?,
-    )?;
+    put("build/rtrace", options.rtrace.as_deref().map_or_else(|| programs.binary("rtrace"), Ok)?)?;
     put("build/work", programs.binary("work")?)?;
     for (name, path) in &programs.tests {
         put(&format!("build/deps/{name}"), path)?;
@@ -275,16 +223,13 @@ fn pack(
     match store.busybox() {
         Ok(busybox) => {
             put("bin/busybox", &busybox)?;
-            APPLETS
-                .iter()
-                .for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
+            APPLETS.iter().for_each(|applet| archive.link(&format!("bin/{applet}"), "busybox"));
         }
         Err(why) => println!("the guest has no busybox: {why}"),
     }
     archive.link("bin/rtrace", "/build/rtrace");
     if let Some(folder) = &options.overlay {
-        overlay(&mut archive, folder, "")
-            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        overlay(&mut archive, folder, "").map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     // The kernel opens it for /init before anything is mounted.
     archive.device("dev/console", 5, 1);
@@ -311,11 +256,7 @@ fn overlay(archive: &mut Archive, folder: &Path, path: &str) -> std::io::Result<
 fn leave_logs(folder: &Path, name: &str, outcome: &Outcome) -> Result<(), String> {
     let say = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(folder).map_err(say)?;
-    for (kind, text) in [
-        ("log", &outcome.log),
-        ("skips", &outcome.skips),
-        ("end", &outcome.ending.to_string()),
-    ] {
+    for (kind, text) in [("log", &outcome.log), ("skips", &outcome.skips), ("end", &outcome.ending.to_string())] {
         fs::write(folder.join(format!("{name}.{kind}")), text).map_err(say)?;
     }
     Ok(())
@@ -323,12 +264,6 @@ fn leave_logs(folder: &Path, name: &str, outcome: &Outcome) -> Result<(), String
 
 impl Outcome {
     fn without_run(ending: Ending) -> Outcome {
-        Outcome {
-            ending,
-            log: String::new(),
-            skips: String::new(),
-            boot: None,
-            wall: Duration::ZERO,
-        }
+        Outcome { ending, log: String::new(), skips: String::new(), boot: None, wall: Duration::ZERO }
     }
 }

@@ -1,0 +1,335 @@
+//! The running kernel as the compiler sees it.
+//!
+//! Each kind of probe is resolved to the way of attaching that costs least: a system call's event to the raw tracepoint
+//! that all system calls share, told apart by number, because it attaches and detaches at once and its arguments are
+//! read without a helper; an event whose fields nobody asks for to its raw tracepoint; any other event to perf. Nothing
+//! of the kernel is read before it is asked for.
+
+use crate::arch::{self, Arch};
+use crate::btf::{Btf, Kind};
+use crate::format::{Field as FormatField, Location};
+use crate::kallsyms::Kallsyms;
+use crate::kernel;
+use crate::syscalls::{self, Edge};
+use crate::tracefs::{Tracefs, TracefsError};
+use lang::probes::Spec;
+use lang::target::{
+    Access, Attach, Base, Context, Features, Field, Guard, ProgramType, Resolved, Target, TargetError, Wants,
+};
+use lang::types::{AddressSpace, IntType, Type};
+use std::cell::OnceCell;
+
+/// The kernel this process runs on.
+#[derive(Default)]
+pub struct KernelTarget {
+    btf: OnceCell<Option<Btf>>,
+    tracefs: OnceCell<Result<Tracefs, TargetError>>,
+}
+
+impl KernelTarget {
+    /// Nothing is read yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn btf(&self) -> Option<&Btf> {
+        self.btf.get_or_init(|| Btf::vmlinux().ok()).as_ref()
+    }
+
+    fn tracefs(&self) -> Result<&Tracefs, TargetError> {
+        self.tracefs.get_or_init(|| Tracefs::open().map_err(|error| explain(&error))).as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether one link can attach a program to many functions (5.18, with `CONFIG_FPROBE`).
+    pub fn has_kprobe_multi(&self) -> bool {
+        self.btf().is_some_and(|btf| matches!(btf.find(Kind::Struct, "bpf_kprobe_multi_link"), Ok(Some(_))))
+    }
+
+    fn tracepoint(&self, category: &str, event: &str, wants: Wants) -> Result<Resolved, TargetError> {
+        if category == "syscalls"
+            && let Some(resolved) = self.syscall(event, wants)?
+        {
+            return Ok(resolved);
+        }
+        let tracefs = self.tracefs()?;
+        if !wants.named_args && category != "syscalls" && category != "ftrace" {
+            // The error names what is nearest, so the event's own file is asked for first.
+            tracefs.event_id(category, event).map_err(|error| explain(&error))?;
+            return Ok(Resolved {
+                attach: Attach::RawTracepoint { name: event.to_owned() },
+                context: Context::bare(ProgramType::RawTracepoint),
+            });
+        }
+        let format = tracefs.format(category, event).map_err(|error| explain(&error))?;
+        let space = if category == "syscalls" { AddressSpace::User } else { AddressSpace::Kernel };
+        let fields = format.own_fields().map(|field| record_field(field, space)).collect();
+        Ok(Resolved {
+            attach: Attach::Tracepoint {
+                category: category.to_owned(),
+                event: event.to_owned(),
+                id: u64::from(format.id),
+            },
+            context: Context { fields, ..Context::bare(ProgramType::Tracepoint) },
+        })
+    }
+
+    /// A system call's event by way of the raw tracepoint of all system calls; `None` if this kernel or architecture
+    /// does not tell enough.
+    fn syscall(&self, event: &str, wants: Wants) -> Result<Option<Resolved>, TargetError> {
+        let (Some(arch), Some((edge, name)), Some(btf)) = (arch::native(), syscalls::split_event(event), self.btf())
+        else {
+            return Ok(None);
+        };
+        let Some(syscall) = syscalls::by_event_name(arch, name) else { return Ok(None) };
+        let tracepoint = match edge {
+            Edge::Enter => "sys_enter",
+            Edge::Exit => "sys_exit",
+        };
+        let Ok(Some((btf_id, _))) = btf.raw_tracepoint(tracepoint) else { return Ok(None) };
+        let number = match edge {
+            // sys_enter(struct pt_regs *regs, long id)
+            Edge::Enter => Access { base: Base::Context, offset: 8, bytes: 8, signed: true },
+            // sys_exit(struct pt_regs *regs, long ret)
+            Edge::Exit => Access {
+                base: Base::Btf { word: 0 },
+                offset: u32::from(arch.syscall_number.offset),
+                bytes: u32::from(arch.syscall_number.size),
+                signed: true,
+            },
+        };
+        let compat = task_offset(btf, arch.compat.field).map(|offset| (offset, arch.compat.mask as u32));
+        let fields = match (wants.named_args, edge) {
+            (false, _) => Vec::new(),
+            (true, Edge::Enter) => self.syscall_fields(arch, event)?,
+            (true, Edge::Exit) => vec![Field {
+                name: "ret".into(),
+                ty: Type::I64,
+                access: Access { base: Base::Context, offset: 8, bytes: 8, signed: true },
+            }],
+        };
+        Ok(Some(Resolved {
+            attach: Attach::BtfTracepoint { name: tracepoint.to_owned(), btf_id: btf_id.0 },
+            context: Context {
+                program: ProgramType::BtfTracepoint,
+                guard: Some(Guard { number, expected: u32::from(syscall.number), compat }),
+                fields,
+                args: Vec::new(),
+            },
+        }))
+    }
+
+    /// The arguments of a system call, read from the registers it was entered with.
+    fn syscall_fields(&self, arch: &Arch, event: &str) -> Result<Vec<Field>, TargetError> {
+        let format = self.tracefs()?.format("syscalls", event).map_err(|error| explain(&error))?;
+        let arguments = format.own_fields().filter(|field| field.name != "__syscall_nr");
+        let fields = arguments.enumerate().filter_map(|(index, field)| {
+            let register = arch.syscall_argument(index)?;
+            let (ty, bytes) = argument_type(field);
+            let signed = ty.is_signed();
+            let offset = u32::from(register.offset);
+            let access = Access { base: Base::Btf { word: 0 }, offset, bytes, signed };
+            Some(Field { name: field.name.clone(), ty, access })
+        });
+        Ok(fields.collect())
+    }
+
+    fn kprobe(&self, function: &str) -> Result<Resolved, TargetError> {
+        if !kernel::has_kprobes() {
+            return Err(TargetError {
+                title: format!("kprobe:{function}: this kernel has no kprobes (it was built without CONFIG_KPROBES)"),
+                help: Some(instead_of_kprobe(function)),
+            });
+        }
+        let Some(arch) = arch::native() else {
+            return Err(TargetError { title: "kprobes are not known on this architecture".into(), help: None });
+        };
+        let read = |base, register: Option<arch::Register>| {
+            register.map(|register| Access {
+                base,
+                offset: u32::from(register.offset),
+                bytes: u32::from(register.size),
+                signed: false,
+            })
+        };
+        let wrapper = function
+            .strip_prefix("sys_")
+            .filter(|name| {
+                syscalls::by_event_name(arch, name).or_else(|| syscalls::by_table_name(arch, name)).is_some()
+            })
+            .zip(arch.argument(0));
+        let (function, args) = match wrapper {
+            // The wrapper's one argument points to the registers that hold the system call's own.
+            Some((name, first)) => {
+                let name = syscalls::by_event_name(arch, name)
+                    .or_else(|| syscalls::by_table_name(arch, name))
+                    .map_or(name, |syscall| syscall.event_name);
+                let base = Base::Kernel { word: u32::from(first.offset) };
+                let args = (0..6).map_while(|index| read(base, arch.syscall_argument(index))).collect();
+                (format!("{}sys_{name}", arch.syscall_prefix), args)
+            }
+            None => {
+                let args = (0..6).map_while(|index| read(Base::Context, arch.argument(index))).collect();
+                (function.to_owned(), args)
+            }
+        };
+        Ok(Resolved {
+            attach: Attach::Kprobe { function },
+            context: Context { args, ..Context::bare(ProgramType::Kprobe) },
+        })
+    }
+}
+
+impl Target for KernelTarget {
+    fn resolve(&self, spec: &Spec, wants: Wants) -> Result<Resolved, TargetError> {
+        let run_by_us = |attach| Resolved { attach, context: Context::bare(ProgramType::RawTracepoint) };
+        match spec {
+            Spec::Begin => Ok(run_by_us(Attach::Begin)),
+            Spec::End => Ok(run_by_us(Attach::End)),
+            Spec::Interval { period_ns } => Ok(run_by_us(Attach::Interval { period_ns: *period_ns })),
+            Spec::Tracepoint { category, event } => self.tracepoint(category, event, wants),
+            Spec::Kprobe { function } => self.kprobe(function),
+        }
+    }
+
+    fn task_member(&self, name: &str) -> Option<u32> {
+        task_offset(self.btf()?, &[name])
+    }
+
+    fn features(&self) -> Features {
+        let release = kernel::release();
+        let at_least = |major, minor| release.is_some_and(|release| release.at_least(major, minor));
+        Features { instructions_v4: at_least(6, 6), current_task_btf: at_least(5, 11) && self.btf().is_some() }
+    }
+}
+
+/// Where a member of the current task lies.
+fn task_offset(btf: &Btf, path: &[&str]) -> Option<u32> {
+    let task = btf.find(Kind::Struct, "task_struct").ok()??;
+    let field = btf.field_path(task, path.iter().copied()).ok()??;
+    Some(field.offset_bytes)
+}
+
+/// Why a function could not be attached to, as far as the kernel's symbols tell.
+pub fn explain_function(function: &str) -> TargetError {
+    let symbols = Kallsyms::new();
+    match symbols.exists(function) {
+        Ok(true) => TargetError {
+            title: format!("{function} cannot be traced"),
+            help: Some(
+                "the kernel marks it as off limits (notrace), or has inlined it; try a function that calls it".into(),
+            ),
+        },
+        _ => {
+            let near = symbols.nearest(function, 3).unwrap_or_default();
+            TargetError {
+                title: format!("No matches for kprobe {function}."),
+                help: (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", "))),
+            }
+        }
+    }
+}
+
+/// The stable event that stands in best for a function.
+fn instead_of_kprobe(function: &str) -> String {
+    let arch = arch::native();
+    let prefix = arch.map_or("", |arch| arch.syscall_prefix);
+    let name = function.strip_prefix(prefix).unwrap_or(function).strip_prefix("sys_");
+    let syscall = name
+        .zip(arch)
+        .and_then(|(name, arch)| syscalls::by_event_name(arch, name).or_else(|| syscalls::by_table_name(arch, name)));
+    match syscall {
+        Some(syscall) => format!("use tracepoint:syscalls:sys_enter_{}", syscall.event_name),
+        None => "use a tracepoint; those of system calls are tracepoint:syscalls:sys_enter_NAME".into(),
+    }
+}
+
+fn explain(error: &TracefsError) -> TargetError {
+    let near = |nearest: &[String]| (!nearest.is_empty()).then(|| format!("did you mean {}?", nearest.join(", ")));
+    match error {
+        TracefsError::UnknownCategory { category, nearest } => {
+            TargetError { title: format!("No matches for tracepoint category {category}."), help: near(nearest) }
+        }
+        TracefsError::UnknownEvent { category, event, nearest } => {
+            TargetError { title: format!("No matches for tracepoint {category}:{event}."), help: near(nearest) }
+        }
+        other => TargetError { title: other.to_string(), help: None },
+    }
+}
+
+fn text_pointer(space: AddressSpace) -> Type {
+    Type::Pointer(Box::new(Type::Int(IntType { bits: 8, signed: true })), space)
+}
+
+/// A field of an event's record.
+fn record_field(field: &FormatField, space: AddressSpace) -> Field {
+    let name = field.name.clone();
+    let inline = |ty: Type| {
+        let signed = ty.is_signed();
+        Field {
+            name: name.clone(),
+            ty,
+            access: Access { base: Base::Context, offset: field.offset, bytes: field.size, signed },
+        }
+    };
+    let is_text = field.c_type.split_whitespace().any(|word| word == "char");
+    match (field.location, field.array) {
+        (Location::DataLoc | Location::RelLoc, _) if is_text => {
+            let from = if field.location == Location::RelLoc { field.offset + field.size } else { 0 };
+            let access = Access { base: Base::DataLoc { from }, offset: field.offset, bytes: 4, signed: false };
+            Field { name, ty: text_pointer(AddressSpace::Kernel), access }
+        }
+        (Location::Inline, Some(length)) if is_text && length == field.size => inline(Type::Str(field.size)),
+        (Location::Inline, None) if field.is_pointer && is_text => inline(text_pointer(space)),
+        (Location::Inline, None) if field.is_pointer => inline(Type::Pointer(Box::new(Type::Void), space)),
+        (Location::Inline, None) if matches!(field.size, 1 | 2 | 4 | 8) => {
+            if field.c_type == "bool" {
+                return inline(Type::Bool);
+            }
+            inline(Type::Int(IntType { bits: (field.size * 8) as u8, signed: field.signed }))
+        }
+        _ => inline(Type::Unknown),
+    }
+}
+
+/// Types that system calls declare their arguments with, by bits and sign; the record widens all of them to 64 bits.
+const ARGUMENT_TYPES: &[(&str, u8, bool)] = &[
+    ("int", 32, true),
+    ("unsigned int", 32, false),
+    ("unsigned", 32, false),
+    ("u32", 32, false),
+    ("__u32", 32, false),
+    ("s32", 32, true),
+    ("__s32", 32, true),
+    ("pid_t", 32, true),
+    ("uid_t", 32, false),
+    ("gid_t", 32, false),
+    ("qid_t", 32, false),
+    ("key_t", 32, true),
+    ("clockid_t", 32, true),
+    ("const clockid_t", 32, true),
+    ("timer_t", 32, true),
+    ("mqd_t", 32, true),
+    ("rwf_t", 32, true),
+    ("key_serial_t", 32, true),
+    ("umode_t", 16, false),
+    ("unsigned short", 16, false),
+    ("unsigned char", 8, false),
+    ("long", 64, true),
+    ("loff_t", 64, true),
+    ("off_t", 64, true),
+];
+
+/// The type and width of a system call's argument.
+fn argument_type(field: &FormatField) -> (Type, u32) {
+    if field.is_pointer || field.c_type.ends_with('*') {
+        let is_text = field.c_type.split_whitespace().any(|word| word == "char");
+        let pointer = match is_text {
+            true => text_pointer(AddressSpace::User),
+            false => Type::Pointer(Box::new(Type::Void), AddressSpace::User),
+        };
+        return (pointer, 8);
+    }
+    let known = ARGUMENT_TYPES.iter().find(|(name, ..)| *name == field.c_type);
+    let (bits, signed) = known.map_or((64, field.signed), |(_, bits, signed)| (*bits, *signed));
+    (Type::Int(IntType { bits, signed }), u32::from(bits / 8))
+}

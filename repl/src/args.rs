@@ -1,0 +1,101 @@
+//! The command line.
+
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// What `rtrace` was asked to do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rtrace",
+    version,
+    about = "Trace Linux with one-liners and scripts, compiled to eBPF",
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    args_override_self = true
+)]
+pub struct Args {
+    /// A script file, a program, or - for standard input. What names an existing file is a file
+    #[arg(value_name = "FILE|PROGRAM", conflicts_with = "execute")]
+    pub script: Option<String>,
+
+    /// Run this program
+    #[arg(short, long = "execute", value_name = "PROGRAM")]
+    pub execute: Option<String>,
+
+    /// Start this command, traced from its first instruction, and end with it; `cpid` is its process id
+    #[arg(short, long = "cmd", value_name = "COMMAND")]
+    pub command: Option<String>,
+
+    /// Trace this process only, and end with it
+    #[arg(short, long, value_name = "PID")]
+    pub pid: Option<u32>,
+
+    /// Write the output to this file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+
+    /// Do not say how many probes were attached
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Print no warnings
+    #[arg(long)]
+    pub no_warnings: bool,
+
+    /// Say more when something fails, such as the verifier's log
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Load and attach everything, then end
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print what a stage of the compiler makes of the script, and end
+    #[arg(short, long = "debug", value_enum, value_name = "STAGE")]
+    pub debug: Option<Stage>,
+
+    /// Write the compiled programs to this file as a BPF ELF object, and end
+    #[arg(long, value_name = "FILE")]
+    pub emit_elf: Option<PathBuf>,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// A stage of the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// The syntax tree
+    Ast,
+    /// Maps, variables and probes with their types
+    Types,
+    /// Cranelift IR as lowered
+    Clif,
+    /// Cranelift IR after the mid-end
+    ClifOpt,
+    /// The eBPF instructions with their source lines
+    Bpf,
+    /// The object file's sections and symbols
+    Elf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rtrace 'kprobe:sys_execve < @[comm]=count() >'
+      count started programs by name of the starter
+  rtrace 'tracepoint:syscalls:sys_enter_write { @bytes[comm] = hist(args.count); }'
+      sizes of writes by program, as histograms
+  rtrace -c 'ls /tmp' 'tracepoint:syscalls:sys_enter_openat /pid == cpid/ { print(str(args.filename)); }'
+      files that a command opens
+  rtrace hello.rt
+      run a script file";

@@ -1,0 +1,58 @@
+//! What the stages of the compiler make of a script, for `-d`.
+
+use codegen::insn::listing;
+use codegen::object::Object;
+use lang::Source;
+use lang::typed::Program;
+use std::fmt::Write;
+
+/// Maps, variables and probes with their types.
+pub fn types(program: &Program) -> String {
+    let mut text = String::new();
+    for map in &program.maps {
+        let key = map.key.as_ref().map_or_else(String::new, |parts| {
+            format!("[{}]", parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        });
+        let _ = writeln!(text, "@{}{key}: {}", map.name, map.value);
+    }
+    for probe in &program.probes {
+        for point in &probe.points {
+            let _ = writeln!(text, "{}: {:?}", point.name, point.context.program);
+            for field in &point.context.fields {
+                let _ = writeln!(text, "    args.{}: {}", field.name, field.ty);
+            }
+        }
+        for var in &probe.vars {
+            let _ = writeln!(text, "    ${}: {}", var.name, var.ty);
+        }
+    }
+    text
+}
+
+/// Cranelift IR of every program, before or after the mid-end.
+pub fn clif(object: &Object, optimised: bool) -> String {
+    let texts = object.programs.iter().filter_map(|program| program.clif.as_ref());
+    texts.map(|(before, after)| if optimised { after.clone() } else { before.clone() }).collect::<Vec<_>>().join("\n")
+}
+
+/// The instructions of every program under the source lines they come from.
+pub fn bpf(object: &Object, source: &Source) -> String {
+    let mut text = String::new();
+    for program in &object.programs {
+        let points: Vec<&str> = program.points.iter().map(|(name, _)| name.as_str()).collect();
+        let _ = writeln!(text, "{}: {} ({} bytes of stack)", program.section(), points.join(", "), program.code.frame);
+        let mut shown = None;
+        for line in listing(&program.code.insns).lines() {
+            let slot = line.trim_start().split(':').next().and_then(|slot| slot.parse::<u32>().ok());
+            let span = slot.and_then(|slot| program.span_at(slot));
+            if span.is_some() && span != shown {
+                shown = span;
+                let place = span.map(|span| source.slice(span).split('\n').next().unwrap_or("").to_owned());
+                let _ = writeln!(text, "; {}", place.unwrap_or_default());
+            }
+            let _ = writeln!(text, "{line}");
+        }
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,108 @@
+//! Diagnostics as people see them, on standard error.
+//!
+//! The first line has the form that tools know from bpftrace, `name:line:column-end: ERROR: title`; below it ariadne
+//! draws the place, what is wrong there, and what would work.
+
+use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
+use lang::{Diagnostic, Severity, Source, Span};
+use rustix::termios::isatty;
+use std::io::Write;
+
+/// Writes diagnostics.
+pub struct Reporter {
+    color: bool,
+    warnings: bool,
+}
+
+impl Reporter {
+    /// Colours only for a terminal that wants them.
+    pub fn new(warnings: bool) -> Self {
+        let color = isatty(std::io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { color, warnings }
+    }
+
+    /// Writes one diagnostic about a script.
+    pub fn show(&self, source: &Source, diagnostic: &Diagnostic) {
+        if diagnostic.severity == Severity::Warning && !self.warnings {
+            return;
+        }
+        self.write(&format!("{}\n{}", self.headline(source, diagnostic), self.picture(source, diagnostic)));
+    }
+
+    /// Writes an error that has no place in a script, and what can be done about it.
+    pub fn plain(&self, title: &str, help: Option<&str>) {
+        let mut text = format!("{}: {title}\n", self.painted("ERROR", Color::Red));
+        if let Some(help) = help {
+            text += &format!("{}: {help}\n", self.painted("HINT", Color::Cyan));
+        }
+        self.write(&text);
+    }
+
+    /// Writes a line as it is.
+    pub fn note(&self, text: &str) {
+        self.write(&format!("{text}\n"));
+    }
+
+    fn write(&self, text: &str) {
+        // Nobody can be told that standard error is closed.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
+    fn headline(&self, source: &Source, diagnostic: &Diagnostic) -> String {
+        let word = match diagnostic.severity {
+            Severity::Error => self.painted("ERROR", Color::Red),
+            Severity::Warning => self.painted("WARNING", Color::Yellow),
+        };
+        let (start, end) = (source.locate(diagnostic.span.start), source.locate(diagnostic.span.end));
+        let place = match start.line == end.line {
+            true => format!("{}:{}-{}", start.line, start.column, end.column),
+            false => format!("{}-{}", start.line, end.line),
+        };
+        format!("{}:{place}: {word}: {}", source.name(), diagnostic.title)
+    }
+
+    fn picture(&self, source: &Source, diagnostic: &Diagnostic) -> String {
+        let name = source.name();
+        let (kind, color) = match diagnostic.severity {
+            Severity::Error => (ReportKind::Error, Color::Red),
+            Severity::Warning => (ReportKind::Warning, Color::Yellow),
+        };
+        let range = |span: Span| {
+            let end = (span.end as usize).min(source.text().len());
+            (name, (span.start as usize).min(end)..end)
+        };
+        let config = Config::default()
+            .with_color(self.color)
+            .with_index_type(IndexType::Byte)
+            .with_char_set(CharSet::Unicode)
+            .with_compact(false);
+        // ariadne marks only what has something to say.
+        let message = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
+        let label = Label::new(range(diagnostic.span)).with_color(color).with_message(message);
+        let mut report = Report::build(kind, range(diagnostic.span)).with_config(config).with_label(label);
+        for related in &diagnostic.related {
+            report =
+                report.with_label(Label::new(range(related.span)).with_message(&related.text).with_color(Color::Cyan));
+        }
+        if let Some(help) = &diagnostic.help {
+            report = report.with_help(help);
+        }
+        let mut drawn = Vec::new();
+        let cache = (name, ariadne::Source::from(source.text()));
+        if report.finish().write(cache, &mut drawn).is_err() {
+            return String::new();
+        }
+        // Its first line would say again what the headline says.
+        let text = String::from_utf8_lossy(&drawn);
+        text.split_once('\n').map_or_else(String::new, |(_, rest)| rest.to_owned())
+    }
+
+    fn painted(&self, word: &str, color: Color) -> String {
+        let code = match color {
+            Color::Red => 31,
+            Color::Yellow => 33,
+            _ => 36,
+        };
+        if self.color { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+}

@@ -1,0 +1,299 @@
+//! From the text of a script to the end of its run.
+
+use crate::args::{Args, Form, Stage};
+use crate::dump;
+use crate::report::Reporter;
+use codegen::object::{Object, Options, compile};
+use lang::target::{Attach, Target};
+use lang::typed::Program;
+use lang::{Diagnostic, Settings, Source, check, parse};
+use probes_ebpf::KernelTarget;
+use probes_ebpf::kernel::{Capability, capabilities};
+use probes_ebpf::target::explain_function;
+use runtime::attach::AttachError;
+use runtime::child::{Child, Ended};
+use runtime::load::{KprobeLink, LoadError, Refusal};
+use runtime::output::{self, Output};
+use runtime::session::{Config, Host, Job, RunError, run};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+/// An error has been shown; the process ends with this code.
+pub struct Failed;
+
+/// The environment variable by which a test driver asks to be told that all is attached, and the line it waits for.
+const ATTACH_MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
+
+/// Compiles a script and runs it; gives the exit code.
+pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
+    let parsed = parse(source.text());
+    show(reporter, source, &parsed.diagnostics)?;
+    if args.debug == Some(Stage::Ast) {
+        return print(&lang::dump::dump(&parsed.script), reporter);
+    }
+    let target = KernelTarget::new();
+    let settings = Settings { has_child: args.command.is_some(), ..Settings::default() };
+    let checked = check(&parsed.script, &target, &settings);
+    show(reporter, source, &checked.diagnostics)?;
+    let program = checked.program;
+    if args.debug == Some(Stage::Types) {
+        return print(&dump::types(&program), reporter);
+    }
+    let options = Options { keep_text: args.debug.is_some(), process: args.pid, ..Options::default() };
+    let object = compiled(&program, &target, &options, source, reporter)?;
+    if let Some(stage) = args.debug {
+        return debug(stage, &object, source, reporter);
+    }
+    if let Some(path) = &args.emit_elf {
+        let elf = elf(&object, source, reporter)?;
+        return match std::fs::write(path, elf) {
+            Ok(()) => Ok(0),
+            Err(error) => fail(reporter, &format!("cannot write {}: {error}", path.display()), None),
+        };
+    }
+    check_privileges(reporter)?;
+    let uses_kprobes = object.programs.iter().flat_map(|program| &program.points);
+    let uses_kprobes = uses_kprobes.into_iter().any(|(_, attach)| matches!(attach, Attach::Kprobe { .. }));
+    let kprobes = match uses_kprobes && target.has_kprobe_multi() {
+        true => KprobeLink::Multi,
+        false => KprobeLink::Perf,
+    };
+    let mut config = Config {
+        child: child(args, reporter)?,
+        process: process(args, reporter)?,
+        dry_run: args.dry_run,
+        quiet: args.quiet,
+        kprobes,
+    };
+    let mut output = open_output(args, reporter)?;
+    let mut host = Terminal { args, source, reporter };
+    let result = attempt(&program, &object, source, &mut config, &mut *output, &mut host);
+    let result = match result {
+        // What the verifier refuses may be the mid-end's doing.
+        Err(RunError::Load(LoadError::Refused { refusal, .. })) if refusal.slot.is_some() => {
+            let plain = Options { optimise: false, ..options };
+            let object = compiled(&program, &target, &plain, source, reporter)?;
+            match attempt(&program, &object, source, &mut config, &mut *output, &mut host) {
+                Err(error) => return explain(&error, &object, args, source, reporter),
+                result => result,
+            }
+        }
+        result => result,
+    };
+    match result {
+        Ok(code) => Ok(code),
+        Err(RunError::OutputClosed) => Ok(0),
+        Err(error) => explain(&error, &object, args, source, reporter),
+    }
+}
+
+fn attempt(
+    program: &Program,
+    object: &Object,
+    source: &Source,
+    config: &mut Config,
+    output: &mut dyn Output,
+    host: &mut Terminal<'_>,
+) -> Result<u8, RunError> {
+    let elf = object.to_elf(source).map_err(|error| LoadError::Object(error.to_string()))?;
+    run(&Job { program, object, elf: &elf }, config, output, host)
+}
+
+fn compiled(
+    program: &Program,
+    target: &dyn Target,
+    options: &Options,
+    source: &Source,
+    reporter: &Reporter,
+) -> Result<Object, Failed> {
+    compile(program, target, options).map_err(|diagnostic| {
+        reporter.show(source, &diagnostic);
+        Failed
+    })
+}
+
+fn elf(object: &Object, source: &Source, reporter: &Reporter) -> Result<Vec<u8>, Failed> {
+    object.to_elf(source).map_err(|error| {
+        reporter.plain(&error.to_string(), None);
+        Failed
+    })
+}
+
+fn debug(stage: Stage, object: &Object, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
+    let text = match stage {
+        Stage::Clif => dump::clif(object, false),
+        Stage::ClifOpt => dump::clif(object, true),
+        Stage::Bpf => dump::bpf(object, source),
+        Stage::Elf => codegen::elf::describe(&elf(object, source, reporter)?),
+        Stage::Ast | Stage::Types => unreachable!("printed before compiling"),
+    };
+    print(&text, reporter)
+}
+
+fn print(text: &str, reporter: &Reporter) -> Result<u8, Failed> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => fail(reporter, &format!("cannot write: {error}"), None),
+    }
+}
+
+/// Shows diagnostics; an error among them ends it.
+fn show(reporter: &Reporter, source: &Source, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
+    for diagnostic in diagnostics {
+        reporter.show(source, diagnostic);
+    }
+    match diagnostics.iter().any(Diagnostic::is_error) {
+        true => Err(Failed),
+        false => Ok(()),
+    }
+}
+
+fn fail<T>(reporter: &Reporter, title: &str, help: Option<&str>) -> Result<T, Failed> {
+    reporter.plain(title, help);
+    Err(Failed)
+}
+
+/// Says at once what is missing, before the kernel says no in its own way.
+fn check_privileges(reporter: &Reporter) -> Result<(), Failed> {
+    let Some(held) = capabilities() else { return Ok(()) };
+    let missing: Vec<&str> = [Capability::Bpf, Capability::Perfmon]
+        .into_iter()
+        .filter(|capability| !held.allows(*capability))
+        .map(Capability::name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let title = format!("rtrace may not load BPF programs: {} missing", missing.join(" and "));
+    let help = "run it as root, or give it the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search+ep $(which rtrace)";
+    fail(reporter, &title, Some(help))
+}
+
+fn child(args: &Args, reporter: &Reporter) -> Result<Option<Child>, Failed> {
+    match args.command.as_deref().map(Child::start) {
+        None => Ok(None),
+        Some(Ok(child)) => Ok(Some(child)),
+        Some(Err(error)) => fail(reporter, &error.to_string(), None),
+    }
+}
+
+fn process(args: &Args, reporter: &Reporter) -> Result<Option<std::os::fd::OwnedFd>, Failed> {
+    let Some(number) = args.pid else { return Ok(None) };
+    let pid = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
+    let opened = pid.map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
+    match opened {
+        Some(Ok(process)) => Ok(Some(process)),
+        _ => fail(reporter, &format!("there is no process {number}"), None),
+    }
+}
+
+fn open_output(args: &Args, reporter: &Reporter) -> Result<Box<dyn Output>, Failed> {
+    /// Written out at the latest when this much has gathered, and whenever nothing more is there to be read.
+    const BUFFER: usize = 64 << 10;
+    let writer: Box<dyn Write> = match &args.output {
+        None => Box::new(BufWriter::with_capacity(BUFFER, io::stdout())),
+        Some(path) => match File::create(path) {
+            Ok(file) => Box::new(BufWriter::with_capacity(BUFFER, file)),
+            Err(error) => return fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
+        },
+    };
+    let settings = output::Settings::default();
+    Ok(match args.format {
+        Form::Text => Box::new(output::Text::new(writer, settings)),
+        Form::Json => Box::new(output::Json::new(writer, settings)),
+    })
+}
+
+/// The terminal, for what is not output.
+struct Terminal<'a> {
+    args: &'a Args,
+    source: &'a Source,
+    reporter: &'a Reporter,
+}
+
+impl Host for Terminal<'_> {
+    fn attached(&mut self, probes: usize) {
+        if !self.args.quiet && self.args.format == Form::Text {
+            self.reporter.note(output::attached_line(probes).trim_end());
+        }
+        if std::env::var_os(ATTACH_MARKER).is_some() {
+            let mut stdout = io::stdout();
+            // A driver that has gone away needs no marker.
+            let _ = writeln!(stdout, "{ATTACH_MARKER}").and_then(|()| stdout.flush());
+        }
+    }
+
+    fn diagnostic(&mut self, diagnostic: &Diagnostic) {
+        self.reporter.show(self.source, diagnostic);
+    }
+
+    fn child_ended(&mut self, how: Ended) {
+        match how {
+            Ended::Code(0) => {}
+            Ended::Code(code) => self.reporter.note(&format!("the command ended with exit code {code}")),
+            Ended::Signal(signal) => self.reporter.note(&format!("the command was ended by signal {signal}")),
+        }
+    }
+}
+
+/// Says why a run failed, in terms of the script where that is possible.
+fn explain<T>(
+    error: &RunError,
+    object: &Object,
+    args: &Args,
+    source: &Source,
+    reporter: &Reporter,
+) -> Result<T, Failed> {
+    match error {
+        RunError::Load(LoadError::Refused { error, .. }) if error.raw_os_error() == Some(libc::EPERM) => fail(
+            reporter,
+            "the kernel does not permit loading this program",
+            Some(
+                "run rtrace as root; in a container it also takes CAP_BPF and CAP_PERFMON; kernel lockdown and kernels without the needed program type say no to all",
+            ),
+        ),
+        RunError::Load(LoadError::Refused { refusal, error }) => {
+            reporter.show(source, &refused(refusal, error, object));
+            if args.verbose {
+                reporter.note(&refusal.log);
+            }
+            Err(Failed)
+        }
+        RunError::Attach(failed) => {
+            reporter.show(source, &unattached(failed, object));
+            Err(Failed)
+        }
+        other => fail(reporter, &other.to_string(), None),
+    }
+}
+
+/// A program that the verifier refused.
+fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic {
+    let program = &object.programs[refusal.index];
+    let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
+    let reason = if refusal.reason.is_empty() { error.to_string() } else { refusal.reason.clone() };
+    Diagnostic::error(span, format!("the kernel's verifier refuses the program for {}", program.points[0].0))
+        .with_label(reason)
+        .with_help("-v shows the verifier's log, -d bpf the instructions; simpler keys and fewer branches may pass")
+}
+
+/// A probe that could not be attached.
+fn unattached(failed: &AttachError, object: &Object) -> Diagnostic {
+    let points = object.programs.iter().flat_map(|program| {
+        program.points.iter().map(move |(name, attach)| (name, attach, program.spans.first().copied()))
+    });
+    let found = points.into_iter().find(|(name, ..)| **name == failed.probe);
+    let span = found.and_then(|(.., span)| span).unwrap_or_default();
+    let missing = matches!(
+        failed.error.raw_os_error(),
+        Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL | libc::EILSEQ)
+    );
+    match found {
+        Some((_, Attach::Kprobe { function }, _)) if missing => {
+            let reason = explain_function(function);
+            Diagnostic::error(span, reason.title).with_maybe_help(reason.help)
+        }
+        _ => Diagnostic::error(span, failed.to_string()),
+    }
+}

@@ -1,0 +1,127 @@
+//! What a trace prints: records, maps and histograms as bytes for a reader.
+//!
+//! Everything here is pure formatting. Bytes that the kernel filled come in together with the types that the checker gave
+//! them, and bytes go out to a writer. No descriptor is opened, no clock is read and nothing is written to standard error.
+//!
+//! An output format is one file with one type behind the [`Output`] trait, and one row in [`FORMATS`]. What all formats
+//! must agree on is shared: [`value`] (the usual text form), [`printf`] (conversions), [`aggregate`] (merging what the CPUs
+//! gathered), [`buckets`] (which values a bucket holds) and [`map`] (the order of entries).
+//!
+//! Scripts that were written for bpftrace must find every byte in its place, so the forms are the measured ones, odd as a
+//! few of them are; each oddity is named where it is made.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use lang::printf::{Format, Piece, Verb};
+use lang::typed::Map;
+
+pub mod aggregate;
+pub mod buckets;
+pub mod json;
+pub mod map;
+pub mod number;
+pub mod printf;
+pub mod text;
+pub mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use json::Json;
+pub use map::Entries;
+pub use text::Text;
+
+/// A place where events become visible. Each call writes whole lines, or what `printf` made, in the order of the calls.
+pub trait Output {
+    /// Tracing has begun on so many probes. Not called with `-q`.
+    fn attached(&mut self, probes: usize) -> io::Result<()>;
+
+    /// A record has arrived. One that is too short for its format is a fault of the code generator: it is left out.
+    fn record(&mut self, source: Source, format: &Format, record: &[u8]) -> io::Result<()>;
+
+    /// A map, in its order: the last `top` entries (0: all), values divided by `div` (0 and 1: as they are).
+    fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()>;
+
+    /// No record will follow, only the maps that are left at the end.
+    fn end_of_records(&mut self) -> io::Result<()>;
+
+    /// Hands on what the writer may still hold.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// An output format by name.
+pub struct Row {
+    /// As `-f` takes it.
+    pub name: &'static str,
+    /// Begins an output on a writer, which should be buffered.
+    pub open: for<'w> fn(Box<dyn Write + 'w>, Settings) -> Box<dyn Output + 'w>,
+}
+
+/// All output formats; the first is the default.
+pub static FORMATS: &[Row] = &[
+    Row { name: "text", open: |writer, settings| Box::new(Text::new(writer, settings)) },
+    Row { name: "json", open: |writer, settings| Box::new(Json::new(writer, settings)) },
+];
+
+/// What the user may set about the form of values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Text of at least so many bytes is taken for cut off, and shown to that length.
+    pub max_strlen: usize,
+    /// Follows text that was cut off.
+    pub str_trunc_trailer: Vec<u8>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_strlen: 1024, str_trunc_trailer: b"..".to_vec() }
+    }
+}
+
+/// The function that sent a record. Text output makes no difference between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `printf(...)`
+    Printf,
+    /// `print(value)`
+    Print,
+}
+
+impl Source {
+    /// Where records of this format come from.
+    ///
+    /// The checker turns `print(x)` into a 64-bit text conversion and a newline. `printf("%ls\n", x)` looks the same and is
+    /// taken for it; `%s` has 32 bits, so no common format is mistaken.
+    pub fn of(format: &Format) -> Self {
+        match format.pieces.as_slice() {
+            [Piece::Value(conversion), Piece::Text(end)]
+                if conversion.verb == Verb::Text && conversion.bits == 64 && end == b"\n" =>
+            {
+                Self::Print
+            }
+            _ => Self::Printf,
+        }
+    }
+}
+
+/// The line that says how many probes are attached; the text format has it on standard error, so the caller writes it.
+pub fn attached_line(probes: usize) -> String {
+    format!("Attached {probes} probe{}\n", if probes == 1 { "" } else { "s" })
+}
+
+/// A record that has fewer bytes than the values of its format take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {have} bytes for a format that takes {need}")]
+pub struct ShortRecord {
+    /// Bytes that came.
+    pub have: usize,
+    /// Bytes that the format's values take.
+    pub need: usize,
+}
+
+/// `write!` into bytes in memory, which cannot fail.
+pub(crate) fn push_fmt(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    let written = out.write_fmt(text);
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+}

@@ -1,0 +1,240 @@
+//! JSON lines: one object a line for each event, for programs that read the output.
+//!
+//! Numbers that a double cannot hold are strings, as readers in JavaScript would round them without a word. Text is UTF-8;
+//! bytes that are not become the replacement character, for JSON has no form for them (bpftrace writes `\uffffffc3` for
+//! each byte above ASCII, which no reader takes for that byte).
+
+use std::io::{self, Write};
+
+use lang::printf::Format;
+use lang::typed::Map;
+use lang::types::{Aggregate, Type};
+
+use super::aggregate::{Summary, summary};
+use super::buckets;
+use super::map::{Entries, sorted};
+use super::number::{Number, first_word};
+use super::value::{self, Slots, Style};
+use super::{Output, Settings, Source, printf, push_fmt};
+
+/// Writes JSON lines.
+pub struct Json<W> {
+    writer: W,
+    settings: Settings,
+    /// The line that is being made; kept for its memory, as is `text`.
+    line: Vec<u8>,
+    /// Text before it is escaped.
+    text: Vec<u8>,
+}
+
+impl<W: Write> Json<W> {
+    /// Writes to `writer`, which should be buffered.
+    pub fn new(writer: W, settings: Settings) -> Self {
+        Self { writer, settings, line: Vec::new(), text: Vec::new() }
+    }
+
+    fn begin(&mut self, kind: &str) {
+        self.line.clear();
+        push_fmt(&mut self.line, format_args!("{{\"type\": \"{kind}\", \"data\": "));
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.line.extend_from_slice(b"}\n");
+        self.writer.write_all(&self.line)
+    }
+
+    fn write_printf(&mut self, format: &Format, record: &[u8]) -> io::Result<()> {
+        self.text.clear();
+        if let Err(short) = printf::write_record(&mut self.text, format, record, &self.settings) {
+            debug_assert!(false, "{short}");
+            return Ok(());
+        }
+        self.begin("printf");
+        write_string(&mut self.line, &self.text);
+        self.end()
+    }
+
+    fn write_print(&mut self, format: &Format, record: &[u8]) -> io::Result<()> {
+        if let Err(short) = printf::check_length(format, record) {
+            debug_assert!(false, "{short}");
+            return Ok(());
+        }
+        let Some(ty) = format.args.first() else { return Ok(()) };
+        self.begin("value");
+        write_value(&mut self.line, &mut self.text, ty, record, Style::plain(&self.settings));
+        self.end()
+    }
+}
+
+impl<W: Write> Output for Json<W> {
+    fn attached(&mut self, probes: usize) -> io::Result<()> {
+        writeln!(
+            self.writer,
+            "{{\"type\": \"attached_probes\", \"count\": {probes}, \"data\": {{\"probes\": {probes}}}}}"
+        )
+    }
+
+    fn record(&mut self, source: Source, format: &Format, record: &[u8]) -> io::Result<()> {
+        match source {
+            Source::Printf => self.write_printf(format, record),
+            Source::Print => self.write_print(format, record),
+        }
+    }
+
+    fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.begin(kind_of(&map.value));
+        push_fmt(&mut self.line, format_args!("{{\"@{}\": ", map.name));
+        let style = Style { div, ..Style::plain(&self.settings) };
+        if map.key.is_some() {
+            self.line.push(b'{');
+        }
+        for (i, index) in sorted(map, entries, top).into_iter().enumerate() {
+            if i > 0 {
+                self.line.extend_from_slice(b", ");
+            }
+            if let Some(parts) = &map.key {
+                self.text.clear();
+                value::write_key(&mut self.text, parts, entries.key(index), key_style(&self.settings));
+                write_string(&mut self.line, &self.text);
+                self.line.extend_from_slice(b": ");
+            }
+            write_value(&mut self.line, &mut self.text, &map.value, entries.value(index), style);
+        }
+        if map.key.is_some() {
+            self.line.push(b'}');
+        }
+        self.line.push(b'}');
+        self.end()
+    }
+
+    /// Nothing: the lines say themselves what they are.
+    fn end_of_records(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The type of a line with such a map.
+fn kind_of(value: &Type) -> &'static str {
+    match value {
+        Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. }) => "hist",
+        Type::Aggregate(Aggregate::Stats { .. } | Aggregate::Avg { .. }) => "stats",
+        _ => "map",
+    }
+}
+
+/// Keys are strings in JSON: the usual text form, but without blanks.
+fn key_style(settings: &Settings) -> Style<'_> {
+    Style { separator: ",", ..Style::plain(settings) }
+}
+
+/// Appends a value; `text` is for text before it is escaped.
+fn write_value(out: &mut Vec<u8>, text: &mut Vec<u8>, ty: &Type, bytes: &[u8], style: Style<'_>) {
+    match (ty, first_word(bytes)) {
+        (Type::Int(int), Some(word)) => write_number(out, Number::of_type(word, *int).divided_by(style.div)),
+        (Type::Pointer(..), Some(word)) => write_number(out, Number::Unsigned(word)),
+        (Type::Bool, Some(word)) => out.extend_from_slice(if word != 0 { b"true" } else { b"false" }),
+        (Type::Str(_), _) => {
+            text.clear();
+            value::write(text, ty, bytes, style);
+            write_string(out, text);
+        }
+        (Type::Tuple(items), _) => {
+            let mut slots = Slots::new(bytes);
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_value(out, text, item, slots.take(item).unwrap_or_default(), style);
+            }
+            out.push(b']');
+        }
+        (Type::Aggregate(aggregate), _) => write_aggregate(out, *aggregate, bytes, style.div),
+        (Type::Int(_) | Type::Pointer(..) | Type::Bool | Type::Void | Type::Unknown, _) => {
+            out.extend_from_slice(b"null");
+        }
+    }
+}
+
+fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64) {
+    match summary(aggregate, state) {
+        Summary::Number(number) => write_number(out, number.divided_by(div)),
+        Summary::Stats { count, average, total } => {
+            out.extend_from_slice(b"{\"count\": ");
+            write_number(out, Number::Unsigned(count));
+            out.extend_from_slice(b", \"average\": ");
+            write_number(out, average.divided_by(div));
+            out.extend_from_slice(b", \"total\": ");
+            write_number(out, total);
+            out.push(b'}');
+        }
+        Summary::Histogram => write_histogram(out, aggregate, state, div),
+    }
+}
+
+/// Appends the rows of a histogram. Both bounds are the row's own values, and an open end has none.
+fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64) {
+    out.push(b'[');
+    for (i, row) in buckets::rows(aggregate, state).iter().enumerate() {
+        out.extend_from_slice(if i > 0 { b",{" } else { b"{" });
+        if let Some(low) = row.bounds.low {
+            out.extend_from_slice(b"\"min\": ");
+            write_number(out, Number::Unsigned(low));
+            out.extend_from_slice(b", ");
+        }
+        if let Some(end) = row.bounds.end {
+            out.extend_from_slice(b"\"max\": ");
+            // Below the first bucket of a histogram from 0 there are the negative values, up to -1.
+            write_number(out, Number::Signed((end as i64).wrapping_sub(1)));
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(b"\"count\": ");
+        write_number(out, Number::Unsigned(row.count / div.max(1)));
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn write_number(out: &mut Vec<u8>, number: Number) {
+    match number.is_exact_double() {
+        true => number.write(out, false),
+        false => {
+            out.push(b'"');
+            number.write(out, false);
+            out.push(b'"');
+        }
+    }
+}
+
+/// Appends text as a JSON string.
+fn write_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for chunk in text.utf8_chunks() {
+        write_escaped(out, chunk.valid());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice(b"\\ufffd");
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_escaped(out: &mut Vec<u8>, text: &str) {
+    for &byte in text.as_bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => push_fmt(out, format_args!("\\u{byte:04x}")),
+            _ => out.push(byte),
+        }
+    }
+}

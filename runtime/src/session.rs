@@ -1,0 +1,451 @@
+//! One run of a script, from loading to the last line of output.
+//!
+//! `begin` probes run first, then everything is attached, then events are handed to the output until something ends the
+//! run: `exit()`, a signal, the end of the child. Then all is detached, `end` probes run, what is left in the rings is
+//! printed, and the maps.
+
+use crate::attach::{self, AttachError, Link};
+use crate::child::{Child, Ended};
+use crate::load::{KprobeLink, LoadError, Loaded, load};
+use crate::output::{Output, Source};
+use crate::rings::{Event, Rings};
+use crate::store::Store;
+use crate::sys;
+use crate::timers::Timers;
+use codegen::event::{Control, ControlRecord};
+use codegen::layout::{CHILD_PID, START_TIME, SiteKind};
+use codegen::object::Object;
+use lang::diag::Diagnostic;
+use lang::target::Attach;
+use lang::typed::{FormatId, MapId, Program};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
+    timerfd_settime,
+};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use thiserror::Error;
+
+/// Why a run did not come to pass, or came to a sudden end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A map or program was refused.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A probe was refused.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// Nobody reads the output any more.
+    #[error("the output was closed")]
+    OutputClosed,
+    /// The system refused something else.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+}
+
+/// What a run needs to know of a compiled script.
+pub struct Job<'a> {
+    /// Maps and formats.
+    pub program: &'a Program,
+    /// Programs and layout.
+    pub object: &'a Object,
+    /// The object as ELF.
+    pub elf: &'a [u8],
+}
+
+/// What the command line decides about a run.
+#[derive(Default)]
+pub struct Config {
+    /// The command of `-c`.
+    pub child: Option<Child>,
+    /// The process of `-p`, whose end ends the run.
+    pub process: Option<OwnedFd>,
+    /// Load and attach, then end without having run anything.
+    pub dry_run: bool,
+    /// Do not say how many probes are attached.
+    pub quiet: bool,
+    /// How kprobes are attached.
+    pub kprobes: KprobeLink,
+}
+
+/// Who is told what happens beside the output proper.
+pub trait Host {
+    /// Everything is attached; the first event is printed after this returns.
+    fn attached(&mut self, probes: usize);
+    /// An error or warning about the running script.
+    fn diagnostic(&mut self, diagnostic: &Diagnostic);
+    /// The command of `-c` has ended.
+    fn child_ended(&mut self, how: Ended);
+}
+
+/// Runs a script to its end and gives the exit code.
+pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
+    let kprobes = config.kprobes;
+    let mut loaded = load(job.object, job.elf, kprobes)?;
+    let mut session = Session::open(job, &mut loaded, config)?;
+    if !session.config.dry_run {
+        session.begin(&loaded)?;
+    }
+    let (links, mut timers) = session.attach(&loaded, kprobes)?;
+    session.release_child()?;
+    let probes = job.object.programs.iter().map(|program| program.points.len()).sum();
+    if !session.config.quiet {
+        output.attached(probes).map_err(output_error)?;
+    }
+    flush(output)?;
+    host.attached(probes);
+    if session.config.dry_run {
+        attach::detach(links);
+        return Ok(0);
+    }
+    session.replay(output, host)?;
+    let result = match links.is_empty() && timers.is_empty() {
+        true => Ok(()),
+        false => session.events(output, host),
+    };
+    timers.stop();
+    attach::detach(links);
+    result?;
+    session.exit = session.exit.take().filter(|exit| exit.asked);
+    session.end(&loaded, output, host)?;
+    session.finish(output, host)
+}
+
+/// Why the run ends.
+#[derive(Clone, Copy)]
+struct Exit {
+    code: u8,
+    /// By `exit()`: the first one counts.
+    asked: bool,
+}
+
+struct Session<'a> {
+    job: &'a Job<'a>,
+    config: &'a mut Config,
+    /// Events of `begin` probes, held back until everything is attached.
+    held: Vec<Held>,
+    rings: Rings,
+    store: Store,
+    signals: OwnedFd,
+    /// Runs while sites have something new to say.
+    ticker: OwnedFd,
+    ticking: bool,
+    reported: Vec<u64>,
+    exit: Option<Exit>,
+    /// A `begin` probe has ended the run: nothing is attached.
+    over: bool,
+    /// A site has spoken up for the first time.
+    news: bool,
+}
+
+enum Held {
+    Record(Vec<u8>),
+    Control(ControlRecord),
+}
+
+impl<'a> Session<'a> {
+    fn open(job: &'a Job<'a>, loaded: &mut Loaded, config: &'a mut Config) -> Result<Self, RunError> {
+        let layout = &job.object.layout;
+        let store = Store::new(loaded, layout, &job.program.maps).map_err(|e| RunError::System("opening maps", e))?;
+        let mut ring = |index: Option<u32>| loaded.take_map(&layout.kernel_maps[index? as usize].name);
+        let rings = Rings::new(ring(layout.data_ring), ring(layout.control_ring))
+            .map_err(|e| RunError::System("opening the ring buffers", e))?;
+        let now = clock_gettime(ClockId::Boottime);
+        let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        store.word(START_TIME).store(now, Ordering::Relaxed);
+        if let Some(child) = &config.child {
+            store.word(CHILD_PID).store(u64::from(child.pid()), Ordering::Relaxed);
+        }
+        let ticker = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
+            .map_err(|e| RunError::System("making a timer", e.into()))?;
+        let signals = signals().map_err(|e| RunError::System("catching signals", e))?;
+        let reported = vec![0; layout.sites.len()];
+        Ok(Self {
+            job,
+            config,
+            held: Vec::new(),
+            rings,
+            store,
+            signals,
+            ticker,
+            ticking: false,
+            reported,
+            exit: None,
+            over: false,
+            news: false,
+        })
+    }
+
+    /// Runs the `begin` probes in source order until one of them exits; their events are held back.
+    fn begin(&mut self, loaded: &Loaded) -> Result<(), RunError> {
+        for fd in self.programs(loaded, |attach| matches!(attach, Attach::Begin)) {
+            run_once(fd)?;
+            let Self { rings, held, .. } = self;
+            rings.drain(|event| {
+                held.push(match event {
+                    Event::Record(bytes) => Held::Record(bytes.to_vec()),
+                    Event::Control(record) => Held::Control(record),
+                });
+                Ok::<(), RunError>(())
+            })?;
+            let exits = |held: &Held| matches!(held, Held::Control(record) if record.kind == Control::Exit);
+            if self.held.iter().any(exits) {
+                self.over = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what was held back.
+    fn replay(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        for held in std::mem::take(&mut self.held) {
+            match held {
+                Held::Record(bytes) => self.take(Event::Record(&bytes), output)?,
+                Held::Control(record) => self.take(Event::Control(record), output)?,
+            }
+        }
+        self.tell_news(host);
+        Ok(())
+    }
+
+    /// Runs the `end` probes in source order.
+    fn end(&mut self, loaded: &Loaded, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        self.drain(output, host)?;
+        for fd in self.programs(loaded, |attach| matches!(attach, Attach::End)) {
+            run_once(fd)?;
+            self.drain(output, host)?;
+        }
+        Ok(())
+    }
+
+    /// The programs of certain attach points, once for each such point.
+    fn programs<'l>(&self, loaded: &'l Loaded, which: impl Fn(&Attach) -> bool) -> Vec<BorrowedFd<'l>> {
+        let programs = self.job.object.programs.iter().zip(&loaded.programs);
+        let count = |points: &[(String, Attach)]| points.iter().filter(|(_, attach)| which(attach)).count();
+        programs.flat_map(|(program, fd)| std::iter::repeat_n(fd.as_fd(), count(&program.points))).collect()
+    }
+
+    /// Attaches everything, unless a `begin` probe has ended the run already.
+    fn attach(&mut self, loaded: &Loaded, kprobes: KprobeLink) -> Result<(Vec<Link>, Timers), RunError> {
+        let mut links = Vec::new();
+        let mut timers = Timers::default();
+        if self.over {
+            return Ok((links, timers));
+        }
+        for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
+            links.extend(attach::attach(program, fd.as_fd(), kprobes)?);
+        }
+        if self.config.dry_run {
+            return Ok((links, timers));
+        }
+        for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
+            for (_, attach) in &program.points {
+                if let Attach::Interval { period_ns } = attach {
+                    let start = fd.try_clone().and_then(|fd| timers.start(fd, *period_ns));
+                    start.map_err(|e| RunError::System("starting an interval", e))?;
+                }
+            }
+        }
+        Ok((links, timers))
+    }
+
+    fn release_child(&mut self) -> Result<(), RunError> {
+        match &mut self.config.child {
+            Some(child) if !self.over => child.release().map_err(|e| RunError::System("starting the command", e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands over events until the run ends.
+    fn events(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        loop {
+            self.drain(output, host)?;
+            flush(output)?;
+            if self.exit.is_some() {
+                return Ok(());
+            }
+            self.wait(host)?;
+        }
+    }
+
+    /// Waits until there is something to do, and does it unless it is about events.
+    fn wait(&mut self, host: &mut dyn Host) -> Result<(), RunError> {
+        let child = self.config.child.as_ref().map(|child| child.fd());
+        let process = self.config.process.as_ref().map(|process| process.as_fd());
+        let own = [self.signals.as_fd(), self.ticker.as_fd()];
+        let fds = own.into_iter().chain(child).chain(process).chain(self.rings.fds());
+        let mut wait: Vec<PollFd<'_>> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        match poll(&mut wait, None) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(RunError::System("waiting for events", error.into())),
+            Ok(_) => {}
+        }
+        let ready: Vec<bool> = wait.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let (has_child, has_process) = (child.is_some(), process.is_some());
+        if ready[0] {
+            self.exit = Some(Exit { code: 0, asked: false });
+        }
+        if ready[1] {
+            let mut expired = [0; 8];
+            let _ = rustix::io::read(&self.ticker, &mut expired);
+            self.tick(host);
+        }
+        if has_child && ready[2] {
+            if let Some(how) = self.config.child.as_mut().and_then(Child::ended) {
+                host.child_ended(how);
+            }
+            self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));
+        }
+        if has_process && ready[2 + usize::from(has_child)] {
+            self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));
+        }
+        Ok(())
+    }
+
+    /// Hands all that has arrived to the output.
+    fn drain(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        // The rings are taken out so that an event, which borrows them, can be handed to the rest of the session.
+        let mut rings = std::mem::take(&mut self.rings);
+        let result = rings.drain(|event| self.take(event, output));
+        self.rings = rings;
+        self.tell_news(host);
+        result
+    }
+
+    /// Does what one event asks for.
+    fn take(&mut self, event: Event<'_>, output: &mut dyn Output) -> Result<(), RunError> {
+        match event {
+            Event::Record(bytes) => {
+                let Some((header, values)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
+                let format = FormatId(u64::from_ne_bytes(*header) as u32);
+                match self.job.program.formats.get(format.index()) {
+                    Some(format) => output.record(Source::of(format), format, values).map_err(output_error),
+                    None => Ok(()),
+                }
+            }
+            Event::Control(record) => self.control(record, output),
+        }
+    }
+
+    fn control(&mut self, record: ControlRecord, output: &mut dyn Output) -> Result<(), RunError> {
+        let failed = |error| RunError::System("changing a map", error);
+        let map = MapId(record.number);
+        match record.kind {
+            Control::Exit => {
+                if !self.exit.is_some_and(|exit| exit.asked) {
+                    self.exit = Some(Exit { code: record.arguments[0] as u8, asked: true });
+                }
+                Ok(())
+            }
+            Control::PrintMap => self.print_map(map, record.arguments[0], record.arguments[1], output),
+            Control::Clear => self.store.clear(map).map_err(failed),
+            Control::Zero => self.store.zero(map).map_err(failed),
+            Control::Site => {
+                self.news = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn print_map(&self, map: MapId, top: u64, div: u64, output: &mut dyn Output) -> Result<(), RunError> {
+        let info = &self.job.program.maps[map.index()];
+        let entries = self.store.read(map, info).map_err(|error| RunError::System("reading a map", error))?;
+        output.map(info, &entries, top, div).map_err(output_error)
+    }
+
+    fn tell_news(&mut self, host: &mut dyn Host) {
+        if std::mem::take(&mut self.news) {
+            self.tick(host);
+        }
+    }
+
+    /// Tells what has gone wrong since the last time, and looks again in a second as long as there is news.
+    fn tick(&mut self, host: &mut dyn Host) {
+        let news = self.report_sites(host);
+        if news != self.ticking {
+            let second = Timespec { tv_sec: i64::from(news), tv_nsec: 0 };
+            let period = Itimerspec { it_interval: second, it_value: second };
+            self.ticking = timerfd_settime(&self.ticker, TimerfdTimerFlags::empty(), &period).is_ok() && news;
+        }
+    }
+
+    fn report_sites(&mut self, host: &mut dyn Host) -> bool {
+        let mut news = false;
+        for ((site, count), reported) in self.store.site_counts().zip(&mut self.reported) {
+            let more = count - *reported;
+            if more == 0 {
+                continue;
+            }
+            news = true;
+            *reported = count;
+            let times = if more == 1 { String::new() } else { format!(" ({more} times)") };
+            let diagnostic = match site.kind {
+                SiteKind::LostEvent => Diagnostic::warning(site.span, format!("Lost {more} events"))
+                    .with_help("the output was too slow for so many; print less, or gather in a map"),
+                SiteKind::MapFull => Diagnostic::warning(site.span, format!("Map full; can't update element{times}"))
+                    .with_help("a map holds max_map_keys entries; delete some, or use fewer keys"),
+                SiteKind::DivisionByZero => Diagnostic::warning(
+                    site.span,
+                    format!(
+                        "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the \
+                         result.{times}"
+                    ),
+                ),
+            };
+            host.diagnostic(&diagnostic);
+        }
+        news
+    }
+
+    /// Prints what is left, and the maps.
+    fn finish(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
+        self.drain(output, host)?;
+        output.end_of_records().map_err(output_error)?;
+        let names = &self.job.program.maps;
+        let mut maps: Vec<MapId> = (0..names.len() as u32).map(MapId).collect();
+        maps.sort_by(|a, b| names[a.index()].name.cmp(&names[b.index()].name));
+        for map in maps {
+            self.print_map(map, 0, 1, output)?;
+        }
+        flush(output)?;
+        self.report_sites(host);
+        Ok(self.exit.map_or(0, |exit| exit.code))
+    }
+}
+
+fn flush(output: &mut dyn Output) -> Result<(), RunError> {
+    output.flush().map_err(output_error)
+}
+
+fn output_error(error: io::Error) -> RunError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => RunError::OutputClosed,
+        _ => RunError::System("writing output", error),
+    }
+}
+
+fn run_once(fd: BorrowedFd<'_>) -> Result<(), RunError> {
+    sys::test_run(fd).map_err(|error| RunError::System("running a begin or end probe", error))
+}
+
+/// A descriptor that becomes readable on SIGINT, SIGTERM and SIGHUP, which are blocked from now on.
+fn signals() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised before it is used, and the descriptor is new.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::sigaddset(&mut set, signal);
+        }
+        if libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            fd if fd < 0 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd)),
+        }
+    }
+}
