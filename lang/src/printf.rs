@@ -228,11 +228,11 @@ mod tests {
     #[test]
     fn text_and_conversions_alternate() {
         let pieces = parse(b"a %5d|%-08lx%%b").unwrap();
-        assert_eq!(pieces.len(), 4);
+        assert_eq!(pieces.len(), 5);
         assert_eq!(pieces[0], Piece::Text(b"a ".to_vec()));
-        let Piece::Value(hex) = pieces[2].clone() else { panic!("{pieces:?}") };
+        let Piece::Value(hex) = pieces[3].clone() else { panic!("{pieces:?}") };
         assert!(hex.left && hex.zero && hex.width == 8 && hex.bits == 64 && hex.verb == Verb::Hex);
-        assert_eq!(pieces[3], Piece::Text(b"%b".to_vec()));
+        assert_eq!(pieces[4], Piece::Text(b"%b".to_vec()));
     }
 
     #[test]
