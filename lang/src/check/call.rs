@@ -227,7 +227,8 @@ impl Checker<'_> {
         }
         let most = self.settings.max_strlen;
         let (size, length) = match args.get(1) {
-            None => (most, None),
+            // One byte more than is shown, so that text which was cut off can be told from text that just fits.
+            None => (most + 1, None),
             Some(ast::Expr { kind: ast::ExprKind::Int(length, _), .. }) => {
                 ((*length).clamp(1, u64::from(most)) as u32, None)
             }

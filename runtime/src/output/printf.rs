@@ -1,9 +1,8 @@
 //! What `printf` makes of a record: the text of its format with the values put in.
 //!
-//! Conversions do what they do in bpftrace. Two of its habits differ from C and are kept, since output is compared by byte:
-//! the zero flag fills on the outside, before a sign or `0x` and also behind a value that stands left (`%05d` of -42 is
-//! `00-42`), and it fills around text too. Where bpftrace ignores what was asked for, rtrace does as C does: a precision
-//! is honoured, and so is the blank flag.
+//! Conversions do what they do in bpftrace, and where bpftrace shows another number than was meant or ignores what was
+//! asked for, what they do in C: zeros go between the sign or `0x` and the digits and never behind them, a precision and
+//! the blank flag are honoured. Around text the zero flag fills with zeros, as there.
 
 use lang::printf::{Conversion, Format, Piece, Verb};
 use lang::types::Type;
@@ -121,9 +120,25 @@ fn write_digits(out: &mut Vec<u8>, conversion: Conversion, value: u64) {
 /// Fills what was appended since `start` to the width of the field.
 fn pad(out: &mut Vec<u8>, start: usize, conversion: Conversion, fill: u8) {
     let missing = (conversion.width as usize).saturating_sub(out.len() - start);
-    match conversion.left {
-        true => out.resize(out.len() + missing, fill),
-        false => insert(out, start, missing, fill),
+    let is_text = conversion.verb == Verb::Text;
+    match (conversion.left, fill) {
+        // Zeros behind a number would make it another number.
+        (true, b'0') if !is_text => out.resize(out.len() + missing, b' '),
+        (true, fill) => out.resize(out.len() + missing, fill),
+        (false, b'0') if !is_text => {
+            let prefix = sign_and_base(&out[start..]);
+            insert(out, start + prefix, missing, b'0');
+        }
+        (false, fill) => insert(out, start, missing, fill),
+    }
+}
+
+/// Bytes of a number before its digits.
+fn sign_and_base(number: &[u8]) -> usize {
+    let sign = usize::from(matches!(number.first(), Some(b'-' | b'+' | b' ')));
+    match number.get(sign..sign + 2) {
+        Some(b"0x" | b"0X") => sign + 2,
+        _ => sign,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The text format: what bpftrace prints by default, byte for byte.
 //!
-//! Values and records have their form from [`value`] and [`printf`](super::printf); here are the lines of maps and the
+//! Values and records have their form from [`value`] and [`printf`]; here are the lines of maps and the
 //! drawing of histograms.
 
 use std::io::{self, Write};
