@@ -2,6 +2,7 @@
 
 use codegen::insn::listing;
 use codegen::object::Object;
+use codegen::symbol::Symbol;
 use lang::Source;
 use lang::typed::Program;
 use std::fmt::Write;
@@ -50,9 +51,25 @@ pub fn bpf(object: &Object, source: &Source) -> String {
                 let place = span.map(|span| source.slice(span).split('\n').next().unwrap_or("").to_owned());
                 let _ = writeln!(text, "; {}", place.unwrap_or_default());
             }
-            let _ = writeln!(text, "{line}");
+            let symbol = program.code.relocs.iter().find(|reloc| Some(reloc.at) == slot);
+            let named = symbol.and_then(|reloc| symbol_name(object, reloc.symbol).map(|name| (name, reloc.addend)));
+            match named {
+                Some((name, 0)) => writeln!(text, "{line}    ; {name}"),
+                Some((name, addend)) => writeln!(text, "{line}    ; {name} +{addend}"),
+                None => writeln!(text, "{line}"),
+            }
+            .unwrap_or_default();
         }
         text.push('\n');
     }
     text
+}
+
+/// What a reference stands for, where the instruction itself shows only a number.
+fn symbol_name(object: &Object, symbol: Symbol) -> Option<String> {
+    match symbol {
+        Symbol::Map(index) => object.layout.kernel_maps.get(index as usize).map(|map| map.name.clone()),
+        Symbol::Data(section) => Some(section.name().to_owned()),
+        Symbol::Helper(_) | Symbol::Subprogram(_) | Symbol::Kfunc(_) => None,
+    }
 }

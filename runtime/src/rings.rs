@@ -42,10 +42,19 @@ impl Rings {
         Ok(Self { data, control: control.map(open).transpose()?, pending: None })
     }
 
-    /// What to wait on.
-    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let data = self.data.as_ref().map(|data| data.ring.as_fd());
-        data.into_iter().chain(self.control.as_ref().map(AsFd::as_fd))
+    /// Readable when there is a record to print.
+    pub fn data_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.data.as_ref().map(|data| data.ring.as_fd())
+    }
+
+    /// Readable when there is a request.
+    pub fn control_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.control.as_ref().map(AsFd::as_fd)
+    }
+
+    /// How much has been read from the data ring since the beginning.
+    pub fn data_position(&self) -> u64 {
+        self.data.as_ref().map_or(0, |data| data.position)
     }
 
     /// Hands over all that has arrived, until `take` says stop.

@@ -113,6 +113,11 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     session.finish(output, host)
 }
 
+/// After records have come, the next ones are left alone for so long. A record wakes the reader only if the reader has
+/// caught up with it, and waking costs the traced process some microseconds, a hundred times what the record costs; so
+/// a reader that takes its time makes a flood of records cheap.
+const BREATH: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+
 /// Why the run ends.
 #[derive(Clone, Copy)]
 struct Exit {
@@ -262,23 +267,30 @@ impl<'a> Session<'a> {
     /// Hands over events until the run ends.
     fn events(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         loop {
+            let before = self.rings.data_position();
             self.drain(output, host)?;
             flush(output)?;
             if self.exit.is_some() {
                 return Ok(());
             }
-            self.wait(host)?;
+            if self.rings.data_position() != before {
+                self.wait(host, Some(BREATH))?;
+            } else {
+                self.wait(host, None)?;
+            }
         }
     }
 
-    /// Waits until there is something to do, and does it unless it is about events.
-    fn wait(&mut self, host: &mut dyn Host) -> Result<(), RunError> {
+    /// Waits until there is something to do, and does it unless it is about events. With a limit, records to print are
+    /// no reason to return before it is over.
+    fn wait(&mut self, host: &mut dyn Host, limit: Option<Timespec>) -> Result<(), RunError> {
         let child = self.config.child.as_ref().map(|child| child.fd());
         let process = self.config.process.as_ref().map(|process| process.as_fd());
         let own = [self.signals.as_fd(), self.ticker.as_fd()];
-        let fds = own.into_iter().chain(child).chain(process).chain(self.rings.fds());
+        let data = self.rings.data_fd().filter(|_| limit.is_none());
+        let fds = own.into_iter().chain(child).chain(process).chain(self.rings.control_fd()).chain(data);
         let mut wait: Vec<PollFd<'_>> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        match poll(&mut wait, None) {
+        match poll(&mut wait, limit.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             Err(error) => return Err(RunError::System("waiting for events", error.into())),
             Ok(_) => {}

@@ -151,11 +151,10 @@ impl Lowering<'_, '_> {
 
     /// The bucket of a power-of-two histogram; out of range for a negative value.
     fn hist_index(&mut self, value: Value, bits: u8) -> Value {
-        // 64 - clz is 0 for 0, 1 for 1, p + 1 for a value whose highest bit is p, and 64 for a negative one.
-        let zeros = self.builder.ins().clz(value);
+        let length = self.bit_length(value);
         if bits == 0 {
-            let most = self.int(65);
-            return self.builder.ins().isub(most, zeros);
+            let one = self.int(1);
+            return self.builder.ins().iadd(length, one);
         }
         let [exact, split, done] = [(); 3].map(|()| self.builder.create_block());
         let result = self.builder.append_block_param(done, types::I64);
@@ -170,8 +169,8 @@ impl Lowering<'_, '_> {
         // With p the highest bit: 1 + ((p - bits + 1) << bits) + the `bits` bits below the highest.
         self.builder.switch_to_block(split);
         let bits = i64::from(bits);
-        let shift_base = self.int(63 - bits);
-        let shift = self.builder.ins().isub(shift_base, zeros);
+        let shift_base = self.int(1 + bits);
+        let shift = self.builder.ins().isub(length, shift_base);
         let below = self.builder.ins().ushr(value, shift);
         let mask = self.int((1 << bits) - 1);
         let below = self.builder.ins().band(below, mask);
@@ -184,6 +183,20 @@ impl Lowering<'_, '_> {
         self.builder.ins().jump(done, &[index.into()]);
         self.builder.switch_to_block(done);
         result
+    }
+
+    /// 0 for 0, otherwise one more than the number of the highest bit set; 64 for a negative value.
+    ///
+    /// eBPF cannot count leading zeros. Filling all bits below the highest and counting ones has no branches, which the
+    /// verifier would have to follow one by one.
+    fn bit_length(&mut self, value: Value) -> Value {
+        let mut filled = value;
+        for distance in [1, 2, 4, 8, 16, 32] {
+            let distance = self.int(distance);
+            let shifted = self.builder.ins().ushr(filled, distance);
+            filled = self.builder.ins().bor(filled, shifted);
+        }
+        self.builder.ins().popcnt(filled)
     }
 
     fn lhist_index(&mut self, value: Value, min: u64, max: u64, step: u64, words: u32) -> Value {

@@ -53,6 +53,10 @@ impl Lowering<'_, '_> {
 
     /// How far the data ring has been filled: the record belongs behind all that was sent before.
     fn data_position(&mut self) -> Value {
+        if self.program.formats.is_empty() {
+            // Nothing is ever sent there, and the ring need not exist.
+            return self.int(0);
+        }
         let ring = self.layout.use_data_ring();
         let ring = self.map_pointer(ring);
         let what = self.int(PRODUCER_POSITION);
