@@ -215,8 +215,21 @@ impl Type {
             Self::Int(int) => u64::from(int.bits / 8),
             Self::Pointer(..) => 8,
             Self::Str(size) => u64::from(*size),
-            Self::Tuple(items) => items.iter().map(Self::size_of).sum(),
+            // As a C compiler lays out a structure of these members.
+            Self::Tuple(items) => {
+                let end = items.iter().fold(0u64, |at, item| at.next_multiple_of(item.align_of()) + item.size_of());
+                end.next_multiple_of(self.align_of())
+            }
             Self::Aggregate(aggregate) => u64::from(aggregate.words()) * 8,
+        }
+    }
+
+    /// What a C compiler aligns it to.
+    fn align_of(&self) -> u64 {
+        match self {
+            Self::Str(_) => 1,
+            Self::Tuple(items) => items.iter().map(Self::align_of).max().unwrap_or(1),
+            other => other.size_of().clamp(1, 8),
         }
     }
 

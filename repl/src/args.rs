@@ -7,7 +7,8 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(
     name = "rtrace",
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), "\nbpftrace v0.27 is the language it speaks"),
+    help_template = "{about}\n\nUSAGE:\n    {usage}\n\n{all-args}{after-help}",
     about = "Trace Linux with one-liners and scripts, compiled to eBPF",
     after_help = EXAMPLES,
     max_term_width = 100,
@@ -28,15 +29,15 @@ pub struct Args {
 
     /// Trace this process only, and end with it
     #[arg(short, long, value_name = "PID")]
-    pub pid: Option<u32>,
+    pub pid: Option<String>,
 
     /// Write the output to this file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Form::Text)]
-    pub format: Form,
+    #[arg(short, long, value_name = "text|json", default_value = "text")]
+    pub format: String,
 
     /// Do not say how many probes were attached
     #[arg(short, long)]
@@ -61,15 +62,6 @@ pub struct Args {
     /// Write the compiled programs to this file as a BPF ELF object, and end
     #[arg(long, value_name = "FILE")]
     pub emit_elf: Option<PathBuf>,
-}
-
-/// A form of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// A stage of the compiler.

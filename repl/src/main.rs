@@ -57,12 +57,18 @@ fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
     match std::fs::read(script) {
         Ok(bytes) => text(script, bytes),
         // A program has blanks or brackets; a name without any can only be a file.
-        Err(error) if !script.contains(['{', '<', ' ', '\n', '(']) => Err((
-            format!("cannot read {script}: {error}"),
-            Some("a program is given in quotes: rtrace 'begin { ... }'"),
-        )),
+        Err(error) if !script.contains(['{', '<', ' ', '\n', '(']) => {
+            Err((cannot_open(script, &error), Some("a program is given in quotes: rtrace 'begin { ... }'")))
+        }
         Err(_) => Ok(Source::new("stdin", script)),
     }
+}
+
+/// The kernel's own words, without their number.
+fn cannot_open(path: &str, error: &std::io::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" (os error").next().unwrap_or(&words);
+    format!("failed to open file '{path}': {words}")
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<&'static str>)> {

@@ -1,6 +1,6 @@
 //! From the text of a script to the end of its run.
 
-use crate::args::{Args, Form, Stage};
+use crate::args::{Args, Stage};
 use crate::dump;
 use crate::report::Reporter;
 use codegen::object::{Object, Options, compile};
@@ -15,8 +15,10 @@ use runtime::child::{Child, Ended};
 use runtime::load::{KprobeLink, LoadError, Refusal};
 use runtime::output::{self, Output};
 use runtime::session::{Config, Host, Job, RunError, run};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::OwnedFd;
 
 /// An error has been shown; the process ends with this code.
 pub struct Failed;
@@ -39,7 +41,8 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     if args.debug == Some(Stage::Types) {
         return print(&dump::types(&program), reporter);
     }
-    let options = Options { keep_text: args.debug.is_some(), process: args.pid, ..Options::default() };
+    let process = process(args, reporter)?;
+    let options = Options { keep_text: args.debug.is_some(), process, ..Options::default() };
     let object = compiled(&program, &target, &options, source, reporter)?;
     if let Some(stage) = args.debug {
         return debug(stage, &object, source, reporter);
@@ -60,7 +63,7 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     };
     let mut config = Config {
         child: child(args, reporter)?,
-        process: process(args, reporter)?,
+        process: process.map(|number| watch(number, reporter)).transpose()?,
         dry_run: args.dry_run,
         quiet: args.quiet,
         kprobes,
@@ -178,12 +181,27 @@ fn child(args: &Args, reporter: &Reporter) -> Result<Option<Child>, Failed> {
     }
 }
 
-fn process(args: &Args, reporter: &Reporter) -> Result<Option<std::os::fd::OwnedFd>, Failed> {
-    let Some(number) = args.pid else { return Ok(None) };
-    let pid = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
-    let opened = pid.map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
-    match opened {
-        Some(Ok(process)) => Ok(Some(process)),
+/// The process of `-p`.
+fn process(args: &Args, reporter: &Reporter) -> Result<Option<u32>, Failed> {
+    /// `PID_MAX_LIMIT` (include/linux/threads.h)
+    const MOST: u32 = 4 << 20;
+    let Some(text) = &args.pid else { return Ok(None) };
+    let title = match text.parse::<u32>() {
+        Ok(number @ 1..=MOST) => return Ok(Some(number)),
+        Ok(_) => format!("Pid out of range: {text}"),
+        Err(_) if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            format!("Failed to parse pid: invalid trailing bytes: {text}")
+        }
+        Err(_) => format!("Failed to parse pid: invalid integer: {text}"),
+    };
+    fail(reporter, &title, None)
+}
+
+/// A descriptor that tells when the process has ended.
+fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
+    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+    match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        Some(Ok(process)) => Ok(process),
         _ => fail(reporter, &format!("there is no process {number}"), None),
     }
 }
@@ -199,10 +217,14 @@ fn open_output(args: &Args, reporter: &Reporter) -> Result<Box<dyn Output>, Fail
         },
     };
     let settings = output::Settings::default();
-    Ok(match args.format {
-        Form::Text => Box::new(output::Text::new(writer, settings)),
-        Form::Json => Box::new(output::Json::new(writer, settings)),
-    })
+    match output::FORMATS.iter().find(|row| row.name == args.format) {
+        Some(row) => Ok((row.open)(writer, settings)),
+        None => {
+            let known: Vec<&str> = output::FORMATS.iter().map(|row| row.name).collect();
+            let title = format!("Invalid output format \"{}\"", args.format);
+            fail(reporter, &title, Some(&format!("there are {}", known.join(" and "))))
+        }
+    }
 }
 
 /// The terminal, for what is not output.
@@ -214,7 +236,7 @@ struct Terminal<'a> {
 
 impl Host for Terminal<'_> {
     fn attached(&mut self, probes: usize) {
-        if !self.args.quiet && self.args.format == Form::Text {
+        if !self.args.quiet && self.args.format == "text" {
             self.reporter.note(output::attached_line(probes).trim_end());
         }
         if std::env::var_os(ATTACH_MARKER).is_some() {

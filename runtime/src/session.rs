@@ -7,7 +7,7 @@
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
 use crate::load::{KprobeLink, LoadError, Loaded, load};
-use crate::output::{Output, Source};
+use crate::output::{Entries, Output, Source};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
@@ -18,6 +18,7 @@ use codegen::object::Object;
 use lang::diag::Diagnostic;
 use lang::target::Attach;
 use lang::typed::{FormatId, MapId, Program};
+use lang::types::{Aggregate, Type};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
@@ -352,7 +353,17 @@ impl<'a> Session<'a> {
                 }
                 Ok(())
             }
-            Control::PrintMap => self.print_map(map, record.arguments[0], record.arguments[1], output),
+            Control::PrintMap => {
+                let info = &self.job.program.maps[map.index()];
+                let mut entries = self.entries(map)?;
+                // Asked for by name, a keyless map shows its zero even before it is set.
+                let is_histogram =
+                    matches!(info.value, Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. }));
+                if entries.is_empty() && info.key.is_none() && !is_histogram {
+                    entries.push(&[0; 4], &vec![0; info.value.slot_size() as usize]);
+                }
+                output.map(info, &entries, record.arguments[0], record.arguments[1]).map_err(output_error)
+            }
             Control::Clear => self.store.clear(map).map_err(failed),
             Control::Zero => self.store.zero(map).map_err(failed),
             Control::Site => {
@@ -362,10 +373,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn print_map(&self, map: MapId, top: u64, div: u64, output: &mut dyn Output) -> Result<(), RunError> {
+    fn entries(&self, map: MapId) -> Result<Entries, RunError> {
         let info = &self.job.program.maps[map.index()];
-        let entries = self.store.read(map, info).map_err(|error| RunError::System("reading a map", error))?;
-        output.map(info, &entries, top, div).map_err(output_error)
+        self.store.read(map, info).map_err(|error| RunError::System("reading a map", error))
     }
 
     fn tell_news(&mut self, host: &mut dyn Host) {
@@ -420,7 +430,7 @@ impl<'a> Session<'a> {
         let mut maps: Vec<MapId> = (0..names.len() as u32).map(MapId).collect();
         maps.sort_by(|a, b| names[a.index()].name.cmp(&names[b.index()].name));
         for map in maps {
-            self.print_map(map, 0, 1, output)?;
+            output.map(&names[map.index()], &self.entries(map)?, 0, 1).map_err(output_error)?;
         }
         flush(output)?;
         self.report_sites(host);
