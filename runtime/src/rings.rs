@@ -57,17 +57,17 @@ impl Rings {
         self.data.as_ref().map_or(0, |data| data.position)
     }
 
-    /// Hands over all that has arrived, until `take` says stop.
-    pub fn drain<E>(&mut self, mut take: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
-        loop {
+    /// Hands over what has arrived, at most `most` records, until `take` says stop. True if there may be more.
+    pub fn drain<E>(&mut self, most: usize, mut take: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<bool, E> {
+        for _ in 0..most {
             let position = self.data.as_ref().map_or(u64::MAX, |data| data.position);
             if let Some(record) = next_control(&mut self.control, &mut self.pending, position) {
                 take(Event::Control(record))?;
                 continue;
             }
-            let Some(data) = &mut self.data else { return Ok(()) };
+            let Some(data) = &mut self.data else { return Ok(false) };
             // Nothing, or a record not yet committed: its commit wakes us again, also when a control record waits.
-            let Some(item) = data.ring.next() else { return Ok(()) };
+            let Some(item) = data.ring.next() else { return Ok(false) };
             // A control record made before this one on the same CPU is visible by now at the latest.
             while let Some(record) = next_control(&mut self.control, &mut self.pending, data.position) {
                 take(Event::Control(record))?;
@@ -75,6 +75,7 @@ impl Rings {
             take(Event::Record(&item))?;
             data.position += (item.len() as u64 + HEADER).next_multiple_of(8);
         }
+        Ok(true)
     }
 }
 

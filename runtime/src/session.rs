@@ -119,6 +119,9 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
 /// a reader that takes its time makes a flood of records cheap.
 const BREATH: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
+/// No limit to the records taken at once: for when nothing is attached that could go on making them.
+const ALL: usize = usize::MAX;
+
 /// Why the run ends.
 #[derive(Clone, Copy)]
 struct Exit {
@@ -189,7 +192,7 @@ impl<'a> Session<'a> {
         for fd in self.programs(loaded, |attach| matches!(attach, Attach::Begin)) {
             run_once(fd)?;
             let Self { rings, held, .. } = self;
-            rings.drain(|event| {
+            rings.drain(ALL, |event| {
                 held.push(match event {
                     Event::Record(bytes) => Held::Record(bytes.to_vec()),
                     Event::Control(record) => Held::Control(record),
@@ -219,10 +222,10 @@ impl<'a> Session<'a> {
 
     /// Runs the `end` probes in source order.
     fn end(&mut self, loaded: &Loaded, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
-        self.drain(output, host)?;
+        self.drain(ALL, output, host)?;
         for fd in self.programs(loaded, |attach| matches!(attach, Attach::End)) {
             run_once(fd)?;
-            self.drain(output, host)?;
+            self.drain(ALL, output, host)?;
         }
         Ok(())
     }
@@ -267,18 +270,21 @@ impl<'a> Session<'a> {
 
     /// Hands over events until the run ends.
     fn events(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        /// Records between two looks at signals, the clock and the child, which a flood must not hide.
+        const BATCH: usize = 4096;
         loop {
             let before = self.rings.data_position();
-            self.drain(output, host)?;
+            let backlog = self.drain(BATCH, output, host)?;
             flush(output)?;
             if self.exit.is_some() {
                 return Ok(());
             }
-            if self.rings.data_position() != before {
-                self.wait(host, Some(BREATH))?;
-            } else {
-                self.wait(host, None)?;
-            }
+            let limit = match (backlog, self.rings.data_position() != before) {
+                (true, _) => Some(Timespec::default()),
+                (false, true) => Some(BREATH),
+                (false, false) => None,
+            };
+            self.wait(host, limit)?;
         }
     }
 
@@ -318,11 +324,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Hands all that has arrived to the output.
-    fn drain(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+    /// Hands what has arrived to the output, at most `most` records. True if there may be more.
+    fn drain(&mut self, most: usize, output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
         // The rings are taken out so that an event, which borrows them, can be handed to the rest of the session.
         let mut rings = std::mem::take(&mut self.rings);
-        let result = rings.drain(|event| self.take(event, output));
+        let result = rings.drain(most, |event| self.take(event, output));
         self.rings = rings;
         self.tell_news(host);
         result
@@ -424,7 +430,7 @@ impl<'a> Session<'a> {
 
     /// Prints what is left, and the maps.
     fn finish(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
-        self.drain(output, host)?;
+        self.drain(ALL, output, host)?;
         output.end_of_records().map_err(output_error)?;
         let names = &self.job.program.maps;
         let mut maps: Vec<MapId> = (0..names.len() as u32).map(MapId).collect();
