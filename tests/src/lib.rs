@@ -20,14 +20,18 @@
 
 mod binary;
 mod fentry;
+pub mod kernel;
 mod need;
+pub mod place;
 mod run;
+mod scratch;
 pub mod tally;
 pub mod workload;
 
 pub use binary::{rtrace, sibling};
 pub use need::{Need, missing, skip};
-pub use run::{Output, Run, Session};
+pub use run::{Output, Reader, Run, Session};
+pub use scratch::Scratch;
 pub use workload::{Work, Worker, on_every_cpu};
 
 use std::time::Duration;

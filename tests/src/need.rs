@@ -33,6 +33,8 @@ pub enum Need {
     NetNamespaces,
     /// At least this kernel: for what cannot be asked in another way.
     Kernel(u32, u32),
+    /// To be root, with everything that goes with it.
+    Root,
     /// A file or device of this path.
     File(&'static str),
     /// Behaviour in which rtrace differs from bpftrace on purpose. Missing when `RTRACE_REFERENCE` is set, which is
@@ -84,6 +86,7 @@ impl Need {
             Need::Cpus(count) => crate::workload::allowed_cpus().len() >= count,
             Need::NetNamespaces => Path::new("/proc/self/ns/net").exists() && has_capabilities(&[CAP_SYS_ADMIN]),
             Need::Kernel(major, minor) => kernel_version() >= (major, minor),
+            Need::Root => has_capabilities(&[CAP_SYS_ADMIN, CAP_SETUID]),
             Need::File(path) => Path::new(path).exists(),
             Need::Own => std::env::var_os("RTRACE_REFERENCE").is_none(),
         }
@@ -103,12 +106,14 @@ impl fmt::Display for Need {
             Need::Cpus(count) => write!(f, "fewer than {count} processors"),
             Need::NetNamespaces => write!(f, "no network namespaces of one's own"),
             Need::Kernel(major, minor) => write!(f, "the kernel is older than {major}.{minor}"),
+            Need::Root => write!(f, "not root"),
             Need::File(path) => write!(f, "there is no {path}"),
             Need::Own => write!(f, "bpftrace is known to differ here"),
         }
     }
 }
 
+const CAP_SETUID: u32 = 7;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;

@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use libc::c_int;
 
 use crate::patience;
+use crate::place::Place;
 
 const MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
@@ -26,7 +27,22 @@ pub struct Run {
     args: Vec<OsString>,
     script: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    input: Option<Vec<u8>>,
+    reader: Reader,
+    place: Place,
     limit: Duration,
+}
+
+/// Who reads standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// Everything, as fast as it comes.
+    #[default]
+    Eager,
+    /// Everything, with a rest of 1 ms after each 4 KiB.
+    Slow,
+    /// Up to the end of the first line after the announcement, then the pipe is closed, as `head -1` does.
+    OneLine,
 }
 
 impl Run {
@@ -46,7 +62,16 @@ impl Run {
     }
 
     fn with(script: Vec<OsString>) -> Run {
-        Run { binary: None, args: Vec::new(), script, env: Vec::new(), limit: Duration::from_secs(30) }
+        Run {
+            binary: None,
+            args: Vec::new(),
+            script,
+            env: Vec::new(),
+            input: None,
+            reader: Reader::default(),
+            place: Place::default(),
+            limit: Duration::from_secs(30),
+        }
     }
 
     /// Runs another program in rtrace's place: for testing the harness.
@@ -75,6 +100,30 @@ impl Run {
     /// Sets a variable in its environment.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Run {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives it something to read on standard input, which is empty otherwise.
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Run {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Says how its standard output is read.
+    pub fn reader(mut self, reader: Reader) -> Run {
+        self.reader = reader;
+        self
+    }
+
+    /// Runs it as `nobody`, with no more than these capabilities. Takes root.
+    pub fn as_nobody(mut self, capabilities: &[u32]) -> Run {
+        self.place.nobody = Some(capabilities.iter().fold(0, |set, capability| set | 1 << capability));
+        self
+    }
+
+    /// Hides every tracefs that is mounted, for this run alone. Takes root.
+    pub fn without_tracefs(mut self) -> Run {
+        self.place.without_tracefs = true;
         self
     }
 
@@ -108,24 +157,44 @@ impl Run {
         let line = format!("{command:?}");
         command.env_clear().env(MARKER, "1").envs(self.env);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        // SAFETY: between fork and exec the child makes one async-signal-safe call.
+        command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        // SAFETY: between fork and exec the child makes only system calls on memory made ready before.
         unsafe {
-            // So that a test process that is killed takes rtrace with it.
-            command.pre_exec(|| {
+            command.pre_exec(move || {
+                self.place.enter()?;
+                // So that a test process that is killed takes rtrace with it. A change of user forgets it, so it is last.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 Ok(())
             });
         }
         let begun = Instant::now();
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        let mut child =
+            spawn(&mut command).unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input) {
+            // It may end without reading all of it.
+            std::thread::spawn(move || stdin.write_all(&input));
+        }
         let shared = Arc::new(Shared::default());
         let stdout = child.stdout.take().expect("stdout was asked for");
         let stderr = child.stderr.take().expect("stderr was asked for");
-        collect(stdout, Stream::Out, &shared);
-        collect(stderr, Stream::Err, &shared);
+        collect(stdout, Stream::Out, self.reader, &shared);
+        collect(stderr, Stream::Err, Reader::Eager, &shared);
         watch(child.id(), &shared);
         Session { child, reaped: false, line, shared, begun, limit: patience(self.limit) }
+    }
+}
+
+/// A script that was written a moment ago may still be open in a child that another thread has forked.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let deadline = Instant::now() + patience(Duration::from_secs(2));
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
     }
 }
 
@@ -164,6 +233,16 @@ impl Session {
         }
     }
 
+    /// Returns once standard error has `text`.
+    #[track_caller]
+    pub fn wait_stderr(&self, text: &str) {
+        let has = |state: &State| String::from_utf8_lossy(&state.stderr).contains(text);
+        let state = self.wait_printed(has);
+        if !has(&state) {
+            panic!("rtrace ended without {text:?} on stderr\n{}", self.describe(&state));
+        }
+    }
+
     /// What it has printed so far, without the announcement.
     pub fn stdout(&self) -> String {
         self.shared.lock().stdout()
@@ -196,6 +275,7 @@ impl Session {
             code: status.code(),
             signal: status.signal(),
             attached: state.attached(),
+            before_attached: state.before_attached().unwrap_or_default(),
             wall,
             line: self.line.clone(),
         }
@@ -273,7 +353,15 @@ impl Default for State {
 
 impl State {
     fn attached(&self) -> bool {
-        marker_line(&String::from_utf8_lossy(&self.stdout)).is_some()
+        self.before_attached().is_some()
+    }
+
+    /// What came on standard output before the announcement.
+    fn before_attached(&self) -> Option<String> {
+        // Looked for again after each piece of output, so not in all of a flood.
+        let beginning = &self.stdout[..self.stdout.len().min(65536)];
+        let text = String::from_utf8_lossy(beginning);
+        marker_line(&text).map(|range| text[..range.start].to_owned())
     }
 
     /// Standard output without the announcement.
@@ -322,16 +410,27 @@ enum Stream {
     Err,
 }
 
-fn collect(mut from: impl Read + Send + 'static, stream: Stream, shared: &Arc<Shared>) {
+fn collect(mut from: impl Read + Send + 'static, stream: Stream, reader: Reader, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     std::thread::spawn(move || {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; if reader == Reader::Slow { 4096 } else { 65536 }];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let mut enough = false;
             shared.update(|state| match stream {
-                Stream::Out => state.stdout.extend_from_slice(&buffer[..count]),
+                Stream::Out => {
+                    state.stdout.extend_from_slice(&buffer[..count]);
+                    enough = reader == Reader::OneLine && state.attached() && state.stdout().contains('\n');
+                }
                 Stream::Err => state.stderr.extend_from_slice(&buffer[..count]),
             });
+            if enough {
+                break;
+            }
+            if reader == Reader::Slow {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
+        drop(from);
         shared.update(|state| state.open_streams -= 1);
     });
 }
@@ -364,6 +463,8 @@ pub struct Output {
     pub signal: Option<i32>,
     /// Whether it announced that all probes are attached.
     pub attached: bool,
+    /// What it printed on standard output before that.
+    pub before_attached: String,
     /// From start to exit.
     pub wall: Duration,
     line: String,
@@ -404,6 +505,28 @@ impl Output {
     pub fn stderr_has(&self, text: &str) -> &Output {
         assert!(self.stderr.contains(text), "{text:?} was expected on stderr\n{self}");
         self
+    }
+
+    /// Neither stream contains this.
+    #[track_caller]
+    pub fn nowhere(&self, text: &str) -> &Output {
+        assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "{text:?} was not expected\n{self}");
+        self
+    }
+
+    /// The first line of standard error is exactly this.
+    #[track_caller]
+    pub fn stderr_begins(&self, line: &str) -> &Output {
+        assert!(self.stderr.lines().next() == Some(line), "{line:?} was expected first on stderr\n{self}");
+        self
+    }
+
+    /// How many events it says were lost.
+    #[track_caller]
+    pub fn lost(&self) -> u64 {
+        let number = |rest: &str| rest.split(' ').next()?.parse::<u64>().ok();
+        let said = self.stderr.lines().filter_map(|line| number(line.split_once("Lost ")?.1));
+        said.sum()
     }
 
     /// The number printed for a map or key of whole numbers: `int("@x[1]")` reads the line `@x[1]: 5`.

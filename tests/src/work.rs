@@ -2,6 +2,7 @@
 //!
 //! `work write FILE TIMES BYTES`, `work open FILE TIMES`, `work getpid TIMES`, `work getppid TIMES`,
 //! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`.
+//! `work` alone does nothing.
 //! `work announce` behaves as rtrace does around its announcement, for the tests of the harness: it prints `before`,
 //! the announcement and `after PID`, where PID is a child that never ends, and then waits for a signal.
 
@@ -35,6 +36,7 @@ fn act(words: &[&str]) -> Result<ExitCode, String> {
         ["open", file, times] => Work::open(file, number(times)?),
         ["getpid", times] => Work::Getpid(number(times)?),
         ["getppid", times] => Work::Getppid(number(times)?),
+        [] => return Ok(ExitCode::SUCCESS),
         ["exit", code] => return Ok(ExitCode::from(number(code)? as u8)),
         ["call", times] => {
             let sum = (0..number(times)?).fold(0, |sum: u64, value| sum.wrapping_add(work_step(value)));

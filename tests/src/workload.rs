@@ -28,6 +28,15 @@ pub enum Work {
         /// What each call writes.
         data: Vec<u8>,
     },
+    /// Opens `file` once, then writes 1 byte, 2 bytes, and so on up to all of `data`, `rounds` times over.
+    WriteSizes {
+        /// Created if it is missing, never truncated.
+        file: CString,
+        /// How often the whole series is written.
+        rounds: u64,
+        /// What the longest write writes.
+        data: Vec<u8>,
+    },
     /// Opens and closes `file` `times` times, by openat(2).
     Open {
         /// Must exist.
@@ -54,6 +63,11 @@ impl Work {
         Work::Write { file: c_string(file), times, data: vec![b'x'; bytes] }
     }
 
+    /// Writes of 1 to `longest` bytes to `file`, `rounds` times over.
+    pub fn write_sizes(file: impl AsRef<OsStr>, rounds: u64, longest: usize) -> Work {
+        Work::WriteSizes { file: c_string(file), rounds, data: vec![b'x'; longest] }
+    }
+
     /// `times` opens of `file`, which must exist.
     pub fn open(file: impl AsRef<OsStr>, times: u64) -> Work {
         Work::Open { file: c_string(file), times }
@@ -67,7 +81,10 @@ impl Work {
     /// Does it, and says which call failed: nothing here allocates or locks.
     pub fn perform(&self) -> Result<(), &'static str> {
         match self {
-            Work::Write { file, times, data } => write_times(file, *times, data),
+            Work::Write { file, times, data } => write_all(file, (0..*times).map(|_| data.as_slice())),
+            Work::WriteSizes { file, rounds, data } => {
+                write_all(file, (0..*rounds).flat_map(|_| (1..=data.len()).map(|length| &data[..length])))
+            }
             Work::Open { file, times } => (0..*times).try_for_each(|_| open_once(file)),
             Work::Getpid(times) => call_times(libc::SYS_getpid, *times),
             Work::Getppid(times) => call_times(libc::SYS_getppid, *times),
@@ -80,13 +97,13 @@ fn c_string(path: impl AsRef<OsStr>) -> CString {
     CString::new(path.as_ref().as_bytes()).expect("a path has no zero byte")
 }
 
-fn write_times(file: &CString, times: u64, data: &[u8]) -> Result<(), &'static str> {
+fn write_all<'a>(file: &CString, pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), &'static str> {
     // SAFETY: the path is a C string; the mode is given as O_CREAT asks.
     let fd = unsafe { libc::open(file.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC, 0o600) };
     if fd < 0 {
         return Err("open");
     }
-    for _ in 0..times {
+    for data in pieces {
         // SAFETY: `data` is valid for its length, and `fd` is open.
         if unsafe { libc::write(fd, data.as_ptr().cast(), data.len()) } != data.len() as isize {
             return Err("write");
