@@ -263,7 +263,9 @@ impl<'a> Session<'a> {
 
     fn release_child(&mut self) -> Result<(), RunError> {
         match &mut self.config.child {
-            Some(child) if !self.over => child.release().map_err(|e| RunError::System("starting the command", e)),
+            Some(child) if !self.over && !self.config.dry_run => {
+                child.release().map_err(|e| RunError::System("starting the command", e))
+            }
             _ => Ok(()),
         }
     }
