@@ -1,31 +1,10 @@
 //! The first things a user tries: programs that begin, count, filter, end, and programs that are wrong.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rtrace_tests::workload::finish_all;
-use rtrace_tests::{Run, Work, Worker, on_every_cpu, requires, sibling};
-
-/// A path in the temporary folder that no other case uses, removed at the end of its case.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        Scratch(std::env::temp_dir().join(format!("rtrace-{}-{name}", std::process::id())))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn script(scratch: &Scratch, text: &str) -> PathBuf {
-    fs::write(&scratch.0, text).expect("the temporary folder can be written");
-    scratch.0.clone()
-}
+use rtrace_tests::{Run, Scratch, Work, Worker, on_every_cpu, requires, sibling};
 
 #[test]
 fn begin_prints_and_ends_by_itself() {
@@ -54,14 +33,6 @@ fn quiet_keeps_what_the_script_prints() {
 fn a_program_may_stand_without_an_option() {
     requires!(Bpf, Own);
     Run::bare().arg(r#"begin { printf("bare\n"); }"#).to_end().code(0).stdout_is("bare\n\n\n");
-}
-
-#[test]
-fn a_file_is_run_with_its_parameters() {
-    requires!(Bpf);
-    let scratch = Scratch::new("params.bt");
-    let file = script(&scratch, r#"begin { printf("%d %s\n", $1, str($2)); }"#);
-    Run::file(file).parameter("7").parameter("seven").to_end().code(0).stdout_is("7 seven\n\n\n");
 }
 
 #[test]
@@ -164,10 +135,10 @@ fn a_child_command_that_does_not_exist_is_an_error() {
 #[test]
 fn output_goes_to_the_named_file() {
     requires!(Bpf);
-    let scratch = Scratch::new("output");
-    let out = Run::program(r#"begin { printf("to a file\n"); @ = 1; }"#).arg("-o").arg(&scratch.0).to_end();
+    let file = Scratch::new("output");
+    let out = Run::program(r#"begin { printf("to a file\n"); @ = 1; }"#).arg("-o").arg(file.path()).to_end();
     out.code(0).stdout_is("");
-    assert_eq!(fs::read_to_string(&scratch.0).expect("the file was made"), "to a file\n\n\n@: 1\n");
+    assert_eq!(file.text(), "to a file\n\n\n@: 1\n");
 }
 
 #[test]
@@ -176,22 +147,6 @@ fn a_kprobe_counts_every_call() {
     let writer = Worker::new("rt_kprobe", Work::write("/dev/null", 250, 4));
     let text = format!("kprobe:vfs_write /pid == {}/ {{ @ = count(); }}", writer.pid());
     Run::program(text).run(|_| writer.finish()).code(0).stdout_is("\n\n@: 250\n");
-}
-
-#[test]
-fn a_kretprobe_sees_what_was_returned() {
-    requires!(Bpf, Kprobes);
-    let writer = Worker::new("rt_kret", Work::write("/dev/null", 40, 9));
-    let text = format!("kretprobe:vfs_write /pid == {}/ {{ @[retval] = count(); }}", writer.pid());
-    Run::program(text).run(|_| writer.finish()).code(0).stdout_is("\n\n@[9]: 40\n");
-}
-
-#[test]
-fn a_fentry_probe_reads_its_arguments() {
-    requires!(Bpf, Fentry);
-    let writer = Worker::new("rt_fentry", Work::write("/dev/null", 60, 5));
-    let text = format!("fentry:vfs_write /pid == {}/ {{ @[args.count] = count(); }}", writer.pid());
-    Run::program(text).run(|_| writer.finish()).code(0).stdout_is("\n\n@[5]: 60\n");
 }
 
 #[test]
@@ -241,24 +196,14 @@ fn no_count_is_lost_between_processors() {
 }
 
 #[test]
-fn a_uprobe_counts_every_call() {
-    requires!(Bpf, Uprobes);
-    let work = sibling("work");
-    let text = format!("uprobe:{}:work_step {{ @calls = count(); @sum = sum(arg0); }}", work.display());
-    let out = Run::program(text).child(format!("{} call 100", work.display())).to_end();
-    out.code(0).stdout_is("\n\n@calls: 100\n@sum: 4950\n");
-}
-
-#[test]
 fn a_wrong_program_ends_with_1_and_prints_only_on_standard_error() {
-    let scratch = Scratch::new("wrong.bt");
-    let file = script(&scratch, "begin { print( }");
+    let file = Scratch::file("wrong.rt", "begin { print( }");
     for run in [
         Run::program("begin { printf(\"unclosed); }"),
         Run::program("begin { nosuchfunction(1); }"),
         Run::program("begin { $a = 1; $a = \"text\"; }"),
         Run::program("nosuchprovider:x { @ = 1; }"),
-        Run::file(file),
+        Run::file(file.path()),
     ] {
         let out = run.to_end();
         out.code(1).stdout_is("");

@@ -1,0 +1,175 @@
+//! Mistakes: each is told at its place, with what would work, and nothing runs.
+
+use rtrace_tests::workload::allowed_cpus;
+use rtrace_tests::{Output, Run, Work, Worker, requires};
+
+/// A rejected program: `line` is the first line on standard error, after `stdin:`.
+#[track_caller]
+fn rejected(program: &str, line: &str) -> Output {
+    let out = Run::program(program).to_end();
+    out.code(1).stdout_is("").stderr_begins(&format!("stdin:{line}"));
+    assert!(!out.attached && !out.stderr.contains("Attached"), "something ran\n{out}");
+    out
+}
+
+#[test]
+fn an_unknown_event_comes_with_the_nearest_names() {
+    requires!(Tracefs);
+    let out = rejected(
+        "tracepoint:syscalls:sys_enter_writ { @ = count(); }",
+        "1:1-35: ERROR: No matches for tracepoint syscalls:sys_enter_writ.",
+    );
+    out.stderr_has("did you mean").stderr_has("syscalls:sys_enter_write").stderr_has("syscalls:sys_enter_writev");
+    rejected(
+        "tracepoint:sched:sched_swich { @ = count(); }",
+        "1:1-29: ERROR: No matches for tracepoint sched:sched_swich.",
+    )
+    .stderr_has("sched:sched_switch");
+}
+
+#[test]
+fn an_unknown_category_comes_with_the_nearest_ones() {
+    requires!(Tracefs);
+    rejected(
+        "tracepoint:syscall:sys_enter_write { @ = count(); }",
+        "1:1-35: ERROR: No matches for tracepoint category syscall.",
+    )
+    .stderr_has("did you mean syscalls");
+}
+
+#[test]
+fn unknown_names_come_with_the_nearest_ones() {
+    rejected("begin { @ = conut(); }", "1:13-20: ERROR: Unknown function: 'conut'").stderr_has("did you mean `count`?");
+    rejected("begin { @ = nsec; }", "1:13-17: ERROR: Unknown identifier: 'nsec'").stderr_has("did you mean `nsecs`?");
+    rejected("begin { $abc = 1; print($abd); }", "1:25-29: ERROR: Undefined or undeclared variable: $abd")
+        .stderr_has("did you mean `$abc`?");
+    rejected("begin { @abc = 1; print(@abd + 1); }", "1:25-29: ERROR: Undefined map: @abd");
+    rejected("kprob:vfs_read { @ = 1; }", "1:1-15: ERROR: Invalid probe type: kprob").stderr_has("`kprobe`");
+}
+
+#[test]
+fn an_unknown_field_comes_with_the_others() {
+    requires!(Tracefs);
+    let out = Run::program("tracepoint:sched:sched_process_exit { @[args.com] = count(); }").to_end();
+    out.code(1).stdout_is("").stderr_has("'com'").stderr_has("did you mean `comm`?");
+    let out = Run::program("tracepoint:sched:sched_process_exit { @[args.xyzzy] = count(); }").to_end();
+    out.code(1).stdout_is("").stderr_has("it has comm, pid, prio");
+}
+
+#[test]
+fn a_clash_of_types_shows_what_fixed_the_type() {
+    for program in [
+        "begin { @x = 1; @x = \"s\"; }",
+        "begin { @x[1] = 1; @x[\"s\"] = 1; }",
+        "begin { $x = 1; $x = \"s\"; }",
+        "begin { @x = 1; @x = count(); }",
+    ] {
+        let out = Run::program(program).to_end();
+        out.code(1).stdout_is("").stderr_has("fixed here");
+    }
+    rejected(
+        "begin { @x = 1; @x = \"s\"; }",
+        "1:17-25: ERROR: Type mismatch for @x: trying to assign value of type 'string[2]' when map already has a type 'int8'",
+    );
+}
+
+#[test]
+fn several_mistakes_are_told_in_one_run() {
+    let out = rejected(
+        "begin {\n  nosuch1();\n  @a = nosuch2;\n}\nend {\n  print($nosuch3);\n}\n",
+        "2:3-12: ERROR: Unknown function: 'nosuch1'",
+    );
+    out.stderr_has("stdin:3:8-15: ERROR: ").stderr_has("stdin:6:9-17: ERROR: ");
+    // Mistakes of form, too.
+    let out = Run::program("begin { @a = ; @b = 1 + ; }\nend { print( }\n").to_end();
+    out.code(1)
+        .stdout_is("")
+        .stderr_has("stdin:1:14-15: ERROR: ")
+        .stderr_has("stdin:1:25-26: ERROR: ")
+        .stderr_has("stdin:2:");
+}
+
+#[test]
+fn an_open_angle_bracket() {
+    requires!(Own);
+    rejected("kprobe:sys_execve < @[comm]=count()", "1:36-36: ERROR: expected `>` to close this block")
+        .stderr_has("opened here");
+    rejected("kprobe:sys_execve < @[comm=count() >", "1:27-28: ERROR: expected `]` or `,`, found `=`");
+    rejected("kprobe:vfs_read < @ = 1 }", "1:25-26: ERROR: this block was opened by `<`, so `>` closes it");
+    rejected("kprobe:vfs_read { @ = 1 >", "1:26-26: ERROR: expected `}` to close this block")
+        .stderr_has("closed by `}`, not by `>`");
+    rejected("kprobe:vfs_read < @ = arg0 > 3 >", "1:28-29: ERROR: this `>` closes the `<` block")
+        .stderr_has("in parentheses");
+}
+
+#[test]
+fn an_open_brace_or_text() {
+    rejected("begin { printf(\"x\")", "1:20-20: ERROR: expected `}` to close this block").stderr_has("opened here");
+    let out = Run::program("begin { printf(\"x }").to_end();
+    out.code(1).stdout_is("").stderr_has("stdin:1:16-");
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    let out = Run::program("begin { nosuch(); }").to_end();
+    assert!(!out.stderr.contains('\x1b'), "{out:?}");
+}
+
+#[test]
+fn division_by_zero_is_a_warning_with_its_count() {
+    requires!(Bpf, Tracefs, Own);
+    let writer = Worker::on_cpu(allowed_cpus()[0], "rt_zero", Work::write("/dev/null", 40, 0));
+    let text = format!(
+        "tracepoint:syscalls:sys_enter_write /pid == {}/ {{ @div = sum(100 / args.count); @mod = sum(7 % args.count); }}",
+        writer.pid()
+    );
+    let out = Run::program(&text).run(|_| writer.finish());
+    out.code(0).stdout_is("\n\n@div: 40\n@mod: 40\n");
+    assert_eq!(warned(&out, "Divide or modulo by 0 detected"), 80, "{out}");
+    let writer = Worker::new("rt_zero", Work::write("/dev/null", 4, 0));
+    let text = format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ @ = sum(1 / args.count); }}", writer.pid());
+    let out = Run::program(text).arg("--no-warnings").run(|_| writer.finish());
+    out.code(0).stdout_is("\n\n@: 4\n").nowhere("Divide");
+}
+
+/// How often a warning says that it has happened.
+fn warned(out: &Output, text: &str) -> u64 {
+    let lines = out.stderr.lines().filter(|line| line.contains("WARNING: ") && line.contains(text));
+    let times = |line: &str| line.rsplit_once('(')?.1.strip_suffix(" times)")?.parse::<u64>().ok();
+    lines.map(|line| times(line).unwrap_or(1)).sum()
+}
+
+#[test]
+fn a_full_map_is_a_warning_with_its_count() {
+    requires!(Bpf, Tracefs);
+    const KEYS: usize = 5000;
+    const MOST: u64 = 4096;
+    for value in ["count()", "1", "sum(1)"] {
+        let writer = Worker::new("rt_full", Work::write_sizes("/dev/null", 2, KEYS));
+        let text =
+            format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ @[args.count] = {value}; }}", writer.pid());
+        let out = Run::program(text).run(|_| writer.finish());
+        assert_eq!(out.code, Some(0), "{}", out.stderr);
+        let entries = out.stdout.lines().filter(|line| line.starts_with("@[")).count() as u64;
+        let refused = warned(&out, "Map full; can't update element");
+        assert_eq!((entries, refused), (MOST, 2 * (KEYS as u64 - MOST)), "{value}: {}", out.stderr);
+        // Those that are in it went on being updated.
+        let twice = out.stdout.lines().filter(|line| line.ends_with(": 2")).count() as u64;
+        assert_eq!(twice, if value == "1" { 0 } else { MOST }, "{value}");
+    }
+}
+
+#[test]
+fn a_kernel_without_kprobes_is_named_with_what_works() {
+    if rtrace_tests::missing(&[rtrace_tests::Need::Kprobes]).is_none() {
+        return rtrace_tests::skip(
+            "errors::a_kernel_without_kprobes_is_named_with_what_works",
+            "this kernel has kprobes",
+        );
+    }
+    requires!(Bpf);
+    let out = Run::program("kprobe:sys_execve < @[comm]=count() >").to_end();
+    out.code(1).stdout_is("").stderr_has("stdin:1:1-18: ERROR: ").stderr_has("CONFIG_KPROBES");
+    out.stderr_has("tracepoint:syscalls:sys_enter_");
+    assert!(!out.attached, "{out}");
+}

@@ -1,0 +1,173 @@
+//! Printed events: none vanishes without a word, and each comes in its place.
+
+use std::time::Duration;
+
+use rtrace_tests::workload::{allowed_cpus, finish_all};
+use rtrace_tests::{Output, Reader, Run, Scratch, Work, Worker, requires};
+
+/// A `comm` that only this test process uses.
+fn unique(name: &str) -> String {
+    format!("{name}{}", std::process::id())
+}
+
+/// One worker on each processor, together as many calls of getppid as asked for.
+fn hammer(name: &str, times: u64) -> (Vec<Worker>, u64) {
+    let cpus = allowed_cpus();
+    let each = times / cpus.len() as u64;
+    let workers = cpus.iter().map(|&cpu| Worker::on_cpu(cpu, name, Work::Getppid(each))).collect();
+    (workers, each * cpus.len() as u64)
+}
+
+/// Each line whole, and lines plus events reported lost are what was fired.
+#[track_caller]
+fn assert_accounted(text: &str, line: &str, fired: u64, out: &Output) {
+    let records = text.split_once("\n\n").map_or(text, |(records, _)| records);
+    let whole = records.lines().filter(|found| *found == line).count() as u64;
+    assert_eq!(whole, records.lines().count() as u64, "some lines are not whole; stderr: {}", out.stderr);
+    assert_eq!((whole + out.lost(), out.code), (fired, Some(0)), "{whole} lines came; stderr: {}", out.stderr);
+    assert!(text.ends_with(&format!("\n\n\n@: {fired}\n")), "stderr: {}", out.stderr);
+}
+
+#[test]
+fn a_flood_into_a_file_is_accounted_for_to_the_last_event() {
+    requires!(Bpf, Tracefs, Own);
+    let (name, file) = (unique("f"), Scratch::new("flood"));
+    let (workers, fired) = hammer(&name, 1_000_000);
+    let text = format!(
+        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{ printf("%s 0123456789\n", comm); @ = count(); }}"#
+    );
+    let run = Run::program(text).arg("-o").arg(file.path()).limit(Duration::from_secs(120));
+    let out = run.run(|_| finish_all(workers));
+    assert_accounted(&file.text(), &format!("{name} 0123456789"), fired, &out);
+}
+
+#[test]
+fn a_flood_at_a_slow_reader_is_accounted_for_to_the_last_event() {
+    requires!(Bpf, Tracefs, Own);
+    let name = unique("s");
+    let (workers, fired) = hammer(&name, 1_000_000);
+    let text = format!(
+        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{ printf("%s 0123456789\n", comm); @ = count(); }}"#
+    );
+    let run = Run::program(text).reader(Reader::Slow).limit(Duration::from_secs(120));
+    let out = run.run(|_| finish_all(workers));
+    assert!(out.lost() > 0, "the reader was meant to be too slow");
+    assert_accounted(&out.stdout, &format!("{name} 0123456789"), fired, &out);
+}
+
+#[test]
+fn a_flood_does_not_lose_what_a_program_asks_for() {
+    requires!(Bpf, Tracefs, Own);
+    let name = unique("a");
+    let cpu = allowed_cpus()[0];
+    let worker = Worker::on_cpu(cpu, &name, Work::Getppid(600_000));
+    let text = format!(
+        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{
+            @n++;
+            printf("a line that fills the ring with many others of its kind\n");
+            if (@n == 300000) {{ print(@mark); }}
+            if (@n == 400000) {{ @zero = 5; zero(@zero); @clear = 5; clear(@clear); }}
+            if (@n == 500000) {{ exit(9); }}
+        }}
+        begin {{ @mark = 77; }}"#
+    );
+    let session = Run::program(text).reader(Reader::Slow).limit(Duration::from_secs(120)).start();
+    session.wait_attached();
+    worker.finish();
+    let out = session.to_end();
+    assert!(out.lost() > 0, "the reader was meant to be too slow; stderr: {}", out.stderr);
+    let (records, maps) = out.stdout.split_once("\n\n").expect("maps follow the records");
+    assert_eq!(records.lines().filter(|line| *line == "@mark: 77").count(), 1, "print(@mark); stderr: {}", out.stderr);
+    assert_eq!(out.code, Some(9), "stderr: {}", out.stderr);
+    assert!(maps.contains("@mark: 77\n") && maps.contains("@zero: 0\n") && !maps.contains("@clear"), "{maps}");
+}
+
+#[test]
+fn lost_events_are_reported_while_they_are_lost() {
+    requires!(Bpf, Tracefs, Own);
+    let name = unique("l");
+    let (workers, _) = hammer(&name, 400_000_000);
+    let text =
+        format!(r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{ printf("%s 0123456789\n", comm); }}"#);
+    let session = Run::program(text).reader(Reader::Slow).limit(Duration::from_secs(60)).start();
+    session.wait_attached();
+    workers.iter().for_each(Worker::release);
+    session.wait_stderr("Lost ");
+    // Nor does a flood that goes on keep it from ending.
+    let out = session.interrupt();
+    out.code(0);
+}
+
+#[test]
+fn printed_maps_keep_their_place_among_printed_lines() {
+    requires!(Bpf, Tracefs);
+    const TIMES: u64 = 2000;
+    let name = unique("o");
+    let worker = Worker::on_cpu(allowed_cpus()[0], &name, Work::Getppid(TIMES));
+    let text = format!(
+        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{
+            printf("before\n"); print(@m); printf("between\n"); clear(@c); print(@c); printf("after\n");
+        }}
+        begin {{ @m = 1; @c[1] = 1; }}"#
+    );
+    let out = Run::program(text).run(|_| worker.finish());
+    let expected = "before\n@m: 1\nbetween\nafter\n".repeat(TIMES as usize) + "\n\n@m: 1\n";
+    assert!(out.stdout == expected, "not in order: {} lines, {} expected", out.stdout.lines().count(), 4 * TIMES + 3);
+    out.code(0);
+}
+
+#[test]
+fn a_map_is_cleared_between_two_prints() {
+    requires!(Bpf);
+    let text = r#"begin { @[1] = 5; print(@); clear(@); print(@); printf("-\n"); @z[2] = 6; zero(@z); print(@z); }"#;
+    Run::program(text).to_end().code(0).stdout_is("@[1]: 5\n-\n@z[2]: 0\n\n\n@z[2]: 0\n");
+}
+
+#[test]
+fn a_large_beginning_is_complete_and_comes_after_the_announcement() {
+    requires!(Bpf, Own);
+    // Ten probes of a thousand lines: the verifier looks at a million instructions of one program at most.
+    let line = |number: usize| format!("line {number} of a long beginning");
+    let probe = |probe: usize| {
+        let prints: String = (0..1000).map(|i| format!("printf(\"{}\\n\");", line(probe * 1000 + i))).collect();
+        format!("begin {{ {prints} }}\n")
+    };
+    let program: String = (0..10).map(probe).collect();
+    let out = Run::file("-").input(program).limit(Duration::from_secs(120)).to_end();
+    let expected: String = (0..10_000).map(|number| line(number) + "\n").collect::<String>() + "\n\n";
+    assert!(out.attached && out.before_attached.is_empty(), "before the announcement: {:?}", out.before_attached);
+    assert!(out.stdout == expected, "{} lines came; stderr: {}", out.stdout.lines().count(), out.stderr);
+    out.code(0);
+}
+
+#[test]
+fn the_announcement_comes_first_in_every_form() {
+    requires!(Bpf);
+    let run = || Run::program(r#"begin { printf("x\n"); } interval:ms:10 { printf("y\n"); exit(); }"#);
+    let out = run().to_end();
+    assert_eq!((out.attached, out.before_attached.as_str()), (true, ""), "{out}");
+    let out = run().arg("-q").to_end();
+    assert_eq!((out.attached, out.before_attached.as_str()), (true, ""), "{out}");
+    let attached = "{\"type\": \"attached_probes\", \"count\": 2, \"data\": {\"probes\": 2}}\n";
+    let out = run().arg("-f").arg("json").to_end();
+    assert_eq!((out.attached, out.before_attached.as_str()), (true, attached), "{out}");
+    let printed = ["x", "y"].map(|text| format!("{{\"type\": \"printf\", \"data\": \"{text}\\n\"}}\n")).concat();
+    out.stdout_is(&format!("{attached}{printed}"));
+    run().arg("-f").arg("json").arg("-q").to_end().stdout_is(&printed);
+}
+
+#[test]
+fn json_has_one_object_a_line() {
+    requires!(Bpf);
+    let text =
+        r#"begin { @s = "a \"b\"\n"; @k[1, "x"] = 2; @h = hist(5); @c = count(); @st = stats(4); print((1, "two")); }"#;
+    Run::program(text).arg("-f").arg("json").arg("-q").to_end().code(0).stdout_is(
+        r#"{"type": "value", "data": [1,"two"]}
+{"type": "map", "data": {"@c": 1}}
+{"type": "hist", "data": {"@h": [{"min": 4, "max": 7, "count": 1}]}}
+{"type": "map", "data": {"@k": {"1,x": 2}}}
+{"type": "map", "data": {"@s": "a \"b\"\n"}}
+{"type": "stats", "data": {"@st": {"count": 1, "average": 4, "total": 4}}}
+"#,
+    );
+}

@@ -1,0 +1,100 @@
+//! Probes on functions of the kernel, on kernels that have them: one by one through perf events, or many in one link.
+
+use rtrace_tests::workload::finish_all;
+use rtrace_tests::{Output, Run, Work, Worker, requires, sibling};
+
+/// `text` is a program about the process of its `{pid}`, which makes `times` writes of `bytes` bytes.
+fn on_writes(times: u64, bytes: usize, text: &str) -> Output {
+    let writer = Worker::new("rt_kprobe", Work::write("/dev/null", times, bytes));
+    let text = text.replace("{pid}", &writer.pid().to_string());
+    Run::program(text).run(|_| writer.finish())
+}
+
+#[test]
+fn a_call_of_a_function_is_counted() {
+    requires!(Bpf, Kprobes);
+    on_writes(250, 4, "kprobe:vfs_write /pid == {pid}/ { @[func] = count(); }")
+        .code(0)
+        .stdout_is("\n\n@[vfs_write]: 250\n");
+    on_writes(250, 4, "k:vfs_write /pid == {pid}/ { @[probe] = count(); }")
+        .code(0)
+        .stdout_is("\n\n@[kprobe:vfs_write]: 250\n");
+}
+
+#[test]
+fn reads_of_the_whole_machine_are_seen() {
+    requires!(Bpf, Kprobes);
+    let reader = Worker::new("rt_reader", Work::exec(sibling("work"), 3));
+    let out = Run::program("kprobe:vfs_read { @ = count(); }").run(|_| reader.finish());
+    out.code(0);
+    assert!(out.int("@") > 0, "{out}");
+}
+
+#[test]
+fn the_third_argument_makes_a_histogram() {
+    requires!(Bpf, Kprobes);
+    let bar = "@".repeat(52);
+    let out = on_writes(300, 100, "kprobe:vfs_write /pid == {pid}/ { @ = hist(arg2); @sum = sum(arg2); }");
+    out.code(0).stdout_is(&format!("\n\n@:\n[64, 128)            300 |{bar}|\n\n@sum: 30000\n"));
+}
+
+#[test]
+fn started_programs_by_name_are_counted_exactly() {
+    requires!(Bpf, Kprobes, Own);
+    let first = Worker::new("rt_first", Work::exec(sibling("work"), 17));
+    let second = Worker::new("rt_second", Work::exec(sibling("work"), 5));
+    let out = Run::program("kprobe:sys_execve < @[comm]=count() >").run(|_| finish_all(vec![first, second]));
+    out.code(0);
+    assert_eq!((out.int("@[rt_first]"), out.int("@[rt_second]")), (17, 5), "{out}");
+}
+
+#[test]
+fn the_wrapper_of_a_system_call_can_be_named_itself() {
+    requires!(Bpf, Kprobes);
+    let out = on_writes(20, 1, "kprobe:__x64_sys_write /pid == {pid}/ { @ = count(); }");
+    out.code(0).stdout_is("\n\n@: 20\n");
+}
+
+#[test]
+fn several_functions_share_a_probe() {
+    requires!(Bpf, Kprobes);
+    let text = "kprobe:vfs_write, kprobe:ksys_write, kprobe:rw_verify_area /pid == {pid}/ { @[func] = count(); }";
+    let out = on_writes(70, 1, text);
+    out.code(0).stderr_has("Attached 3 probes\n");
+    let counts = ["vfs_write", "ksys_write"].map(|function| out.int(&format!("@[{function}]")));
+    assert_eq!(counts, [70, 70], "{out}");
+}
+
+#[test]
+fn probes_of_one_function_all_fire() {
+    requires!(Bpf, Kprobes);
+    let text = "kprobe:vfs_write /pid == {pid}/ { @a = count(); } kprobe:vfs_write /pid == {pid}/ { @b = count(); }
+        tracepoint:syscalls:sys_enter_write /pid == {pid}/ { @c = count(); }";
+    on_writes(33, 1, text).code(0).stdout_is("\n\n@a: 33\n@b: 33\n@c: 33\n").stderr_has("Attached 3 probes\n");
+}
+
+#[test]
+fn an_unknown_function_comes_with_the_nearest_names() {
+    requires!(Bpf, Kprobes);
+    for (name, nearest) in [("vfs_reed", "vfs_read"), ("sys_exceve", "sys_execve"), ("do_sys_openat", "do_sys_open")] {
+        let out = Run::program(format!("kprobe:{name} {{ @ = 1; }}")).to_end();
+        out.code(1).stdout_is("").stderr_has("stdin:1:1-").stderr_has("ERROR: ").stderr_has(name).stderr_has(nearest);
+        assert!(!out.attached, "{out}");
+    }
+}
+
+#[test]
+fn one_unknown_function_among_others_stops_everything() {
+    requires!(Bpf, Kprobes);
+    let out = Run::program("kprobe:vfs_read, kprobe:vfs_reed { @ = 1; } begin { printf(\"ran\\n\"); }").to_end();
+    out.code(1).stdout_is("").stderr_has("vfs_reed");
+}
+
+#[test]
+fn a_function_that_may_not_be_traced_says_so() {
+    requires!(Bpf, Kprobes);
+    // Marked `noinstr`: on the way into the kernel.
+    let out = Run::program("kprobe:asm_exc_page_fault { @ = 1; }").to_end();
+    out.code(1).stdout_is("").stderr_has("asm_exc_page_fault");
+    assert!(!out.attached, "{out}");
+}

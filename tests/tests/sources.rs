@@ -1,0 +1,99 @@
+//! The places a script can come from, and the ones it cannot.
+
+use rtrace_tests::{Run, Scratch, requires, rtrace};
+
+const HELLO: &str = "begin { printf(\"hello\\n\"); }\n";
+
+#[test]
+fn every_source_runs_the_same() {
+    requires!(Bpf, Own);
+    let file = Scratch::file("hello.rt", HELLO);
+    let hello = |run: Run| {
+        run.to_end().code(0).stdout_is("hello\n\n\n");
+    };
+    hello(Run::bare().arg(HELLO));
+    hello(Run::program(HELLO));
+    hello(Run::bare().arg(format!("--execute={HELLO}")));
+    hello(Run::file(file.path()));
+    hello(Run::file("-").input(HELLO));
+    // Blanks and a comment before the first probe do not make it a name.
+    hello(Run::bare().arg(format!("\n  // says hello\n{HELLO}")));
+}
+
+#[test]
+fn a_script_with_its_interpreter_in_the_first_line() {
+    requires!(Bpf);
+    let script = Scratch::executable("shebang.rt", format!("#!{}\n{HELLO}", rtrace().display()));
+    Run::bare().of(script.path()).to_end().code(0).stdout_is("hello\n\n\n").stderr_has("Attached 1 probe");
+    // Its lines are counted from the first one, where the interpreter stands.
+    let script = Scratch::executable("wrong.rt", format!("#!{}\n\nbegin {{ nosuch(); }}\n", rtrace().display()));
+    let place = format!("{}:3:9-17: ERROR: Unknown function: 'nosuch'", script.path().display());
+    Run::bare().of(script.path()).to_end().code(1).stdout_is("").stderr_begins(&place);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let out = Run::file("/no/such/script.rt").to_end();
+    out.code(1).stdout_is("").stderr_has("/no/such/script.rt").stderr_has("No such file");
+    // A lone word is a name, not a program.
+    Run::file("nosuch").to_end().code(1).stdout_is("").stderr_has("nosuch").stderr_has("No such file");
+}
+
+#[test]
+fn a_folder_is_no_script() {
+    Run::file("/tmp").to_end().code(1).stdout_is("").stderr_has("/tmp").stderr_has("directory");
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    let file = Scratch::file("bytes.rt", b"begin { printf(\"\xff\xfe\\n\"); }");
+    let out = Run::file(file.path()).to_end();
+    out.code(1).stdout_is("").stderr_has("UTF-8").stderr_has(&file.path().display().to_string());
+    Run::file("-").input(b"begin { \xff }".to_vec()).to_end().code(1).stdout_is("").stderr_has("UTF-8");
+}
+
+#[test]
+fn nothing_at_all() {
+    let empty = Scratch::file("empty.rt", "");
+    let comment = Scratch::file("comment.rt", "// nothing here\n/* nor here */\n");
+    for run in [
+        Run::program(""),
+        Run::program("  \n"),
+        Run::file("-"),
+        Run::file(empty.path()),
+        Run::file(comment.path()),
+        Run::bare(),
+        Run::bare().arg(""),
+    ] {
+        let out = run.to_end();
+        out.code(1).stdout_is("").stderr_has("ERROR: ");
+        assert!(!out.attached, "{out}");
+    }
+}
+
+#[test]
+fn an_error_in_a_file_names_the_file_as_it_was_given() {
+    let file = Scratch::file("named.rt", "begin {\n    @a = 1;\n    @a = \"text\";\n}\n");
+    let line = format!("{}:3:5-16: ERROR: ", file.path().display());
+    Run::file(file.path()).to_end().code(1).stdout_is("").stderr_has(&line);
+    Run::file("-").input("begin {\n    nosuch();\n}\n").to_end().code(1).stderr_has("stdin:2:5-13: ERROR: ");
+}
+
+#[test]
+fn windows_line_ends_and_a_missing_last_one() {
+    requires!(Bpf);
+    let file = Scratch::file("crlf.rt", "begin\r\n{\r\n  printf(\"a\\n\");\r\n  @ = 1;\r\n}");
+    Run::file(file.path()).to_end().code(0).stdout_is("a\n\n\n@: 1\n");
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for (option, text) in
+        [("--help", "Usage: rtrace"), ("-h", "Usage: rtrace"), ("--version", "rtrace "), ("-V", "rtrace ")]
+    {
+        let out = Run::bare().arg(option).to_end();
+        out.code(0).stdout_has(text);
+        assert_eq!(out.stderr, "", "{out}");
+    }
+    Run::bare().arg("--no-such-option").to_end().code(1).stdout_is("").stderr_has("--no-such-option");
+}
