@@ -5,6 +5,7 @@
 //! child's pid) and what the program tells user space without an event: one counter for each place where something can
 //! be lost. User space reads and writes all of it by the offsets given here.
 
+use hashbrown::HashMap;
 use lang::span::Span;
 use lang::typed::{Map, MapId, Program};
 use lang::types::Type;
@@ -115,6 +116,7 @@ pub struct Layout {
     /// A per-CPU array with one element a program, for values too large for the stack.
     pub scratch: Option<u32>,
     sizes: Sizes,
+    site_numbers: HashMap<(SiteKind, Span), u32>,
     /// Offset and size of a stretch of `.bss` that nobody writes.
     zeros: Option<(u32, u32)>,
 }
@@ -131,6 +133,7 @@ impl Layout {
             control_ring: None,
             scratch: None,
             sizes,
+            site_numbers: HashMap::new(),
             zeros: None,
         };
         for map in &program.maps {
@@ -167,6 +170,11 @@ impl Layout {
         let offset = self.bss_size;
         self.bss_size += bytes.next_multiple_of(8);
         offset
+    }
+
+    /// How many entries a keyed map may have.
+    pub fn max_map_keys(&self) -> u32 {
+        self.sizes.max_map_keys
     }
 
     /// The place of a map of the script.
@@ -232,11 +240,13 @@ impl Layout {
 
     /// The number of the site at `span`, which a first use creates.
     pub fn use_site(&mut self, kind: SiteKind, span: Span) -> u32 {
-        let known = self.sites.iter().position(|site| site.kind == kind && site.span == span);
-        known.unwrap_or_else(|| {
-            let counter = self.reserve_bss(8);
-            self.sites.push(Site { kind, span, counter });
-            self.sites.len() - 1
-        }) as u32
+        if let Some(number) = self.site_numbers.get(&(kind, span)) {
+            return *number;
+        }
+        let number = self.sites.len() as u32;
+        let counter = self.reserve_bss(8);
+        self.sites.push(Site { kind, span, counter });
+        self.site_numbers.insert((kind, span), number);
+        number
     }
 }

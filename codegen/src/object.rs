@@ -47,8 +47,8 @@ pub struct Program {
     pub name: String,
     /// The type to load it as.
     pub kind: ProgramType,
-    /// The attach points that share it: full name and what to attach to.
-    pub points: Vec<(String, Attach)>,
+    /// The attach points that share it.
+    pub points: Vec<Point>,
     /// Which probe of the script it comes from.
     pub probe: usize,
     /// The instructions.
@@ -57,6 +57,17 @@ pub struct Program {
     pub spans: Vec<Span>,
     /// Intermediate code before and after the mid-end, if asked for.
     pub clif: Option<(String, String)>,
+}
+
+/// An attach point of a program.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Its full name.
+    pub name: String,
+    /// What to attach to.
+    pub attach: Attach,
+    /// Where it stands in the script.
+    pub span: Span,
 }
 
 impl Program {
@@ -72,8 +83,7 @@ impl Program {
 
     /// The ELF section it goes to, which tells libbpf its type and target.
     pub fn section(&self) -> String {
-        let (_, attach) = &self.points[0];
-        match attach {
+        match &self.points[0].attach {
             Attach::Begin | Attach::End | Attach::Interval { .. } => format!("raw_tp/{}", self.name),
             Attach::Tracepoint { category, event, .. } => format!("tracepoint/{category}/{event}"),
             Attach::RawTracepoint { name } => format!("raw_tp/{name}"),
@@ -102,6 +112,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             programs: units.len() as u32,
         };
         let lowered = lower(&unit, program, &mut layout, target);
+        check_limits(&layout, probe.span)?;
         let before = options.keep_text.then(|| lowered.func.display().to_string());
         let how = backend::Options { optimise: options.optimise, keep_clif: options.keep_text };
         let compiled = backend::compile(lowered.func, &features, how)
@@ -109,7 +120,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
         programs.push(Program {
             name: unique_name(&points[0].name, &programs),
             kind: points[0].context.program,
-            points: points.iter().map(|point| (point.name.clone(), point.attach.clone())).collect(),
+            points: points.iter().map(|point| Point::of(point)).collect(),
             probe: *probe_index,
             code: compiled.code,
             spans: lowered.spans,
@@ -117,6 +128,12 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
         });
     }
     Ok(Object { programs, layout })
+}
+
+impl Point {
+    fn of(point: &typed::Point) -> Self {
+        Self { name: point.name.clone(), attach: point.attach.clone(), span: point.span }
+    }
 }
 
 /// Which attach points can share a program: those of one probe that see their event the same way, unless the body asks
@@ -149,6 +166,27 @@ fn shareable(a: &Attach, b: &Attach) -> bool {
         (Attach::BtfTracepoint { btf_id: a, .. }, Attach::BtfTracepoint { btf_id: b, .. }) => a == b,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
+}
+
+/// Refuses what the kernel would refuse with no more than a number.
+fn check_limits(layout: &Layout, probe: Span) -> Result<(), Diagnostic> {
+    /// `PCPU_MIN_UNIT_SIZE` (include/linux/percpu.h)
+    const PER_CPU_VALUE: u32 = 32 << 10;
+    /// `MAX_USED_MAPS` (include/linux/bpf_verifier.h)
+    const MAPS: usize = 64;
+    let scratch = layout.scratch.map_or(0, |map| layout.kernel_maps[map as usize].value_size);
+    if scratch > PER_CPU_VALUE {
+        let title = format!("this probe works on {scratch} bytes of text at once; the kernel allows {PER_CPU_VALUE}");
+        return Err(Diagnostic::error(probe, title).with_help("give str() a length: str(pointer, 64)"));
+    }
+    // `.bss` is one as well.
+    if layout.kernel_maps.len() + 1 > MAPS {
+        let title = format!("the script has {} maps; the kernel allows {MAPS}", layout.kernel_maps.len() + 1);
+        return Err(
+            Diagnostic::error(probe, title).with_help("maps without a key that are no aggregation cost nothing")
+        );
+    }
+    Ok(())
 }
 
 fn features(features: Features) -> select::Features {

@@ -56,12 +56,12 @@ const fn call(
 const fn aggregation(
     id: FunctionId,
     name: &'static str,
-    (min_args, max_args): (usize, usize),
+    args: (usize, usize),
     usage: &'static str,
     doc: &'static str,
     example: &'static str,
 ) -> Function {
-    Function { name, id, min_args, max_args, usage, aggregation: true, doc, example }
+    Function { aggregation: true, ..call(id, name, args, usage, doc, example) }
 }
 
 /// All functions.

@@ -51,6 +51,14 @@ impl KernelTarget {
         {
             return Ok(resolved);
         }
+        if category == "syscalls"
+            && let Some(known_as) = event_of_table_name(event)
+        {
+            return Err(TargetError {
+                title: format!("No matches for tracepoint {category}:{event}."),
+                help: Some(format!("did you mean {category}:{known_as}?")),
+            });
+        }
         let tracefs = self.tracefs()?;
         if !wants.named_args && category != "syscalls" && category != "ftrace" {
             // The error names what is nearest, so the event's own file is asked for first.
@@ -200,6 +208,17 @@ impl Target for KernelTarget {
         let at_least = |major, minor| release.is_some_and(|release| release.at_least(major, minor));
         Features { instructions_v4: at_least(6, 6), current_task_btf: at_least(5, 11) && self.btf().is_some() }
     }
+}
+
+/// The event of a system call whose function in the kernel has another name than manual pages give it: `newfstat` for
+/// `fstat`.
+fn event_of_table_name(event: &str) -> Option<String> {
+    let (edge, name) = syscalls::split_event(event)?;
+    let syscall = syscalls::by_table_name(arch::native()?, name).filter(|syscall| syscall.event_name != name)?;
+    Some(match edge {
+        Edge::Enter => format!("sys_enter_{}", syscall.event_name),
+        Edge::Exit => format!("sys_exit_{}", syscall.event_name),
+    })
 }
 
 /// Where a member of the current task lies.

@@ -40,7 +40,7 @@ pub fn clif(object: &Object, optimised: bool) -> String {
 pub fn bpf(object: &Object, source: &Source) -> String {
     let mut text = String::new();
     for program in &object.programs {
-        let points: Vec<&str> = program.points.iter().map(|(name, _)| name.as_str()).collect();
+        let points: Vec<&str> = program.points.iter().map(|point| point.name.as_str()).collect();
         let _ = writeln!(text, "{}: {} ({} bytes of stack)", program.section(), points.join(", "), program.code.frame);
         let mut shown = None;
         for line in listing(&program.code.insns).lines() {

@@ -54,6 +54,9 @@ fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
             .map_err(|error| (format!("cannot read standard input: {error}"), None))?;
         return text("stdin", bytes);
     }
+    if script.trim().is_empty() {
+        return Ok(Source::new("stdin", script));
+    }
     match std::fs::read(script) {
         Ok(bytes) => text(script, bytes),
         // A program has blanks or brackets; a name without any can only be a file.

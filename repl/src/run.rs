@@ -56,7 +56,7 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     }
     check_privileges(reporter)?;
     let uses_kprobes = object.programs.iter().flat_map(|program| &program.points);
-    let uses_kprobes = uses_kprobes.into_iter().any(|(_, attach)| matches!(attach, Attach::Kprobe { .. }));
+    let uses_kprobes = uses_kprobes.into_iter().any(|point| matches!(point.attach, Attach::Kprobe { .. }));
     let kprobes = match uses_kprobes && target.has_kprobe_multi() {
         true => KprobeLink::Multi,
         false => KprobeLink::Perf,
@@ -283,7 +283,7 @@ fn explain<T>(
             Err(Failed)
         }
         RunError::Attach(failed) => {
-            reporter.show(source, &unattached(failed, object));
+            reporter.show(source, &unattached(failed));
             Err(Failed)
         }
         other => fail(reporter, &other.to_string(), None),
@@ -295,27 +295,22 @@ fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic 
     let program = &object.programs[refusal.index];
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
     let reason = if refusal.reason.is_empty() { error.to_string() } else { refusal.reason.clone() };
-    Diagnostic::error(span, format!("the kernel's verifier refuses the program for {}", program.points[0].0))
+    Diagnostic::error(span, format!("the kernel's verifier refuses the program for {}", program.points[0].name))
         .with_label(reason)
         .with_help("-v shows the verifier's log, -d bpf the instructions; simpler keys and fewer branches may pass")
 }
 
 /// A probe that could not be attached.
-fn unattached(failed: &AttachError, object: &Object) -> Diagnostic {
-    let points = object.programs.iter().flat_map(|program| {
-        program.points.iter().map(move |(name, attach)| (name, attach, program.spans.first().copied()))
-    });
-    let found = points.into_iter().find(|(name, ..)| **name == failed.probe);
-    let span = found.and_then(|(.., span)| span).unwrap_or_default();
+fn unattached(failed: &AttachError) -> Diagnostic {
     let missing = matches!(
         failed.error.raw_os_error(),
         Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL | libc::EILSEQ)
     );
-    match found {
-        Some((_, Attach::Kprobe { function }, _)) if missing => {
+    match &failed.point.attach {
+        Attach::Kprobe { function } if missing => {
             let reason = explain_function(function);
-            Diagnostic::error(span, reason.title).with_maybe_help(reason.help)
+            Diagnostic::error(failed.point.span, reason.title).with_maybe_help(reason.help)
         }
-        _ => Diagnostic::error(span, failed.to_string()),
+        _ => Diagnostic::error(failed.point.span, failed.to_string()),
     }
 }

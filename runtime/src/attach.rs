@@ -2,7 +2,7 @@
 
 use crate::load::KprobeLink;
 use crate::sys;
-use codegen::object::Program;
+use codegen::object::{Point, Program};
 use lang::target::Attach;
 use std::fs;
 use std::io;
@@ -11,12 +11,18 @@ use thiserror::Error;
 
 /// Why a probe could not be attached.
 #[derive(Debug, Error)]
-#[error("cannot attach {probe}: {error}")]
+#[error("cannot attach {}: {error}", .point.name)]
 pub struct AttachError {
-    /// Its full name.
-    pub probe: String,
+    /// Where it was to be attached.
+    pub point: Point,
     /// What the kernel said.
     pub error: io::Error,
+}
+
+impl AttachError {
+    fn new(point: &Point, error: io::Error) -> Self {
+        Self { point: point.clone(), error }
+    }
 }
 
 /// An attached program; dropping it detaches.
@@ -28,25 +34,34 @@ pub struct Link {
 
 /// Attaches a program to all of its attach points. Those that are run rather than attached need nothing.
 pub fn attach(program: &Program, fd: BorrowedFd<'_>, kprobes: KprobeLink) -> Result<Vec<Link>, AttachError> {
-    let functions: Vec<&str> = program
+    let functions: Vec<(&Point, &str)> = program
         .points
         .iter()
-        .filter_map(|(_, attach)| match attach {
-            Attach::Kprobe { function } => Some(function.as_str()),
+        .filter_map(|point| match &point.attach {
+            Attach::Kprobe { function } => Some((point, function.as_str())),
             _ => None,
         })
         .collect();
     if kprobes == KprobeLink::Multi && !functions.is_empty() {
-        let link = sys::kprobe_multi_link(fd, &functions)
-            .map_err(|error| AttachError { probe: program.points[0].0.clone(), error })?;
-        return Ok(vec![Link { _link: link, event: None }]);
+        return Ok(vec![Link { _link: all_at_once(fd, &functions)?, event: None }]);
     }
     let mut links = Vec::new();
-    for (name, attach) in &program.points {
-        let link = one(fd, attach).map_err(|error| AttachError { probe: name.clone(), error })?;
-        links.extend(link);
+    for point in &program.points {
+        links.extend(one(fd, &point.attach).map_err(|error| AttachError::new(point, error))?);
     }
     Ok(links)
+}
+
+/// One link for all functions. The kernel does not say which of them it would not take, so each is tried then.
+fn all_at_once(fd: BorrowedFd<'_>, functions: &[(&Point, &str)]) -> Result<OwnedFd, AttachError> {
+    let names: Vec<&str> = functions.iter().map(|(_, name)| *name).collect();
+    sys::kprobe_multi_link(fd, &names).map_err(|error| {
+        let refused = functions.iter().find_map(|(point, name)| {
+            let error = sys::kprobe_multi_link(fd, &[name]).err()?;
+            Some(AttachError::new(point, error))
+        });
+        refused.unwrap_or_else(|| AttachError::new(functions[0].0, error))
+    })
 }
 
 fn one(fd: BorrowedFd<'_>, attach: &Attach) -> io::Result<Option<Link>> {

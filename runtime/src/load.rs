@@ -131,7 +131,7 @@ fn load_program(
             (bpf_prog_type::BPF_PROG_TYPE_KPROBE, multi.then_some(bpf_attach_type::BPF_TRACE_KPROBE_MULTI))
         }
     };
-    let attach_btf_id = match &program.points[0].1 {
+    let attach_btf_id = match &program.points[0].attach {
         Attach::BtfTracepoint { btf_id, .. } => *btf_id,
         _ => 0,
     };

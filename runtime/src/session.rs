@@ -14,7 +14,7 @@ use crate::sys;
 use crate::timers::Timers;
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, START_TIME, SiteKind};
-use codegen::object::Object;
+use codegen::object::{Object, Point};
 use lang::diag::Diagnostic;
 use lang::target::Attach;
 use lang::typed::{FormatId, MapId, Program};
@@ -233,7 +233,7 @@ impl<'a> Session<'a> {
     /// The programs of certain attach points, once for each such point.
     fn programs<'l>(&self, loaded: &'l Loaded, which: impl Fn(&Attach) -> bool) -> Vec<BorrowedFd<'l>> {
         let programs = self.job.object.programs.iter().zip(&loaded.programs);
-        let count = |points: &[(String, Attach)]| points.iter().filter(|(_, attach)| which(attach)).count();
+        let count = |points: &[Point]| points.iter().filter(|point| which(&point.attach)).count();
         programs.flat_map(|(program, fd)| std::iter::repeat_n(fd.as_fd(), count(&program.points))).collect()
     }
 
@@ -251,8 +251,8 @@ impl<'a> Session<'a> {
             return Ok((links, timers));
         }
         for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
-            for (_, attach) in &program.points {
-                if let Attach::Interval { period_ns } = attach {
+            for point in &program.points {
+                if let Attach::Interval { period_ns } = &point.attach {
                     let start = fd.try_clone().and_then(|fd| timers.start(fd, *period_ns));
                     start.map_err(|e| RunError::System("starting an interval", e))?;
                 }
@@ -404,6 +404,7 @@ impl<'a> Session<'a> {
 
     fn report_sites(&mut self, host: &mut dyn Host) -> bool {
         let mut news = false;
+        let most = self.job.object.layout.max_map_keys();
         for ((site, count), reported) in self.store.site_counts().zip(&mut self.reported) {
             let more = count - *reported;
             if more == 0 {
@@ -416,7 +417,7 @@ impl<'a> Session<'a> {
                 SiteKind::LostEvent => Diagnostic::warning(site.span, format!("Lost {more} events"))
                     .with_help("the output was too slow for so many; print less, or gather in a map"),
                 SiteKind::MapFull => Diagnostic::warning(site.span, format!("Map full; can't update element{times}"))
-                    .with_help("a map holds max_map_keys entries; delete some, or use fewer keys"),
+                    .with_help(format!("a map holds at most {most} entries; delete some, or use fewer keys")),
                 SiteKind::DivisionByZero => Diagnostic::warning(
                     site.span,
                     format!(

@@ -22,7 +22,8 @@ impl Lowering<'_, '_> {
         self.at(span);
         let size = DATA_HEADER + types.iter().map(Type::slot_size).sum::<u32>();
         let ring = self.layout.use_data_ring();
-        self.with_record(ring, size, span, |this, record| {
+        let lost = |this: &mut Self| this.report_site(SiteKind::LostEvent, span);
+        self.with_record(ring, size, span, lost, |this, record| {
             let header = this.int(i64::from(format.0));
             this.store_word(header, record);
             let mut to = record.plus(DATA_HEADER);
@@ -42,7 +43,11 @@ impl Lowering<'_, '_> {
         self.at(span);
         let ring = self.layout.use_control_ring();
         let position = self.data_position();
-        self.with_record(ring, CONTROL_SIZE, span, |this, record| {
+        // Where the control ring is full nobody can be told; the count is read at the end.
+        let lost = |this: &mut Self| {
+            this.count_site(SiteKind::LostEvent, span);
+        };
+        self.with_record(ring, CONTROL_SIZE, span, lost, |this, record| {
             let head = this.int(i64::from(number) << 32 | kind as i64);
             this.store_word(head, record);
             this.store_word(position, record.plus(8));
@@ -63,8 +68,15 @@ impl Lowering<'_, '_> {
         self.call(Helper::RingbufQuery, &[ring, what])
     }
 
-    /// Reserves a record, lets `fill` write it and commits it; counts it as lost if there is no room.
-    fn with_record(&mut self, ring: u32, size: u32, span: Span, fill: impl FnOnce(&mut Self, Addr)) {
+    /// Reserves a record, lets `fill` write it and commits it; does `lost` if there is no room.
+    fn with_record(
+        &mut self,
+        ring: u32,
+        size: u32,
+        span: Span,
+        lost: impl FnOnce(&mut Self),
+        fill: impl FnOnce(&mut Self, Addr),
+    ) {
         let [room, full, done] = [(); 3].map(|()| self.builder.create_block());
         let map = self.map_pointer(ring);
         let (bytes, zero) = (self.int(i64::from(size)), self.int(0));
@@ -73,7 +85,7 @@ impl Lowering<'_, '_> {
         let is_room = self.compare(IntCC::NotEqual, record, 0);
         self.builder.ins().brif(is_room, room, &[], full, &[]);
         self.builder.switch_to_block(full);
-        self.in_branch(|this| this.count_site(SiteKind::LostEvent, span));
+        self.in_branch(lost);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(room);
         self.in_branch(|this| fill(this, Addr::new(record)));
