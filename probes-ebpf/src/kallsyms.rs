@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use crate::nearest::Nearest;
+use lang::nearest::Nearest;
 
 /// Room for many lines; one read gives as much of it as the kernel cares to fill.
 const CHUNK: usize = 64 * 1024;

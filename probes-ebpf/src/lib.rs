@@ -6,7 +6,6 @@ pub mod btf;
 pub mod format;
 pub mod kallsyms;
 pub mod kernel;
-pub mod nearest;
 pub mod syscalls;
 pub mod target;
 pub mod tracefs;

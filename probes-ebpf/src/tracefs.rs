@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 use crate::format::{Format, FormatError};
 use crate::kernel::Capability;
-use crate::nearest::Nearest;
+use lang::nearest::Nearest;
 
 /// `TRACEFS_MAGIC` of `include/uapi/linux/magic.h`: what statfs says of a directory in tracefs.
 const MAGIC: u64 = 0x7472_6163;
