@@ -66,6 +66,26 @@ pub static BUILTINS: &[Builtin] = &[
     row("arg5", BuiltinId::Arg(5), Type::U64, ARG, ARG_EXAMPLE),
 ];
 
+/// Builtins of the language that are not here yet.
+pub const NOT_YET: &[&str] = &[
+    "cgroup",
+    "ctx",
+    "curtask",
+    "func",
+    "jiffies",
+    "kstack",
+    "ncpus",
+    "numaid",
+    "pcomm",
+    "ppid",
+    "probetype",
+    "rand",
+    "retval",
+    "usermode",
+    "username",
+    "ustack",
+];
+
 /// The builtin of that name.
 pub fn builtin(name: &str) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|row| row.name == name)

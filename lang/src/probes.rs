@@ -93,6 +93,39 @@ pub static PROVIDERS: &[Provider] = &[
     },
 ];
 
+/// Providers of the language that are not here yet.
+const NOT_YET: &[&str] = &[
+    "kretprobe",
+    "kr",
+    "uprobe",
+    "u",
+    "uretprobe",
+    "ur",
+    "usdt",
+    "U",
+    "rawtracepoint",
+    "rt",
+    "fentry",
+    "fexit",
+    "kfunc",
+    "kretfunc",
+    "f",
+    "fr",
+    "iter",
+    "it",
+    "profile",
+    "p",
+    "software",
+    "s",
+    "hardware",
+    "h",
+    "watchpoint",
+    "w",
+    "self",
+    "test",
+    "bench",
+];
+
 /// The provider of that name or alias.
 pub fn provider(name: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().find(|row| row.name == name || row.aliases.contains(&name))
@@ -149,6 +182,12 @@ pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnos
     let error = |title: String| Diagnostic::error(point.span, title);
     let parts: Vec<&str> = point.text.split(':').collect();
     let Some(provider) = provider(parts[0]) else {
+        if NOT_YET.contains(&parts[0]) {
+            let known = PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+            return Err(
+                error(format!("{} probes are not supported yet", parts[0])).with_help(format!("there are {known}"))
+            );
+        }
         let known = PROVIDERS.iter().flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
         let near = nearest(parts[0], known.filter(|name| name.len() > 1), 1);
         let help = match near.first() {
