@@ -47,7 +47,7 @@ fn the_first_one_liners_compile() {
         r#"begin { $s = "abc"; $s = comm; @t[1, "x"] = ($s, 5); print(@t[1, "x"]); if (comm == "dd" && pid > 3 || !uid) { @a[comm, pid] += 2; } else { @b = comm; delete(@a[comm, pid]); } }"#,
         r#"begin { $x = 5; $x++; $y = $x / @z; @z = $y % 3; @h = hist($x, 3); @l[cpu] = lhist($x, 0, 100, 10); print((1, "a", ($x, comm))); }"#,
         r#"tracepoint:syscalls:sys_enter_openat { @[str(args.filename)] = count(); @f[tid] = str(args.filename); print(@f[tid]); }"#,
-        r#"begin { $t = pid > 3 ? "long text here" : comm; print($t); let $u : uint8 = 255; $u++; print($u); print(@none); }"#,
+        r#"begin { $t = pid > 3 ? "long text here" : comm; print($t); let $u : uint8 = 255; $u++; print($u);  }"#,
     ] {
         compiles(script);
     }

@@ -11,12 +11,14 @@ mod stmt;
 
 use crate::ast;
 use crate::diag::Diagnostic;
+use crate::params::Param;
 use crate::probes::{ProviderId, parse_attach_point};
 use crate::span::Span;
 use crate::target::{Target, Wants};
 use crate::typed::{Point, Probe, Program, Var};
 use hashbrown::HashMap;
 use names::{Maps, Scopes};
+use std::borrow::Cow;
 
 /// What the command line decides about a script's meaning.
 #[derive(Clone, Debug)]
@@ -25,11 +27,13 @@ pub struct Settings {
     pub has_child: bool,
     /// Bytes of a text read by `str()`, the closing zero included.
     pub max_strlen: u32,
+    /// What `$1`, `$2` and so on stand for.
+    pub params: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { has_child: false, max_strlen: 1024 }
+        Self { has_child: false, max_strlen: 1024, params: Vec::new() }
     }
 }
 
@@ -58,19 +62,22 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
         walk: Walk::default(),
         last_walk: false,
     };
-    let headers: Vec<Header> = script.probes.iter().map(|probe| resolve_points(probe, target)).collect();
+    let headers: Vec<Header> =
+        script.probes.iter().map(|probe| resolve_points(probe, target, &settings.params)).collect();
     loop {
         checker.walk = Walk::default();
         checker.maps.start_walk();
         for (probe, header) in script.probes.iter().zip(&headers) {
             checker.probe(probe, header);
         }
-        let learnt = checker.walk.learnt || checker.maps.learnt();
-        if checker.last_walk || (!learnt && !checker.walk.saw_unknown) {
+        if checker.walk.learnt || checker.maps.learnt() {
+            continue;
+        }
+        if checker.last_walk || !checker.walk.saw_unknown {
             break;
         }
         // Nothing learnt, yet something unknown was used: walk once more to say what.
-        checker.last_walk = !learnt;
+        checker.last_walk = true;
     }
     let Walk { mut diagnostics, mut program, .. } = checker.walk;
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
@@ -109,17 +116,18 @@ struct Header {
 }
 
 /// Asks the target for each attach point of a probe.
-fn resolve_points(probe: &ast::Probe, target: &dyn Target) -> Header {
+fn resolve_points(probe: &ast::Probe, target: &dyn Target, params: &[String]) -> Header {
     let wants = Wants { named_args: mentions_args(probe) };
     let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
     for point in &probe.points {
-        let resolved = parse_attach_point(point).and_then(|(spec, name)| {
-            header.provider.get_or_insert(spec.provider());
-            match target.resolve(&spec, wants) {
-                Ok(resolved) => Ok((resolved, name)),
-                Err(error) => Err(Diagnostic::error(point.span, error.title).with_maybe_help(error.help)),
-            }
-        });
+        let resolved =
+            with_params(point, params).and_then(|point| parse_attach_point(&point)).and_then(|(spec, name)| {
+                header.provider.get_or_insert(spec.provider());
+                match target.resolve(&spec, wants) {
+                    Ok(resolved) => Ok((resolved, name)),
+                    Err(error) => Err(Diagnostic::error(point.span, error.title).with_maybe_help(error.help)),
+                }
+            });
         match resolved {
             Ok((resolved, name)) => {
                 header.points.push(Point { name, attach: resolved.attach, context: resolved.context, span: point.span })
@@ -128,6 +136,33 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target) -> Header {
         }
     }
     header
+}
+
+/// An attach point with `$1` and so on replaced by the parameters' texts.
+fn with_params<'a>(point: &'a ast::AttachPoint, params: &[String]) -> Result<Cow<'a, ast::AttachPoint>, Diagnostic> {
+    if !point.text.contains('$') {
+        return Ok(Cow::Borrowed(point));
+    }
+    let mut pieces = point.text.split('$');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = piece.split_at(digits);
+        match number.parse::<usize>().ok().and_then(|number| params.get(number.checked_sub(1)?)) {
+            Some(param) => match Param::read(Some(param)) {
+                // As a number is written here, whatever way the argument was.
+                Param::Number(value) => text += &value.to_string(),
+                _ => text += param,
+            },
+            None if number.is_empty() => text.push('$'),
+            None => {
+                let title = format!("Positional parameter ${number} is empty or not provided.");
+                return Err(Diagnostic::error(point.span, title));
+            }
+        }
+        text += rest;
+    }
+    Ok(Cow::Owned(ast::AttachPoint { text, span: point.span }))
 }
 
 /// Whether a probe uses `args`, which may need a costlier way to attach.

@@ -12,7 +12,7 @@
 mod angle;
 mod body;
 mod brackets;
-mod number;
+pub(crate) mod number;
 mod points;
 mod script;
 pub(crate) mod string;

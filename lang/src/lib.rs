@@ -11,6 +11,7 @@ pub mod dump;
 pub mod functions;
 mod lexer;
 pub mod nearest;
+pub mod params;
 pub mod parser;
 pub mod printf;
 pub mod probes;

@@ -198,10 +198,15 @@ pub enum ExprKind {
     EventArg(u8),
     /// `-x`, `!x`, `~x`
     Unary(UnaryOp, Box<Expr>),
-    /// Arithmetic and bit operations on 64 bits, and comparison of integers, addresses, bools or strings.
+    /// Arithmetic and bit operations on 64 bits, and comparison of integers, addresses, bools, strings or
+    /// tuples.
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
     /// `cond ? yes : no`
     Ternary(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `value ?: other`: the value unless it is zero.
+    OrElse(Box<Expr>, Box<Expr>),
+    /// `tuple.0`
+    Item(Box<Expr>, usize),
     /// To the type of this expression: narrows or widens an integer, or makes a bool.
     Cast(Box<Expr>),
     /// Several values as one.
@@ -226,9 +231,9 @@ pub enum ExprKind {
         /// Gives the value before the change.
         postfix: bool,
     },
-    /// Text read from memory at an address; the type gives the buffer's size.
+    /// Text read from memory at an address, or out of another text; the type gives the buffer's size.
     ReadStr {
-        /// The address.
+        /// The address, or the text.
         pointer: Box<Expr>,
         /// Most bytes to read with the closing zero, when not the buffer's size.
         length: Option<Box<Expr>>,

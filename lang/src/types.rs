@@ -7,9 +7,13 @@
 use std::fmt;
 
 /// An integer type.
+///
+/// A number of the script that is not negative suits signed and unsigned types alike: `@n = 1` leaves `@n` free to
+/// become `uint64` or `int16`. While types are inferred it is unsigned with one bit less than its type has; a
+/// [settled](Type::settled) type has none of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IntType {
-    /// 8, 16, 32 or 64.
+    /// 8, 16, 32 or 64; one less for what only numbers of the script have been assigned to.
     pub bits: u8,
     /// Two's complement rather than unsigned.
     pub signed: bool,
@@ -25,24 +29,45 @@ impl IntType {
         (low..=high).contains(&value)
     }
 
-    /// The smallest signed type that holds `value`, or `uint64` beyond.
+    /// The smallest signed type that holds `value`, or `uint64` beyond; see above for what is not negative.
     pub fn smallest(value: i128) -> Self {
-        [8, 16, 32, 64]
-            .map(|bits| Self { bits, signed: true })
+        let (candidates, signed) = match value {
+            0.. => ([7, 15, 31, 63], false),
+            _ => ([8, 16, 32, 64], true),
+        };
+        candidates
+            .map(|bits| Self { bits, signed })
             .into_iter()
             .find(|ty| ty.holds(value))
-            .unwrap_or(Self { bits: 64, signed: false })
+            .unwrap_or(Self { bits: 64, signed })
     }
 
     /// A type that holds the values of both: the wider one, signed if either is.
     pub fn join(self, other: Self) -> Self {
-        let bits = match (self.signed, other.signed) {
-            // An unsigned value needs one bit more in a signed type.
-            (true, false) if other.bits >= self.bits => (other.bits * 2).min(64),
-            (false, true) if self.bits >= other.bits => (self.bits * 2).min(64),
-            _ => self.bits.max(other.bits),
-        };
-        Self { bits, signed: self.signed || other.signed }
+        // An unsigned value needs one bit more in a signed type.
+        let in_signed = |ty: Self| if ty.signed { ty.bits } else { (ty.bits + 1).next_power_of_two().min(64) };
+        match self.signed == other.signed {
+            true => Self { bits: self.bits.max(other.bits), signed: self.signed },
+            false => Self { bits: in_signed(self).max(in_signed(other)), signed: true },
+        }
+    }
+
+    /// In 64 bits, with the same freedom of sign.
+    pub fn widest(self) -> Self {
+        Self { bits: if self.suits_both_signs() { 63 } else { 64 }, signed: self.signed }
+    }
+
+    /// Has held nothing but numbers of the script that are not negative.
+    pub fn suits_both_signs(self) -> bool {
+        self.bits % 2 == 1
+    }
+
+    /// The type that values have when nothing more is learnt.
+    fn settled(self) -> Self {
+        match self.suits_both_signs() {
+            true => Self { bits: self.bits + 1, signed: true },
+            false => self,
+        }
     }
 }
 
@@ -115,17 +140,29 @@ impl Aggregate {
         }
     }
 
-    /// The same aggregation taking the arguments of both: unsigned if either is.
+    /// The same aggregation taking the arguments of both: signed if either is.
     fn join(self, other: Self) -> Option<Self> {
         Some(match (self, other) {
-            (Self::Sum { signed: a }, Self::Sum { signed: b }) => Self::Sum { signed: a && b },
-            (Self::Min { signed: a }, Self::Min { signed: b }) => Self::Min { signed: a && b },
-            (Self::Max { signed: a }, Self::Max { signed: b }) => Self::Max { signed: a && b },
-            (Self::Avg { signed: a }, Self::Avg { signed: b }) => Self::Avg { signed: a && b },
-            (Self::Stats { signed: a }, Self::Stats { signed: b }) => Self::Stats { signed: a && b },
+            (Self::Sum { signed: a }, Self::Sum { signed: b }) => Self::Sum { signed: a || b },
+            (Self::Min { signed: a }, Self::Min { signed: b }) => Self::Min { signed: a || b },
+            (Self::Max { signed: a }, Self::Max { signed: b }) => Self::Max { signed: a || b },
+            (Self::Avg { signed: a }, Self::Avg { signed: b }) => Self::Avg { signed: a || b },
+            (Self::Stats { signed: a }, Self::Stats { signed: b }) => Self::Stats { signed: a || b },
             (a, b) if a == b => a,
             _ => return None,
         })
+    }
+
+    /// Whether all its arguments were `uint64`.
+    fn is_unsigned(self) -> bool {
+        match self {
+            Self::Sum { signed }
+            | Self::Min { signed }
+            | Self::Max { signed }
+            | Self::Avg { signed }
+            | Self::Stats { signed } => !signed,
+            Self::Count | Self::Hist { .. } | Self::LHist { .. } => false,
+        }
     }
 
     /// The function that makes it, as users write it.
@@ -196,6 +233,17 @@ impl Type {
         matches!(self, Self::Int(int) if int.signed)
     }
 
+    /// What kind of type it is, in one word.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Int(_) => "int".into(),
+            Self::Str(_) => "string".into(),
+            Self::Pointer(..) => "pointer".into(),
+            Self::Tuple(_) => "tuple".into(),
+            other => other.to_string(),
+        }
+    }
+
     /// Bytes in a key, value or record: always a multiple of eight.
     pub fn slot_size(&self) -> u32 {
         match self {
@@ -212,24 +260,42 @@ impl Type {
         match self {
             Self::Void | Self::Unknown => 0,
             Self::Bool => 1,
-            Self::Int(int) => u64::from(int.bits / 8),
+            Self::Int(int) => u64::from(int.bits.div_ceil(8)),
             Self::Pointer(..) => 8,
             Self::Str(size) => u64::from(*size),
-            // As a C compiler lays out a structure of these members.
+            // As a structure of C with these members would be.
             Self::Tuple(items) => {
-                let end = items.iter().fold(0u64, |at, item| at.next_multiple_of(item.align_of()) + item.size_of());
-                end.next_multiple_of(self.align_of())
+                let end = items.iter().fold(0, |at: u64, item| at.next_multiple_of(item.alignment()) + item.size_of());
+                end.next_multiple_of(self.alignment())
             }
             Self::Aggregate(aggregate) => u64::from(aggregate.words()) * 8,
         }
     }
 
-    /// What a C compiler aligns it to.
-    fn align_of(&self) -> u64 {
+    /// In a structure of C.
+    fn alignment(&self) -> u64 {
         match self {
-            Self::Str(_) => 1,
-            Self::Tuple(items) => items.iter().map(Self::align_of).max().unwrap_or(1),
-            other => other.size_of().clamp(1, 8),
+            Self::Void | Self::Unknown | Self::Str(_) => 1,
+            Self::Bool | Self::Int(_) | Self::Pointer(..) => self.size_of(),
+            Self::Tuple(items) => items.iter().map(Self::alignment).max().unwrap_or(1),
+            Self::Aggregate(_) => 8,
+        }
+    }
+
+    /// The type that values have when nothing more is learnt about it.
+    pub fn settled(&self) -> Self {
+        match self {
+            Self::Int(int) => Self::Int(int.settled()),
+            Self::Tuple(items) => Self::Tuple(items.iter().map(Self::settled).collect()),
+            other => other.clone(),
+        }
+    }
+
+    /// Byte offset of a tuple's item in a slot, if it has that many.
+    pub fn item_offset(&self, index: usize) -> Option<u32> {
+        match self {
+            Self::Tuple(items) if index < items.len() => Some(items[..index].iter().map(Self::slot_size).sum()),
+            _ => None,
         }
     }
 
@@ -256,7 +322,11 @@ impl fmt::Display for Type {
             Self::Void => write!(f, "void"),
             Self::Unknown => write!(f, "unknown"),
             Self::Bool => write!(f, "bool"),
-            Self::Int(int) => write!(f, "{}int{}", if int.signed { "" } else { "u" }, int.bits),
+            Self::Int(int) => {
+                let IntType { bits, signed } = int.settled();
+                write!(f, "{}int{bits}", if signed { "" } else { "u" })
+            }
+            Self::Str(0) => write!(f, "string"),
             Self::Str(size) => write!(f, "string[{size}]"),
             Self::Pointer(to, _) => write!(f, "{to} *"),
             Self::Tuple(items) => {
@@ -266,7 +336,9 @@ impl fmt::Display for Type {
                 }
                 write!(f, ")")
             }
-            Self::Aggregate(aggregate) => write!(f, "{}_t", aggregate.name()),
+            Self::Aggregate(aggregate) => {
+                write!(f, "{}{}_t", if aggregate.is_unsigned() { "u" } else { "" }, aggregate.name())
+            }
         }
     }
 }
@@ -275,21 +347,57 @@ impl fmt::Display for Type {
 mod tests {
     use super::*;
 
+    fn ty(bits: u8, signed: bool) -> IntType {
+        IntType { bits, signed }
+    }
+
     #[test]
     fn literals_take_the_smallest_signed_type() {
-        let bits = |v| IntType::smallest(v);
-        assert_eq!(bits(1), IntType { bits: 8, signed: true });
-        assert_eq!(bits(128), IntType { bits: 16, signed: true });
-        assert_eq!(bits(2147483648), IntType { bits: 64, signed: true });
-        assert_eq!(bits(u64::MAX as i128), IntType { bits: 64, signed: false });
+        for (value, name) in [
+            (1, "int8"),
+            (127, "int8"),
+            (128, "int16"),
+            (-128, "int8"),
+            (-129, "int16"),
+            (2147483648, "int64"),
+            (i64::MAX as i128, "int64"),
+            (u64::MAX as i128, "uint64"),
+            (i64::MIN as i128, "int64"),
+        ] {
+            let smallest = IntType::smallest(value);
+            assert_eq!(Type::Int(smallest).to_string(), name, "{value}");
+            assert!(smallest.holds(value) && smallest.settled().holds(value), "{value}");
+        }
     }
 
     #[test]
     fn a_join_holds_both_sides() {
-        let ty = |bits, signed| IntType { bits, signed };
         assert_eq!(ty(8, true).join(ty(8, false)), ty(16, true));
         assert_eq!(ty(64, false).join(ty(8, true)), ty(64, true));
         assert_eq!(ty(32, false).join(ty(8, false)), ty(32, false));
+        assert_eq!(ty(8, true).join(ty(32, false)), ty(64, true));
+        assert_eq!(ty(32, true).join(ty(8, false)), ty(32, true));
+    }
+
+    #[test]
+    fn numbers_of_the_script_suit_both_signs() {
+        let one = IntType::smallest(1);
+        assert_eq!(one.join(ty(64, false)), ty(64, false));
+        assert_eq!(one.join(ty(8, false)), ty(8, false));
+        assert_eq!(one.join(ty(8, true)), ty(8, true));
+        assert_eq!(IntType::smallest(300).join(ty(8, true)), ty(16, true));
+        assert_eq!(IntType::smallest(300).join(ty(8, false)).settled(), ty(16, true));
+        assert_eq!(one.join(one), one);
+        assert_eq!(one.settled(), ty(8, true));
+    }
+
+    #[test]
+    fn tuples_are_laid_out_as_in_c() {
+        let int = |bits| Type::Int(ty(bits, true));
+        assert_eq!(Type::Tuple(vec![int(8), int(16)]).size_of(), 4);
+        assert_eq!(Type::Tuple(vec![int(8), Type::Tuple(vec![int(8), int(16)])]).size_of(), 6);
+        assert_eq!(Type::Tuple(vec![int(16), Type::Str(7)]).size_of(), 10);
+        assert_eq!(Type::Tuple(vec![int(8), Type::Str(7)]).item_offset(1), Some(8));
     }
 
     #[test]

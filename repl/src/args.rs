@@ -15,9 +15,10 @@ use std::path::PathBuf;
     args_override_self = true
 )]
 pub struct Args {
-    /// A script file, a program, or - for standard input. What names an existing file is a file
-    #[arg(value_name = "FILE|PROGRAM", conflicts_with = "execute")]
-    pub script: Option<String>,
+    /// A script file, a program, or - for standard input (what names an existing file is a file), and the parameters
+    /// that are $1, $2 and so on in it; all of them are parameters after -e PROGRAM
+    #[arg(value_name = "FILE|PROGRAM|PARAMETER", allow_negative_numbers = true)]
+    pub words: Vec<String>,
 
     /// Run this program
     #[arg(short, long = "execute", value_name = "PROGRAM")]
@@ -64,6 +65,22 @@ pub struct Args {
     pub emit_elf: Option<PathBuf>,
 }
 
+impl Args {
+    /// What to run unless `-e` says it.
+    pub fn script(&self) -> Option<&str> {
+        match self.execute {
+            None => self.words.first().map(String::as_str),
+            Some(_) => None,
+        }
+    }
+
+    /// The script's positional parameters.
+    pub fn params(&self) -> &[String] {
+        let script = usize::from(self.execute.is_none()).min(self.words.len());
+        &self.words[script..]
+    }
+}
+
 /// A stage of the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Stage {
@@ -89,5 +106,5 @@ Examples:
       sizes of writes by program, as histograms
   rtrace -c 'ls /tmp' 'tracepoint:syscalls:sys_enter_openat /pid == cpid/ { print(str(args.filename)); }'
       files that a command opens
-  rtrace hello.rt
-      run a script file";
+  rtrace hello.rt 5 foo
+      run a script file; in it $1 is 5 and $2 is foo";

@@ -41,7 +41,7 @@ fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
     if let Some(program) = &args.execute {
         return Ok(Source::new("stdin", program));
     }
-    let Some(script) = &args.script else {
+    let Some(script) = args.script() else {
         return Err((
             "no program given".into(),
             Some("try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help"),

@@ -34,7 +34,8 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
         return print(&lang::dump::dump(&parsed.script), reporter);
     }
     let target = KernelTarget::new();
-    let settings = Settings { has_child: args.command.is_some(), ..Settings::default() };
+    let settings =
+        Settings { has_child: args.command.is_some(), params: args.params().to_vec(), ..Settings::default() };
     let checked = check(&parsed.script, &target, &settings);
     show(reporter, source, &checked.diagnostics)?;
     let program = checked.program;

@@ -32,11 +32,19 @@ impl Lowering<'_, '_> {
                 let access = self.unit.context.args[usize::from(*number)];
                 self.read_access(&access)
             }
-            ExprKind::Unary(op, operand) => self.unary(*op, operand, &expr.ty),
+            ExprKind::Unary(op, operand) => self.unary(*op, operand),
             ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..) => self.truth(expr),
             ExprKind::Binary(op, left, right) if op.is_comparison() => self.comparison(*op, left, right),
             ExprKind::Binary(op, left, right) => self.arithmetic(*op, left, right, expr),
             ExprKind::Ternary(cond, yes, no) => self.choose(cond, |this| this.scalar(yes), |this| this.scalar(no)),
+            ExprKind::OrElse(value, other) => self.or_else(value, other),
+            ExprKind::Item(tuple, index) => {
+                let mark = self.mark();
+                let item = self.item(tuple, *index);
+                let value = self.load_word(item);
+                self.reset(mark);
+                value
+            }
             ExprKind::Cast(value) => {
                 let from = self.scalar(value);
                 self.convert(from, &expr.ty)
@@ -111,11 +119,29 @@ impl Lowering<'_, '_> {
                 self.builder.ins().jump(done, &[]);
                 self.builder.switch_to_block(done);
             }
+            ExprKind::Item(tuple, index) => {
+                let from = self.item(tuple, *index);
+                self.copy_widening(from, &expr.ty, to, ty);
+            }
             ExprKind::Ternary(cond, yes, no) => {
                 self.choose_unit(cond, |this| this.store(yes, ty, to), |this| this.store(no, ty, to));
             }
             _ => unreachable!("checked: {} is no text or tuple", expr.ty),
         }
+    }
+
+    /// Where an item of a tuple lies, until the temporaries are given back.
+    fn item(&mut self, tuple: &Expr, index: usize) -> Addr {
+        let offset = tuple.ty.item_offset(index).expect("checked: the tuple has the item");
+        let whole = match &tuple.kind {
+            ExprKind::Var(var) => self.variable_address(self.variables[var.index()]),
+            _ => {
+                let to = self.temporary(tuple.ty.slot_size());
+                self.store(tuple, &tuple.ty, to);
+                to
+            }
+        };
+        whole.plus(offset)
     }
 
     /// Copies between slots whose texts may differ in size.
@@ -273,7 +299,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    fn unary(&mut self, op: UnaryOp, operand: &Expr, ty: &Type) -> Value {
+    fn unary(&mut self, op: UnaryOp, operand: &Expr) -> Value {
         let value = self.scalar(operand);
         let result = match op {
             UnaryOp::Neg => self.builder.ins().ineg(value),
@@ -284,7 +310,11 @@ impl Lowering<'_, '_> {
             }
             UnaryOp::Deref | UnaryOp::AddressOf => unreachable!("checked: refused"),
         };
-        self.convert(result, ty)
+        match operand.ty.as_int() {
+            // An unsigned operand keeps its width: `~(uint8)5` is 250.
+            Some(int) if !int.signed && !int.suits_both_signs() => self.convert(result, &operand.ty),
+            _ => result,
+        }
     }
 
     fn arithmetic(&mut self, op: BinaryOp, left: &Expr, right: &Expr, whole: &Expr) -> Value {
@@ -352,8 +382,11 @@ impl Lowering<'_, '_> {
 
     /// A comparison as Cranelift's 8-bit truth.
     fn comparison_flag(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Value {
-        if let Type::Str(_) = left.ty {
-            let difference = self.text_difference(left, right);
+        if !left.ty.is_scalar() {
+            let difference = match left.ty {
+                Type::Str(_) => self.text_difference(left, right),
+                _ => self.tuple_difference(left, right),
+            };
             let condition = if op == BinaryOp::Eq { IntCC::Equal } else { IntCC::NotEqual };
             return self.compare(condition, difference, 0);
         }
@@ -374,6 +407,21 @@ impl Lowering<'_, '_> {
             _ => unreachable!("only comparisons come here"),
         };
         self.builder.ins().icmp(condition, a, b)
+    }
+
+    /// A value that is zero exactly when two tuples are equal.
+    fn tuple_difference(&mut self, left: &Expr, right: &Expr) -> Value {
+        let ty = left.ty.join(&right.ty).expect("checked: tuples that can be compared");
+        let mark = self.mark();
+        let [a, b] = [left, right].map(|side| {
+            let to = self.temporary(ty.slot_size());
+            self.store(side, &ty, to);
+            to
+        });
+        let difference =
+            self.difference(ty.slot_size(), |this, at| (this.load_word(a.plus(at)), this.load_word(b.plus(at))));
+        self.reset(mark);
+        difference
     }
 
     /// Jumps to `yes` or `no` as the condition says. Both blocks are left to be filled.
@@ -404,6 +452,20 @@ impl Lowering<'_, '_> {
     /// A condition with branches in it as 0 or 1.
     fn truth(&mut self, cond: &Expr) -> Value {
         self.choose(cond, |this| this.int(1), |this| this.int(0))
+    }
+
+    /// The value unless it is zero; it is computed once.
+    fn or_else(&mut self, value: &Expr, other: &Expr) -> Value {
+        let (other_block, done) = (self.builder.create_block(), self.builder.create_block());
+        let result = self.builder.append_block_param(done, types::I64);
+        let value = self.scalar(value);
+        let is_set = self.compare(IntCC::NotEqual, value, 0);
+        self.builder.ins().brif(is_set, done, &[value.into()], other_block, &[]);
+        self.builder.switch_to_block(other_block);
+        let other = self.in_branch(|this| this.scalar(other));
+        self.builder.ins().jump(done, &[other.into()]);
+        self.builder.switch_to_block(done);
+        result
     }
 
     fn choose(

@@ -63,6 +63,7 @@ impl Lowering<'_, '_> {
             }
             // Texts and tuples have no effect of their own, but their parts may.
             ExprKind::Tuple(items) => items.iter().for_each(|item| self.effect(item)),
+            ExprKind::Item(tuple, _) => self.effect(tuple),
             _ => {}
         }
     }

@@ -72,7 +72,14 @@ impl Lowering<'_, '_> {
 
     /// Reads text at an address, of the process or of the kernel as its type or its value says.
     fn read_text(&mut self, pointer: &Expr, length: Option<&Expr>, buffer: u32, to: Addr) {
-        let from = self.scalar(pointer);
+        let from = match pointer.ty {
+            Type::Str(room) => {
+                let text = self.temporary(room);
+                self.store_text(pointer, room, text);
+                self.address(text)
+            }
+            _ => self.scalar(pointer),
+        };
         let size = match length {
             None => self.int(i64::from(buffer)),
             Some(length) => {
@@ -85,7 +92,7 @@ impl Lowering<'_, '_> {
             Type::Pointer(_, AddressSpace::User) => {
                 self.call(Helper::ProbeReadUserStr, &[to, size, from]);
             }
-            Type::Pointer(_, AddressSpace::Kernel) => {
+            Type::Str(_) | Type::Pointer(_, AddressSpace::Kernel) => {
                 self.call(Helper::ProbeReadKernelStr, &[to, size, from]);
             }
             _ => {
@@ -126,16 +133,22 @@ impl Lowering<'_, '_> {
         let mark = self.mark();
         let left = self.words(left);
         let right = self.words(right);
+        let difference = self.difference(shared, |this, at| (this.word(&left, at), this.word(&right, at)));
+        self.reset(mark);
+        difference
+    }
+
+    /// A value that is zero exactly when all pairs of words in `bytes` are equal.
+    pub fn difference(&mut self, bytes: u32, mut words: impl FnMut(&mut Self, u32) -> (Value, Value)) -> Value {
         let mut difference = None;
-        for at in (0..shared.next_multiple_of(8)).step_by(8) {
-            let (a, b) = (self.word(&left, at), self.word(&right, at));
+        for at in (0..bytes.next_multiple_of(8)).step_by(8) {
+            let (a, b) = words(self, at);
             let differs = self.builder.ins().bxor(a, b);
             difference = Some(match difference {
                 None => differs,
                 Some(before) => self.builder.ins().bor(before, differs),
             });
         }
-        self.reset(mark);
         match difference {
             Some(difference) => difference,
             None => self.int(0),

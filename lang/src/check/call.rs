@@ -1,8 +1,8 @@
 //! Calls of functions.
 
-use super::expr::unknown;
+use super::expr::{literal, text_literal, unknown};
 use super::{Checker, ProbeState};
-use crate::ast;
+use crate::ast::{self, BinaryOp};
 use crate::diag::Diagnostic;
 use crate::functions::{FUNCTIONS, Function, FunctionId, function};
 use crate::nearest::nearest;
@@ -25,15 +25,15 @@ impl Checker<'_> {
     }
 
     fn check_count(&mut self, row: &Function, args: usize, span: Span) -> bool {
-        let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
+        let count = |n: usize| if n == 1 { "one argument".into() } else { format!("{n} arguments") };
         let title = match (row.min_args, row.max_args) {
             (min, max) if (min..=max).contains(&args) => return true,
             (min, max) if min == max && min == 0 => format!("{}() takes no arguments ({args} given)", row.name),
-            (min, max) if min == max => format!("{}() requires {min} {} ({args} provided)", row.name, plural(min)),
+            (min, max) if min == max => format!("{}() requires {} ({args} provided)", row.name, count(min)),
             (min, _) if args < min => {
-                format!("{}() requires at least {min} {} ({args} provided)", row.name, plural(min))
+                format!("{}() requires at least {} ({args} provided)", row.name, count(min))
             }
-            (_, max) => format!("{}() takes up to {max} {} ({args} provided)", row.name, plural(max)),
+            (_, max) => format!("{}() takes up to {} ({args} provided)", row.name, count(max)),
         };
         self.report(Diagnostic::error(span, title).with_help(format!("usage: {}", row.usage)));
         false
@@ -43,14 +43,23 @@ impl Checker<'_> {
     pub fn call(&mut self, state: &mut ProbeState<'_>, name: &ast::Name, args: &[ast::Expr], span: Span) -> Expr {
         let Some(row) = self.function_row(name, args.len(), span) else { return unknown(span) };
         if row.aggregation {
-            let error = Diagnostic::error(span, format!("{}() should be assigned to a map", row.name))
+            let error = Diagnostic::error(span, format!("{}() must be assigned directly to a map", row.name))
                 .with_help(format!("write @name = {}", row.usage.split(", ").next().unwrap_or(row.usage)));
             self.report(error);
             return unknown(span);
         }
         match row.id {
-            FunctionId::Str => self.read_str(state, args, span),
-            FunctionId::Delete => self.delete(state, args, span),
+            FunctionId::Str => self.read_str(state, row, args, span),
+            FunctionId::Delete => {
+                let deleted = self.delete(state, args, span);
+                match &deleted.kind {
+                    // Each CPU has a share of it, which only user space can reach.
+                    ExprKind::Delete(map, keys) if keys.is_empty() && self.holds_aggregation(*map) => {
+                        self.refuse(span, "deleting a whole aggregation gives no value")
+                    }
+                    _ => deleted,
+                }
+            }
             _ => self.refuse(span, format!("{}() gives no value and can only stand alone", row.name)),
         }
     }
@@ -78,10 +87,18 @@ impl Checker<'_> {
             FunctionId::Zero => Some(StmtKind::Zero(self.whole_map(row, &args[0])?)),
             FunctionId::Exit => {
                 let zero = Expr { kind: ExprKind::Int(0), ty: Type::I64, span };
-                let code = args.first().map(|code| self.number(state, code, "the exit code"));
+                let code = args.first().map(|code| self.integer(state, code, row, span));
                 Some(StmtKind::Exit(code.unwrap_or(zero)))
             }
-            FunctionId::Delete => Some(StmtKind::Expr(self.delete(state, args, span))),
+            FunctionId::Delete => {
+                let deleted = self.delete(state, args, span);
+                Some(match deleted.kind {
+                    ExprKind::Delete(map, keys) if keys.is_empty() && self.holds_aggregation(map) => {
+                        StmtKind::Clear(map)
+                    }
+                    _ => StmtKind::Expr(deleted),
+                })
+            }
             FunctionId::Str
             | FunctionId::Count
             | FunctionId::Sum
@@ -97,10 +114,10 @@ impl Checker<'_> {
         }
     }
 
-    /// An argument that must name a whole map. A map that nothing assigns is empty for good: a warning, no code.
+    /// An argument that must name a whole map, which some probe must assign.
     fn whole_map(&mut self, row: &Function, arg: &ast::Expr) -> Option<MapId> {
         let ast::ExprKind::Map(name) = &arg.kind else {
-            let error = Diagnostic::error(arg.span, format!("{}() expects a map to be provided", row.name))
+            let error = Diagnostic::error(arg.span, format!("{}() expects a map argument", row.name))
                 .with_help(format!("usage: {}", row.usage));
             self.report(error);
             return None;
@@ -109,9 +126,7 @@ impl Checker<'_> {
         if *self.maps.value(map) == Type::Unknown {
             self.walk.saw_unknown = true;
             if self.last_walk {
-                let warning = Diagnostic::warning(arg.span, format!("Undefined map: @{name}"))
-                    .with_help("no probe assigns it, so it stays empty");
-                self.report(warning);
+                self.report(Diagnostic::error(arg.span, format!("Undefined map: @{name}")));
             }
             return None;
         }
@@ -120,15 +135,20 @@ impl Checker<'_> {
 
     fn add_format(&mut self, pieces: Vec<Piece>, args: Vec<Type>) -> FormatId {
         let formats = &mut self.walk.program.formats;
-        formats.push(Format { pieces, args });
+        formats.push(Format { pieces, args: args.iter().map(Type::settled).collect() });
         FormatId(formats.len() as u32 - 1)
     }
 
     fn printf(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<StmtKind> {
         let (format, values) = args.split_first()?;
-        let ast::ExprKind::Str(text) = &format.kind else {
-            let error = Diagnostic::error(format.span, "printf() expects a string literal as its format");
-            self.report(error.with_help("write printf(\"%s\\n\", value)"));
+        let written = matches!(format.kind, ast::ExprKind::Str(_));
+        let format = self.expr(state, format);
+        let ExprKind::Str(text) = &format.kind else {
+            if format.ty == Type::Unknown {
+                return None;
+            }
+            let title = format!("printf() expects a string literal ({} provided)", format.ty.kind());
+            self.report(Diagnostic::error(span, title).with_help("write printf(\"%s\\n\", value)"));
             return None;
         };
         let pieces = match printf::parse(text) {
@@ -136,7 +156,7 @@ impl Checker<'_> {
             Err(error) => {
                 // Byte for byte only while nothing before the fault was escaped; else the whole literal is shown.
                 let start = format.span.start + 1 + error.range.start as u32;
-                let plain = format.span.end - format.span.start == text.len() as u32 + 2;
+                let plain = written && format.span.end - format.span.start == text.len() as u32 + 2;
                 let place = match plain {
                     true => Span::new(start, format.span.start + 1 + error.range.end as u32),
                     false => format.span,
@@ -169,12 +189,13 @@ impl Checker<'_> {
         let row = function("print")?;
         if matches!(args[0].kind, ast::ExprKind::Map(_)) {
             let map = self.whole_map(row, &args[0]);
-            let top = args.get(1).map_or(Some(0), |top| self.literal(top, "top"));
-            let div = args.get(2).map_or(Some(1), |div| self.literal(div, "div"));
+            let top = args.get(1).map_or(Some(0), |top| self.literal(state, top, "print", span));
+            let div = args.get(2).map_or(Some(1), |div| self.literal(state, div, "print", span));
             return Some(StmtKind::PrintMap { map: map?, top: top?, div: div?.max(1) });
         }
         if args.len() > 1 {
-            self.report(Diagnostic::error(span, "only a whole map is printed with top and div"));
+            let title = format!("Non-map print() only takes 1 argument, {} found", args.len());
+            self.report(Diagnostic::error(span, title).with_help("only a whole map is printed with top and div"));
             return None;
         }
         let value = self.value(state, &args[0]);
@@ -183,18 +204,38 @@ impl Checker<'_> {
         Some(StmtKind::Print(self.add_format(pieces, vec![value.ty.clone()]), vec![value]))
     }
 
-    /// An argument that must be written as a number that is not negative.
-    fn literal(&mut self, arg: &ast::Expr, what: &str) -> Option<u64> {
-        match &arg.kind {
-            ast::ExprKind::Int(value, _) => Some(*value),
-            _ => {
-                self.report(Diagnostic::error(arg.span, format!("{what} must be a literal that is not negative")));
-                None
+    /// An argument that must be a number known now, and not negative.
+    fn literal(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr, function: &str, span: Span) -> Option<u64> {
+        let value = self.expr(state, arg);
+        match literal(&value).map(u64::try_from) {
+            Some(Ok(value)) => return Some(value),
+            _ if value.ty == Type::Unknown => {}
+            Some(Err(_)) => {
+                self.refuse(arg.span, format!("{function}() takes no negative number here"));
+            }
+            None => {
+                let title = format!("{function}() expects a int literal ({} provided)", value.ty.kind());
+                self.report(Diagnostic::error(span, title).with_related(arg.span, "this must be known when compiling"));
             }
         }
+        None
     }
 
     fn delete(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        let deleted = self.deleted(state, args, span);
+        if let ExprKind::Delete(map, _) = deleted.kind
+            && *self.maps.value(map) == Type::Unknown
+        {
+            self.walk.saw_unknown = true;
+            if self.last_walk {
+                let name = self.maps.display_name(map);
+                return self.refuse(args[0].span, format!("Undefined map: {name}"));
+            }
+        }
+        deleted
+    }
+
+    fn deleted(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
         let deleted = |map, keys| Expr { kind: ExprKind::Delete(map, keys), ty: Type::Bool, span };
         match (&args[0].kind, args.get(1)) {
             (ast::ExprKind::MapKey { .. }, None) => {
@@ -210,31 +251,84 @@ impl Checker<'_> {
                 deleted(map, keys)
             }
             _ => {
-                let error = Diagnostic::error(args[0].span, "delete() expects a map to be provided");
+                let error = Diagnostic::error(args[0].span, "delete() expects a map argument");
                 self.report(error.with_help("write delete(@map, key)"));
                 unknown(span)
             }
         }
     }
 
-    fn read_str(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
-        let pointer = self.expr(state, &args[0]);
-        if let Type::Str(_) = pointer.ty {
-            return pointer;
+    fn holds_aggregation(&self, map: MapId) -> bool {
+        matches!(self.maps.value(map), Type::Aggregate(_))
+    }
+
+    fn read_str(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let pointer = self.text_argument(state, &args[0]);
+        let length = args.get(1).map(|length| self.integer(state, length, row, span));
+        let known_length = length.as_ref().and_then(literal);
+        if let (Some(negative @ ..0), Some(length)) = (known_length, &length) {
+            return self.refuse(length.span, format!("str() cannot use negative length ({negative})"));
         }
-        if !pointer.ty.is_scalar() && pointer.ty != Type::Unknown {
-            return self.refuse(args[0].span, format!("str() reads from an address, not from a '{}'", pointer.ty));
-        }
+        let known_length = known_length.map(|length| u32::try_from(length).unwrap_or(u32::MAX));
         let most = self.settings.max_strlen;
-        let (size, length) = match args.get(1) {
-            // One byte more than is shown, so that text which was cut off can be told from text that just fits.
-            None => (most + 1, None),
-            Some(ast::Expr { kind: ast::ExprKind::Int(length, _), .. }) => {
-                ((*length).clamp(1, u64::from(most)) as u32, None)
+        let size = match (&pointer.kind, &pointer.ty) {
+            (_, Type::Unknown) => return unknown(span),
+            // A text of the script: the length counts its bytes, without a closing zero.
+            (ExprKind::Str(text), _) if length.is_none() || known_length.is_some() => {
+                let kept = known_length.map_or(text.len(), |length| text.len().min(length as usize));
+                return text_literal(text[..kept].to_vec(), span);
             }
-            Some(length) => (most, Some(Box::new(self.number(state, length, "the length")))),
+            (_, Type::Str(_)) if length.is_none() => return pointer,
+            (_, Type::Str(size)) => *size,
+            // One byte more than is shown, so that text which was cut off can be told from text that just fits.
+            (_, ty) if ty.is_scalar() => most + u32::from(length.is_none()),
+            (_, ty) => {
+                return self.refuse(
+                    args[0].span,
+                    format!("str() expects an integer or a pointer type as first argument ({ty} provided)"),
+                );
+            }
+        };
+        let (size, length) = match known_length {
+            Some(length) => (length.clamp(1, size), None),
+            None => (size, length.map(Box::new)),
         };
         Expr { kind: ExprKind::ReadStr { pointer: Box::new(pointer), length }, ty: Type::Str(size), span }
+    }
+
+    /// The argument of `str()`: parameters and numbers of the script stand for their text.
+    fn text_argument(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr) -> Expr {
+        if let Some(text) = self.param_text(arg) {
+            return text;
+        }
+        if let ast::ExprKind::Binary { op: BinaryOp::Add, left, right } = &arg.kind
+            && let Some(text) = self.param_text(left)
+        {
+            let right = self.expr(state, right);
+            return self.binary(BinaryOp::Add, text, right, arg.span);
+        }
+        let value = self.expr(state, arg);
+        match literal(&value) {
+            Some(number) => text_literal(number.to_string().into_bytes(), arg.span),
+            None => value,
+        }
+    }
+
+    /// An argument that must be an integer; `call` is the place of the whole call.
+    fn integer(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr, row: &Function, call: Span) -> Expr {
+        let value = self.expr(state, arg);
+        match value.ty {
+            Type::Int(_) | Type::Pointer(..) | Type::Unknown => value,
+            ty => {
+                let wanted = match row.id {
+                    FunctionId::Exit | FunctionId::Hist | FunctionId::LHist => "int",
+                    _ => "integer",
+                };
+                let title = format!("{}() only supports {wanted} arguments ({} provided)", row.name, ty.kind());
+                self.report(Diagnostic::error(call, title).with_related(arg.span, "this is what was given"));
+                unknown(arg.span)
+            }
+        }
     }
 
     /// `@map[keys] = count()` and its like.
@@ -245,7 +339,6 @@ impl Checker<'_> {
         row: &'static Function,
         args: &[ast::Expr],
         call_span: Span,
-        span: Span,
     ) -> Option<StmtKind> {
         if !self.check_count(row, args.len(), call_span) {
             return None;
@@ -253,7 +346,7 @@ impl Checker<'_> {
         let (map, keys) = self.map_place(state, place);
         let value = match args.first() {
             Some(value) => {
-                let value = self.number(state, value, &format!("the argument of {}()", row.name));
+                let value = self.integer(state, value, row, call_span);
                 if value.ty == Type::Unknown {
                     return None;
                 }
@@ -272,20 +365,20 @@ impl Checker<'_> {
             FunctionId::Max => Aggregate::Max { signed },
             FunctionId::Avg => Aggregate::Avg { signed },
             FunctionId::Stats => Aggregate::Stats { signed },
-            FunctionId::Hist => Aggregate::Hist { bits: self.hist_bits(args.get(1))? },
-            FunctionId::LHist => self.lhist_range(args, call_span)?,
+            FunctionId::Hist => Aggregate::Hist { bits: self.hist_bits(state, args.get(1), call_span)? },
+            FunctionId::LHist => self.lhist_range(state, args, call_span)?,
             _ => return None,
         };
-        if let Err(diagnostic) = self.maps.assign(map, &Type::Aggregate(aggregate), span) {
+        if let Err(diagnostic) = self.maps.assign(map, &Type::Aggregate(aggregate), call_span) {
             self.report(diagnostic);
             return None;
         }
         Some(StmtKind::Gather { map, keys, value })
     }
 
-    fn hist_bits(&mut self, arg: Option<&ast::Expr>) -> Option<u8> {
+    fn hist_bits(&mut self, state: &mut ProbeState<'_>, arg: Option<&ast::Expr>, span: Span) -> Option<u8> {
         let Some(arg) = arg else { return Some(0) };
-        match self.literal(arg, "the second argument of hist()")? {
+        match self.literal(state, arg, "hist", span)? {
             bits @ 0..=5 => Some(bits as u8),
             other => {
                 let title = format!("hist() takes 0 to 5 bits ({other} provided)");
@@ -295,13 +388,17 @@ impl Checker<'_> {
         }
     }
 
-    fn lhist_range(&mut self, args: &[ast::Expr], span: Span) -> Option<Aggregate> {
-        let (min, max, step) =
-            (self.literal(&args[1], "min")?, self.literal(&args[2], "max")?, self.literal(&args[3], "step")?);
+    fn lhist_range(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<Aggregate> {
+        let min = self.literal(state, &args[1], "lhist", span)?;
+        let max = self.literal(state, &args[2], "lhist", span)?;
+        let step = self.literal(state, &args[3], "lhist", span)?;
         let fault = if step == 0 {
             "lhist() step must be >= 1 (0 provided)".to_owned()
         } else if max <= min {
             format!("lhist() min must be less than max (provided min {min} and max {max})")
+        } else if step > max - min {
+            let range = max - min;
+            format!("lhist() step is too large for the given range (provided step {step} for range {range})")
         } else if (max - min).div_ceil(step) > 1000 {
             let buckets = (max - min).div_ceil(step);
             format!("lhist() too many buckets, must be <= 1000 (would need {buckets})")

@@ -1,10 +1,12 @@
 //! Expressions: what each means and what type its value has.
 
+use super::names::NEVER_ASSIGNED;
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
 use crate::builtins::{BUILTINS, BuiltinId, builtin};
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
+use crate::params::Param;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, MapId};
 use crate::types::{AddressSpace, IntType, Type};
@@ -14,15 +16,35 @@ pub fn unknown(span: Span) -> Expr {
     Expr { kind: ExprKind::Int(0), ty: Type::Unknown, span }
 }
 
+/// Text of the script.
+pub fn text_literal(text: Vec<u8>, span: Span) -> Expr {
+    let ty = Type::Str(text.len() as u32 + 1);
+    Expr { kind: ExprKind::Str(text), ty, span }
+}
+
+/// A number in the smallest type that holds it.
+fn number_literal(value: i128, span: Span) -> Expr {
+    int(value as i64, Type::Int(IntType::smallest(value)), span)
+}
+
 fn int(value: i64, ty: Type, span: Span) -> Expr {
     Expr { kind: ExprKind::Int(value), ty, span }
 }
 
 /// A number written in the script, or folded from such.
-fn literal(expr: &Expr) -> Option<i128> {
+pub fn literal(expr: &Expr) -> Option<i128> {
     match (&expr.kind, &expr.ty) {
         (ExprKind::Int(bits), Type::Int(IntType { bits: 64, signed: false })) => Some(i128::from(*bits as u64)),
         (ExprKind::Int(bits), Type::Int(_)) => Some(i128::from(*bits)),
+        _ => None,
+    }
+}
+
+/// A number, bool or text whose truth is known now.
+fn known_truth(expr: &Expr) -> Option<bool> {
+    match &expr.kind {
+        ExprKind::Int(value) if expr.ty.is_scalar() => Some(*value != 0),
+        ExprKind::Str(text) => Some(!text.is_empty()),
         _ => None,
     }
 }
@@ -32,17 +54,15 @@ impl Checker<'_> {
         use ast::ExprKind as A;
         let span = expr.span;
         match &expr.kind {
-            A::Int(value, suffix) => int(*value as i64, literal_type(*value, *suffix), span),
-            A::Str(text) => {
-                let ty = Type::Str(text.len() as u32 + 1);
-                Expr { kind: ExprKind::Str(text.clone()), ty, span }
-            }
+            // Suffixes say how the author thinks of it; the type is the smallest all the same.
+            A::Int(value, _) => number_literal(i128::from(*value), span),
+            A::Str(text) => text_literal(text.clone(), span),
             A::Bool(value) => int(i64::from(*value), Type::Bool, span),
             A::Ident(name) => self.name(state, name, span),
             A::Var(name) => self.variable(state, name, span),
             A::Map(name) => self.map_value(state, name, span, &[], span),
             A::MapKey { map, keys } => self.map_value(state, &map.text, map.span, keys, span),
-            A::Param(_) => self.refuse(span, "positional parameters are not supported yet"),
+            A::Param(number) => self.param(*number, span),
             A::Call { name, args } => self.call(state, name, args, span),
             A::Field { base, name, .. } => self.field(state, base, name, span),
             A::Index { .. } => self.refuse(span, "indexing is supported on maps only, so far"),
@@ -61,6 +81,9 @@ impl Checker<'_> {
                 }
             }
             A::Tuple(items) => {
+                if items.is_empty() {
+                    return self.refuse(span, "an empty tuple is no value");
+                }
                 let items: Vec<Expr> = items.iter().map(|item| self.value(state, item)).collect();
                 let ty = Type::Tuple(items.iter().map(|item| item.ty.clone()).collect());
                 Expr { kind: ExprKind::Tuple(items), ty, span }
@@ -80,6 +103,28 @@ impl Checker<'_> {
         }
     }
 
+    /// `$1` as a number if it reads as one, `$#` as their count.
+    fn param(&mut self, number: u32, span: Span) -> Expr {
+        let settings = self.settings;
+        let Some(index) = number.checked_sub(1) else { return number_literal(settings.params.len() as i128, span) };
+        match Param::read(settings.params.get(index as usize).map(String::as_str)) {
+            Param::Number(value) => number_literal(value, span),
+            Param::Text(text) => text_literal(text.into(), span),
+            Param::Missing => {
+                let title = format!("Positional parameter ${number} is empty or not provided.");
+                self.report(Diagnostic::warning(span, title));
+                number_literal(0, span)
+            }
+        }
+    }
+
+    /// `$1` as text, however it reads; `None` for `$#` and for what is no parameter.
+    pub fn param_text(&self, expr: &ast::Expr) -> Option<Expr> {
+        let ast::ExprKind::Param(number) = expr.kind else { return None };
+        let text = self.settings.params.get(number.checked_sub(1)? as usize);
+        Some(text_literal(text.map(|text| text.as_bytes().to_vec()).unwrap_or_default(), expr.span))
+    }
+
     /// An expression that must give a value to be kept, passed on or printed.
     pub fn value(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr) -> Expr {
         let value = self.expr(state, expr);
@@ -92,9 +137,12 @@ impl Checker<'_> {
     /// An expression that decides between two ways.
     pub fn condition(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr) -> Expr {
         let value = self.expr(state, expr);
+        if let ExprKind::Str(text) = &value.kind {
+            return int(i64::from(!text.is_empty()), Type::Bool, expr.span);
+        }
         if !value.ty.is_scalar() && value.ty != Type::Unknown {
-            let title = format!("a condition must be a number or a bool, not '{}'", value.ty);
-            self.report(Diagnostic::error(expr.span, title));
+            let title = format!("Invalid condition: {}", value.ty.kind());
+            self.report(Diagnostic::error(expr.span, title).with_help("compare it: a condition is a number or a bool"));
             return unknown(expr.span);
         }
         value
@@ -172,7 +220,7 @@ impl Checker<'_> {
         if ty == Type::Unknown {
             self.walk.saw_unknown = true;
             if self.last_walk {
-                return self.refuse(span, format!("${name} is read before it has a type"));
+                return self.refuse(span, "Could not resolve the type of this variable");
             }
         }
         Expr { kind: ExprKind::Var(variable.id), ty, span }
@@ -217,7 +265,9 @@ impl Checker<'_> {
             Type::Unknown => {
                 self.walk.saw_unknown = true;
                 if self.last_walk {
-                    return self.refuse(span, format!("Undefined map: @{name}"));
+                    let warning = Diagnostic::warning(span, format!("Undefined map: @{name}"));
+                    self.report(warning.with_help("no probe assigns it, so this is always 0"));
+                    return Expr { kind: ExprKind::MapGet(map, keys), ty: NEVER_ASSIGNED, span };
                 }
                 unknown(span)
             }
@@ -232,7 +282,7 @@ impl Checker<'_> {
 
     fn field(&mut self, state: &mut ProbeState<'_>, base: &ast::Expr, name: &ast::Name, span: Span) -> Expr {
         if !matches!(&base.kind, ast::ExprKind::Ident(word) if word == "args") {
-            return self.refuse(span, "members are supported on `args` only, so far");
+            return self.item(state, base, name, span);
         }
         let points = &state.header.points;
         let Some(first) = points.first() else { return unknown(span) };
@@ -270,27 +320,67 @@ impl Checker<'_> {
         }
     }
 
+    /// `tuple.0`
+    fn item(&mut self, state: &mut ProbeState<'_>, base: &ast::Expr, name: &ast::Name, span: Span) -> Expr {
+        let tuple = self.value(state, base);
+        let index = name.text.parse::<usize>();
+        match (&tuple.ty, index) {
+            (Type::Unknown, _) => unknown(span),
+            (Type::Tuple(items), Ok(index)) => match items.get(index).cloned() {
+                Some(ty) => Expr { kind: ExprKind::Item(Box::new(tuple), index), ty, span },
+                None => {
+                    let found = items.len();
+                    self.refuse(span, format!("Invalid tuple index: {index}. Found {found} elements in tuple."))
+                }
+            },
+            (ty, Ok(index)) => {
+                let title = format!("Can not access index '{index}' on expression of type '{ty}'");
+                self.refuse(span, title)
+            }
+            (ty, Err(_)) => {
+                let title = format!("Can not access field '{}' on expression of type '{ty}'", name.text);
+                self.refuse(span, title)
+            }
+        }
+    }
+
     fn unary(&mut self, state: &mut ProbeState<'_>, op: UnaryOp, operand: &ast::Expr, span: Span) -> Expr {
         if matches!(op, UnaryOp::Deref | UnaryOp::AddressOf) {
             return self.refuse(span, "reading through a pointer is not supported yet");
         }
-        let operand = self.number(state, operand, "the operand");
+        let operand = self.value(state, operand);
+        let fits = match (op, &operand.ty) {
+            (UnaryOp::Not, ty) => ty.is_scalar(),
+            (_, ty) => matches!(ty, Type::Int(_) | Type::Pointer(..)),
+        };
         if operand.ty == Type::Unknown {
             return unknown(span);
         }
-        if let Some(value) = literal(&operand)
-            && op != UnaryOp::Not
-        {
+        if !fits {
+            let symbol = if op == UnaryOp::Not {
+                "!"
+            } else if op == UnaryOp::Neg {
+                "-"
+            } else {
+                "~"
+            };
+            let title = format!("The {symbol} operator can not be used on expressions of type '{}'", operand.ty);
+            return self.refuse(span, title);
+        }
+        if let (UnaryOp::Not, Some(truth)) = (op, known_truth(&operand)) {
+            return int(i64::from(!truth), Type::Bool, span);
+        }
+        if let Some(value) = literal(&operand) {
             return match op {
                 UnaryOp::Neg if value == 1 << 63 => int(i64::MIN, Type::I64, span),
                 UnaryOp::Neg => self.folded(Some(-value), span),
                 _ => int(!(value as i64), Type::U64, span),
             };
         }
-        let ty = match op {
-            UnaryOp::Not => Type::Bool,
-            _ if operand.ty.as_int().is_none() => Type::I64,
-            _ => operand.ty.clone(),
+        let ty = match (op, &operand.ty) {
+            (UnaryOp::Not, _) => Type::Bool,
+            (_, Type::Int(int)) => wide(int.signed || int.suits_both_signs()),
+            _ => Type::I64,
         };
         Expr { kind: ExprKind::Unary(op, Box::new(operand)), ty, span }
     }
@@ -301,29 +391,33 @@ impl Checker<'_> {
             let yields_bool = op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or);
             return Expr { ty: if yields_bool { Type::Bool } else { Type::I64 }, ..unknown(span) };
         }
-        let both_text = matches!((&left.ty, &right.ty), (Type::Str(_), Type::Str(_)));
+        if let Some(folded) = self.fold_text(op, &left, &right, span) {
+            return folded;
+        }
         let scalars = left.ty.is_scalar() && right.ty.is_scalar();
-        let comparable = both_text && matches!(op, BinaryOp::Eq | BinaryOp::Ne);
-        if !scalars && !comparable {
-            let title = format!("Type mismatch for '{}': comparing {} with {}", op.symbol(), left.ty, right.ty);
-            let title = match op.is_comparison() {
-                true => title,
-                false => format!(
-                    "The {} operator can not be used on expressions of types '{}', '{}'",
-                    op.symbol(),
-                    left.ty,
-                    right.ty
-                ),
+        let comparable = matches!(
+            (op, &left.ty, &right.ty),
+            (BinaryOp::Eq | BinaryOp::Ne, Type::Str(_), Type::Str(_))
+                | (BinaryOp::Eq | BinaryOp::Ne, Type::Tuple(_), Type::Tuple(_))
+        );
+        if !scalars && (!comparable || left.ty.join(&right.ty).is_none()) {
+            let (symbol, a, b) = (op.symbol(), &left.ty, &right.ty);
+            let title = match a.join(b) {
+                Some(_) => format!("The {symbol} operator can not be used on expressions of types {a}, {b}"),
+                None => format!("Type mismatch for '{symbol}': comparing {a} with {b}"),
             };
             return self.refuse(span, title);
         }
-        if let (Some(a), Some(b)) = (literal(&left), literal(&right))
-            && !op.is_comparison()
-            && !matches!(op, BinaryOp::And | BinaryOp::Or)
-        {
+        if let (Some(a), Some(b)) = (literal(&left), literal(&right)) {
+            if let Some(truth) = fold_truth(op, a, b) {
+                // No type of 64 bits holds both: bpftrace refuses this, and so it has no meaning to keep.
+                return match a.min(b) < 0 && a.max(b) > i128::from(i64::MAX) {
+                    true => self.folded(None, span),
+                    false => int(i64::from(truth), Type::Bool, span),
+                };
+            }
             return self.folded(fold(op, a, b), span);
         }
-        let (left, right) = (same_sign(left.clone(), &right, op), same_sign(right, &left, op));
         let ty = match op {
             BinaryOp::And | BinaryOp::Or => Type::Bool,
             op if op.is_comparison() => Type::Bool,
@@ -334,11 +428,44 @@ impl Checker<'_> {
         Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), ty, span }
     }
 
+    /// Two texts of the script compared or joined; or a text and a number, which leaves out that many bytes at the
+    /// text's beginning (as adding to a pointer would, which is what `str($1 + 1)` relies on).
+    fn fold_text(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Option<Expr> {
+        let (text, other) = match (&left.kind, &right.kind) {
+            (ExprKind::Str(text), _) => (text, right),
+            (_, ExprKind::Str(text)) => (text, left),
+            _ => return None,
+        };
+        match (&other.kind, literal(other)) {
+            (ExprKind::Str(other), _) => {
+                let truth = match op {
+                    BinaryOp::Add => return Some(text_literal([&text[..], other].concat(), span)),
+                    BinaryOp::Eq => text == other,
+                    BinaryOp::Ne => text != other,
+                    BinaryOp::Lt => text < other,
+                    BinaryOp::Le => text <= other,
+                    BinaryOp::Gt => text > other,
+                    BinaryOp::Ge => text >= other,
+                    _ => return None,
+                };
+                Some(int(i64::from(truth), Type::Bool, span))
+            }
+            (_, Some(skipped @ 0..)) if op == BinaryOp::Add => {
+                let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+                if skipped >= text.len() {
+                    self.report(Diagnostic::warning(span, "literal string will always be empty"));
+                }
+                Some(text_literal(text.get(skipped..).unwrap_or_default().to_vec(), span))
+            }
+            _ => None,
+        }
+    }
+
     /// The result of arithmetic on numbers of the script.
     fn folded(&mut self, value: Option<i128>, span: Span) -> Expr {
         match value {
             Some(value) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value) => {
-                int(value as i64, Type::Int(IntType::smallest(value)), span)
+                number_literal(value, span)
             }
             _ => self.refuse(span, "unable to fold literals due to overflow or underflow"),
         }
@@ -352,22 +479,47 @@ impl Checker<'_> {
         no: &ast::Expr,
         span: Span,
     ) -> Expr {
-        let yes_source = yes.unwrap_or(cond);
         let cond = self.condition(state, cond);
-        let (yes, no) = (self.value(state, yes_source), self.value(state, no));
-        let Some(ty) = yes.ty.join(&no.ty) else {
-            let title = format!("Ternary operator must return the same type: have '{}' and '{}'", yes.ty, no.ty);
+        let yes = yes.map(|yes| self.value(state, yes));
+        let no = self.value(state, no);
+        // What is decided now has the type of the one branch that is left.
+        if let Some(truth) = known_truth(&cond) {
+            return match (truth, yes) {
+                (true, Some(yes)) => Expr { span, ..yes },
+                (true, None) => Expr { span, ..cond },
+                (false, _) => Expr { span, ..no },
+            };
+        }
+        let Some(ty) = yes.as_ref().unwrap_or(&cond).ty.join(&no.ty) else {
+            let title = format!(
+                "Branches must return the same type or compatible types: have '{}' and '{}'",
+                yes.as_ref().unwrap_or(&cond).ty,
+                no.ty
+            );
             return self.refuse(span, title);
         };
-        Expr { kind: ExprKind::Ternary(Box::new(cond), Box::new(yes), Box::new(no)), ty, span }
+        let kind = match yes {
+            Some(yes) => ExprKind::Ternary(Box::new(cond), Box::new(yes), Box::new(no)),
+            None => ExprKind::OrElse(Box::new(cond), Box::new(no)),
+        };
+        Expr { kind, ty, span }
     }
 
     pub fn cast(&mut self, value: Expr, ty: Type, span: Span) -> Expr {
         if value.ty == Type::Unknown {
             return unknown(span);
         }
-        if !value.ty.is_scalar() {
-            return self.refuse(span, format!("Cannot cast from '{}' to '{ty}'", value.ty));
+        if let (Type::Str(from), Type::Str(to)) = (&value.ty, &ty)
+            && (from <= to || *to == 0)
+        {
+            return match &value.kind {
+                ExprKind::Str(_) => Expr { ty: Type::Str(*from.max(to)), span, ..value },
+                // Its buffer grows where it is stored.
+                _ => value,
+            };
+        }
+        if !value.ty.is_scalar() || !ty.is_scalar() {
+            return self.refuse(span, format!("Cannot cast from \"{}\" to \"{ty}\"", value.ty));
         }
         Expr { kind: ExprKind::Cast(Box::new(value)), ty, span }
     }
@@ -387,13 +539,16 @@ impl Checker<'_> {
                         .refuse(span, format!("The {} operator can not be used on a '{}'", sign(step), variable.ty));
                 };
                 if !known.fixed {
-                    self.widen_variable(known.declared, wide(ty.signed));
+                    let ty = if step < 0 { Type::I64 } else { Type::Int(ty.widest()) };
+                    self.widen_variable(known.declared, ty);
                 }
                 Expr { kind: ExprKind::StepVar { var, step, postfix }, ty: variable.ty, span }
             }
             ast::ExprKind::Map(_) | ast::ExprKind::MapKey { .. } => {
                 let (map, keys) = self.map_place(state, place);
-                if let Err(diagnostic) = self.maps.assign(map, &Type::I64, span) {
+                // `++` alone leaves the sign open, `--` may go below zero.
+                let ty = if step < 0 { Type::I64 } else { Type::Int(IntType::smallest(1).widest()) };
+                if let Err(diagnostic) = self.maps.assign(map, &ty, span) {
                     self.report(diagnostic);
                     return unknown(span);
                 }
@@ -430,13 +585,32 @@ impl Checker<'_> {
     /// The type a name in the script stands for.
     pub fn type_name(&mut self, name: &ast::TypeName) -> Option<Type> {
         let base = match (name.tag, scalar_type(&name.name)) {
+            (None, _) if name.name == "void" && name.arrays.is_empty() => Type::Void,
+            (None, _) if name.name == "string" => match name.arrays[..] {
+                [] => Type::Str(0),
+                [length] if (1..=u64::from(self.settings.max_strlen)).contains(&length) => Type::Str(length as u32),
+                _ => {
+                    let title = format!("a string has 1 to {} bytes", self.settings.max_strlen);
+                    self.report(Diagnostic::error(name.span, title));
+                    return None;
+                }
+            },
             (None, Some(ty)) if name.arrays.is_empty() => ty,
             _ if name.pointers > 0 => Type::Void,
             _ => {
-                let near = nearest(&name.name, SCALAR_TYPES.iter().map(|(name, ..)| *name), 1);
+                let tag = match name.tag {
+                    Some(ast::TypeTag::Struct) => "struct ",
+                    Some(ast::TypeTag::Union) => "union ",
+                    Some(ast::TypeTag::Enum) => "enum ",
+                    None => "",
+                };
+                let shown = format!("{tag}{}", name.name);
+                let near =
+                    nearest(&name.name, SCALAR_TYPES.iter().map(|(name, ..)| *name).chain(["string", "void"]), 1);
                 let help = near.first().map(|near| format!("did you mean `{near}`?"));
                 self.report(
-                    Diagnostic::error(name.span, format!("unknown type `{}`", name.name)).with_maybe_help(help),
+                    Diagnostic::error(name.span, format!("Cannot resolve unknown type \"{shown}\""))
+                        .with_maybe_help(help),
                 );
                 return None;
             }
@@ -451,28 +625,6 @@ fn sign(step: i64) -> &'static str {
 
 fn wide(signed: bool) -> Type {
     if signed { Type::I64 } else { Type::U64 }
-}
-
-/// A number of the script that is not negative takes the other side's sign, so that `args.count / 2` stays unsigned.
-fn same_sign(expr: Expr, other: &Expr, op: BinaryOp) -> Expr {
-    let unsigned = matches!(other.ty, Type::Int(IntType { signed: false, .. }) | Type::Pointer(..));
-    match (&expr.kind, &expr.ty) {
-        (ExprKind::Int(value), Type::Int(_))
-            if *value >= 0 && unsigned && !matches!(op, BinaryOp::Shl | BinaryOp::Shr) =>
-        {
-            Expr { ty: Type::U64, ..expr }
-        }
-        _ => expr,
-    }
-}
-
-fn literal_type(value: u64, suffix: ast::IntSuffix) -> Type {
-    match suffix {
-        ast::IntSuffix::None => Type::Int(IntType::smallest(i128::from(value))),
-        ast::IntSuffix::U if value <= u64::from(u32::MAX) => Type::U32,
-        ast::IntSuffix::U | ast::IntSuffix::Ul | ast::IntSuffix::Duration => Type::U64,
-        ast::IntSuffix::L => Type::I64,
-    }
 }
 
 /// Arithmetic on numbers of the script, as C does it on signed operands; `None` where that is not defined.
@@ -491,6 +643,21 @@ fn fold(op: BinaryOp, a: i128, b: i128) -> Option<i128> {
         BinaryOp::Shr => shift(b).map(|bits| a >> bits),
         _ => None,
     }
+}
+
+/// Whether a comparison, `&&` or `||` of numbers of the script holds; `None` for arithmetic.
+fn fold_truth(op: BinaryOp, a: i128, b: i128) -> Option<bool> {
+    Some(match op {
+        BinaryOp::Eq => a == b,
+        BinaryOp::Ne => a != b,
+        BinaryOp::Lt => a < b,
+        BinaryOp::Le => a <= b,
+        BinaryOp::Gt => a > b,
+        BinaryOp::Ge => a >= b,
+        BinaryOp::And => a != 0 && b != 0,
+        BinaryOp::Or => a != 0 || b != 0,
+        _ => return None,
+    })
 }
 
 /// Names of scalar types: bits and sign; 1 bit is a bool.

@@ -7,6 +7,9 @@ use crate::types::Type;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
+/// What a map holds that is read but never assigned: it stays empty, and reads as 0.
+pub const NEVER_ASSIGNED: Type = Type::I64;
+
 /// The maps of a script. What is known of them survives from walk to walk and only ever grows.
 #[derive(Default)]
 pub struct Maps {
@@ -47,6 +50,11 @@ impl Maps {
     /// What the map holds, as far as known.
     pub fn value(&self, map: MapId) -> &Type {
         &self.known[map.index()].value
+    }
+
+    /// What the map of this name holds, without making it known.
+    pub fn value_of(&self, name: &str) -> &Type {
+        self.known.get(name).map_or(&Type::Unknown, |entry| &entry.value)
     }
 
     /// The name with its sigil.
@@ -122,8 +130,11 @@ impl Maps {
     pub fn into_typed(self) -> Vec<Map> {
         let typed = |(name, entry): (String, Entry)| Map {
             name,
-            key: entry.key.flatten(),
-            value: entry.value,
+            key: entry.key.flatten().map(|parts| parts.iter().map(Type::settled).collect()),
+            value: match entry.value {
+                Type::Unknown => NEVER_ASSIGNED,
+                value => value.settled(),
+            },
             span: entry.span,
         };
         self.known.into_iter().map(typed).collect()

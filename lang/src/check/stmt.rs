@@ -42,9 +42,12 @@ impl Checker<'_> {
             }
             ast::StmtKind::Block(block) => return out.extend(self.block(state, block)),
             ast::StmtKind::Return(value) => {
-                // The value means nothing to the kernel here, but it must make sense.
-                if let Some(value) = value {
-                    self.value(state, value);
+                // What a probe returns means nothing to the kernel, but scripts may say it.
+                if let Some(value) = value.as_ref().map(|value| self.value(state, value))
+                    && !matches!(value.ty, Type::Int(_) | Type::Unknown)
+                {
+                    let title = format!("Probe return values can only be integers. Found {}", value.ty);
+                    self.refuse(span, title);
                 }
                 Some(StmtKind::Return)
             }
@@ -57,6 +60,18 @@ impl Checker<'_> {
     fn effect(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr, span: Span, out: &mut Vec<Stmt>) {
         let kind = match &expr.kind {
             ast::ExprKind::Call { name, args } => self.call_statement(state, name, args, span),
+            // Its branches may be calls without a value.
+            ast::ExprKind::Ternary { cond, yes: Some(yes), no } => {
+                let cond = self.condition(state, cond);
+                let [yes, no] = [yes, no].map(|branch| {
+                    let mut stmts = Vec::new();
+                    self.effect(state, branch, branch.span, &mut stmts);
+                    stmts
+                });
+                Some(StmtKind::If(cond, yes, no))
+            }
+            // Nothing can be known of its type, nor does it matter.
+            ast::ExprKind::Map(name) if *self.maps.value_of(name) == Type::Unknown => None,
             _ => Some(StmtKind::Expr(self.expr(state, expr))),
         };
         out.extend(kind.map(|kind| Stmt { kind, span }));
@@ -72,16 +87,25 @@ impl Checker<'_> {
     ) -> Option<StmtKind> {
         if state.scopes.find(&name.text).is_some() {
             let title = format!("Variable ${} was already declared. Variable shadowing is not allowed.", name.text);
-            self.report(Diagnostic::error(span, title));
+            self.report(Diagnostic::error(Span::new(span.start, name.span.end), title));
             return None;
         }
         let fixed = match ty {
-            Some(ty) => Some(self.type_name(ty)?),
+            Some(ty) => match self.type_name(ty) {
+                Some(Type::Void) => {
+                    self.refuse(ty.span, "Invalid variable declaration type: void");
+                    None
+                }
+                known => known,
+            },
             None => None,
         };
         // The value is checked first: `let $x = $x` reads an outer name.
         let value = value.map(|value| self.value(state, value));
-        let var = self.new_variable(state, &name.text, name.span, fixed.is_some());
+        // A `string` without a length is as long as what is assigned to it.
+        let open_ended = fixed == Some(Type::Str(0));
+        let fixed = if open_ended { Some(Type::Str(1)) } else { fixed };
+        let var = self.new_variable(state, &name.text, name.span, fixed.is_some() && !open_ended);
         if let Some(ty) = &fixed {
             self.widen_variable(name.span, ty.clone());
         }
@@ -89,6 +113,7 @@ impl Checker<'_> {
             (Some(value), _) => value,
             // Declared only: starts at zero.
             (None, Some(ty)) if ty.is_scalar() => Expr { kind: ExprKind::Int(0), ty, span },
+            (None, Some(ty @ Type::Str(_))) => Expr { kind: ExprKind::Str(Vec::new()), ty, span },
             (None, _) => return None,
         };
         self.set_variable(state, &name.text, var, value, span)
@@ -112,7 +137,9 @@ impl Checker<'_> {
     ) -> Option<StmtKind> {
         let variable = state.scopes.find(name)?;
         let known = self.variable_types.get(&variable.declared).cloned().unwrap_or(Type::Unknown);
-        if known.join(&value.ty).is_none() {
+        let too_long =
+            variable.fixed && matches!((&known, &value.ty), (Type::Str(room), Type::Str(size)) if size > room);
+        if known.join(&value.ty).is_none() || too_long {
             let title = format!(
                 "Type mismatch for ${name}: trying to assign value of type '{}' when variable already has a type '{known}'",
                 value.ty
@@ -125,8 +152,12 @@ impl Checker<'_> {
                 if let (ExprKind::Int(literal), Type::Int(_)) = (&value.kind, &value.ty)
                     && !int.holds(i128::from(*literal))
                 {
-                    let title = format!("Type mismatch for ${name}: {literal} does not fit its type '{known}'");
-                    self.report(Diagnostic::error(value.span, title));
+                    let title = format!(
+                        "Type mismatch for ${name}: trying to assign value of type '{}' when variable already has a type '{known}'",
+                        value.ty
+                    );
+                    let label = format!("{literal} does not fit {known}");
+                    self.report(Diagnostic::error(span, title).with_label(label));
                     return None;
                 }
                 let span = value.span;
@@ -188,7 +219,7 @@ impl Checker<'_> {
         if let (None, ast::ExprKind::Call { name, args }) = (op, &value.kind)
             && let Some(row) = function(&name.text).filter(|row| row.aggregation)
         {
-            return self.gather(state, place, row, args, value.span, span);
+            return self.gather(state, place, row, args, value.span);
         }
         if let Some(op) = op {
             return self.update_map(state, place, op, value, span);
@@ -213,11 +244,10 @@ impl Checker<'_> {
     ) -> Option<StmtKind> {
         let (map, keys) = self.map_place(state, place);
         let value = self.number(state, value, "the right side");
-        let wide = Type::Int(crate::types::IntType { bits: 64, signed: op == BinaryOp::Sub || value.ty.is_signed() });
-        let wide = match self.maps.value(map) {
-            // A number of the script does not make an unsigned map signed.
-            Type::Int(known) if matches!(value.kind, ExprKind::Int(n) if n >= 0) && !known.signed => Type::U64,
-            _ => wide,
+        let wide = match (op, &value.ty) {
+            (BinaryOp::Sub, _) => Type::I64,
+            (_, Type::Int(int)) => Type::Int(int.widest()),
+            _ => Type::I64,
         };
         if let Err(diagnostic) = self.maps.assign(map, &wide, span) {
             self.report(diagnostic);

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What is wrong with a number.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadNumber {
+pub(crate) struct BadNumber {
     /// The bytes to point at, counted from the number's first.
     pub(super) range: Range<usize>,
     /// One line.
@@ -43,7 +43,7 @@ pub(super) fn length(text: &[u8]) -> usize {
 }
 
 /// The value of `text`, which holds exactly the number.
-pub(super) fn parse(text: &str) -> Result<(u64, IntSuffix), BadNumber> {
+pub(crate) fn parse(text: &str) -> Result<(u64, IntSuffix), BadNumber> {
     let bad = |range, title: String| Err(BadNumber { range, title, help: None });
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         if digits.is_empty() {
@@ -83,6 +83,14 @@ pub(super) fn parse(text: &str) -> Result<(u64, IntSuffix), BadNumber> {
             Some(n) => Ok((n, IntSuffix::Duration)),
             None => bad(0..text.len(), "this duration is more nanoseconds than 64 bits can hold".into()),
         };
+    }
+    let most = match suffix {
+        "u" => u64::from(u32::MAX),
+        "l" | "ll" => i64::MAX as u64,
+        _ => u64::MAX,
+    };
+    if n > most {
+        return bad(0..text.len(), format!("overflow error, maximum value is {most}: {text}"));
     }
     Ok(match suffix {
         "" => (n, IntSuffix::None),
@@ -176,6 +184,8 @@ mod tests {
             "0x10ul",
             "1_",
             "5foo",
+            "4294967296u",
+            "9223372036854775808l",
             "0x",
             "0xg",
             "18446744073709551616",
