@@ -114,7 +114,8 @@ impl Checker<'_> {
         }
     }
 
-    /// An argument that must name a whole map, which some probe must assign.
+    /// An argument that must name a whole map. One that nothing assigns is empty for good: bpftrace refuses it, here it
+    /// is a warning and no code, because the rest of the script makes sense.
     fn whole_map(&mut self, row: &Function, arg: &ast::Expr) -> Option<MapId> {
         let ast::ExprKind::Map(name) = &arg.kind else {
             let error = Diagnostic::error(arg.span, format!("{}() expects a map argument", row.name))
@@ -126,7 +127,8 @@ impl Checker<'_> {
         if *self.maps.value(map) == Type::Unknown {
             self.walk.saw_unknown = true;
             if self.last_walk {
-                self.report(Diagnostic::error(arg.span, format!("Undefined map: @{name}")));
+                let warning = Diagnostic::warning(arg.span, format!("Undefined map: @{name}"));
+                self.report(warning.with_help("no probe assigns it, so it stays empty"));
             }
             return None;
         }
