@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use lang::nearest::nearest;
 use probes_ebpf::btf::{Btf, Kind};
 use probes_ebpf::kallsyms::Kallsyms;
-use probes_ebpf::nearest::nearest;
 use probes_ebpf::tracefs::Tracefs;
 
 fn measure<T>(what: &str, rounds: usize, mut question: impl FnMut() -> T) {

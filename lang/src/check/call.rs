@@ -4,7 +4,7 @@ use super::expr::{literal, text_literal, unknown};
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp};
 use crate::diag::Diagnostic;
-use crate::functions::{FUNCTIONS, Function, FunctionId, function};
+use crate::functions::{self, FUNCTIONS, Function, FunctionId, function};
 use crate::nearest::nearest;
 use crate::printf::{self, Conversion, Format, Piece, Verb};
 use crate::span::Span;
@@ -15,6 +15,10 @@ impl Checker<'_> {
     /// Finds a function's row and checks the number of arguments.
     fn function_row(&mut self, name: &ast::Name, args: usize, span: Span) -> Option<&'static Function> {
         let Some(row) = function(&name.text) else {
+            if functions::NOT_YET.contains(&name.text.as_str()) {
+                self.refuse(span, format!("{}() is not supported yet", name.text));
+                return None;
+            }
             let near = nearest(&name.text, FUNCTIONS.iter().map(|row| row.name), 1);
             let help = near.first().map(|near| format!("did you mean `{near}`?"));
             let title = format!("Unknown function: '{}'", name.text);

@@ -3,7 +3,7 @@
 use super::names::NEVER_ASSIGNED;
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
-use crate::builtins::{BUILTINS, BuiltinId, builtin};
+use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
 use crate::params::Param;
@@ -167,6 +167,12 @@ impl Checker<'_> {
         let Some(row) = builtin(name) else {
             if name == "args" {
                 return self.refuse(span, "`args` stands for all arguments: name one, such as args.count");
+            }
+            if builtins::NOT_YET.contains(&name) {
+                return self.refuse(span, format!("`{name}` is not supported yet"));
+            }
+            if name.strip_prefix("arg").is_some_and(|number| number.parse::<u32>().is_ok()) {
+                return self.refuse(span, "there are arg0 to arg5");
             }
             let near = nearest(name, BUILTINS.iter().map(|row| row.name), 1);
             let help = near.first().map(|near| format!("did you mean `{near}`?"));
