@@ -5,10 +5,21 @@ use crate::types::Type;
 /// One kind of record that a program sends to be printed: the pieces of its text and the types of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
+    /// The function that sends it.
+    pub origin: Origin,
     /// In order.
     pub pieces: Vec<Piece>,
     /// Types of the values in the record, one for each [`Piece::Value`].
     pub args: Vec<Type>,
+}
+
+/// The function that sends records of a format. Text output makes no difference between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `printf(...)`
+    Printf,
+    /// `print(value)`
+    Print,
 }
 
 /// A part of a format.

@@ -13,7 +13,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use lang::printf::{Format, Piece, Verb};
+use lang::printf::Format;
 use lang::typed::Map;
 
 pub mod aggregate;
@@ -38,7 +38,7 @@ pub trait Output {
     fn attached(&mut self, probes: usize) -> io::Result<()>;
 
     /// A record has arrived. One that is too short for its format is a fault of the code generator: it is left out.
-    fn record(&mut self, source: Source, format: &Format, record: &[u8]) -> io::Result<()>;
+    fn record(&mut self, format: &Format, record: &[u8]) -> io::Result<()>;
 
     /// A map, in its order: the last `top` entries (0: all), values divided by `div` (0 and 1: as they are).
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()>;
@@ -76,32 +76,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { max_strlen: 1024, str_trunc_trailer: b"..".to_vec() }
-    }
-}
-
-/// The function that sent a record. Text output makes no difference between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// `printf(...)`
-    Printf,
-    /// `print(value)`
-    Print,
-}
-
-impl Source {
-    /// Where records of this format come from.
-    ///
-    /// The checker turns `print(x)` into a 64-bit text conversion and a newline. `printf("%ls\n", x)` looks the same and is
-    /// taken for it; `%s` has 32 bits, so no common format is mistaken.
-    pub fn of(format: &Format) -> Self {
-        match format.pieces.as_slice() {
-            [Piece::Value(conversion), Piece::Text(end)]
-                if conversion.verb == Verb::Text && conversion.bits == 64 && end == b"\n" =>
-            {
-                Self::Print
-            }
-            _ => Self::Printf,
-        }
     }
 }
 

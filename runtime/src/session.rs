@@ -7,7 +7,7 @@
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
 use crate::load::{KprobeLink, LoadError, Loaded, load};
-use crate::output::{Entries, Output, Source};
+use crate::output::{Entries, Output};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
@@ -343,7 +343,7 @@ impl<'a> Session<'a> {
                 let Some((header, values)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
                 let format = FormatId(u64::from_ne_bytes(*header) as u32);
                 match self.job.program.formats.get(format.index()) {
-                    Some(format) => output.record(Source::of(format), format, values).map_err(output_error),
+                    Some(format) => output.record(format, values).map_err(output_error),
                     None => Ok(()),
                 }
             }

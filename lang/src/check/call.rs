@@ -6,7 +6,7 @@ use crate::ast::{self, BinaryOp};
 use crate::diag::Diagnostic;
 use crate::functions::{self, FUNCTIONS, Function, FunctionId, function};
 use crate::nearest::nearest;
-use crate::printf::{self, Conversion, Format, Piece, Verb};
+use crate::printf::{self, Conversion, Format, Origin, Piece, Verb};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, FormatId, MapId, StmtKind};
 use crate::types::{Aggregate, IntType, Type};
@@ -139,9 +139,9 @@ impl Checker<'_> {
         Some(map)
     }
 
-    fn add_format(&mut self, pieces: Vec<Piece>, args: Vec<Type>) -> FormatId {
+    fn add_format(&mut self, origin: Origin, pieces: Vec<Piece>, args: Vec<Type>) -> FormatId {
         let formats = &mut self.walk.program.formats;
-        formats.push(Format { pieces, args: args.iter().map(Type::settled).collect() });
+        formats.push(Format { origin, pieces, args: args.iter().map(Type::settled).collect() });
         FormatId(formats.len() as u32 - 1)
     }
 
@@ -188,7 +188,7 @@ impl Checker<'_> {
             }
         }
         let types = values.iter().map(|value| value.ty.clone()).collect();
-        Some(StmtKind::Print(self.add_format(pieces, types), values))
+        Some(StmtKind::Print(self.add_format(Origin::Printf, pieces, types), values))
     }
 
     fn print(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<StmtKind> {
@@ -207,7 +207,7 @@ impl Checker<'_> {
         let value = self.value(state, &args[0]);
         let text = Conversion { verb: Verb::Text, bits: 64, ..Conversion::PLAIN };
         let pieces = vec![Piece::Value(text), Piece::Text(b"\n".to_vec())];
-        Some(StmtKind::Print(self.add_format(pieces, vec![value.ty.clone()]), vec![value]))
+        Some(StmtKind::Print(self.add_format(Origin::Print, pieces, vec![value.ty.clone()]), vec![value]))
     }
 
     /// An argument that must be a number known now, and not negative.

@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use lang::printf::Format;
+use lang::printf::{Format, Origin};
 use lang::typed::Map;
 use lang::types::{Aggregate, Type};
 
@@ -15,7 +15,7 @@ use super::buckets;
 use super::map::{Entries, sorted};
 use super::number::{Number, first_word};
 use super::value::{self, Slots, Style};
-use super::{Output, Settings, Source, printf, push_fmt};
+use super::{Output, Settings, printf, push_fmt};
 
 /// Writes JSON lines.
 pub struct Json<W> {
@@ -74,10 +74,10 @@ impl<W: Write> Output for Json<W> {
         )
     }
 
-    fn record(&mut self, source: Source, format: &Format, record: &[u8]) -> io::Result<()> {
-        match source {
-            Source::Printf => self.write_printf(format, record),
-            Source::Print => self.write_print(format, record),
+    fn record(&mut self, format: &Format, record: &[u8]) -> io::Result<()> {
+        match format.origin {
+            Origin::Printf => self.write_printf(format, record),
+            Origin::Print => self.write_print(format, record),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Whole outputs, byte for byte. What is expected is what bpftrace 0.27.1 printed for the same values, except where a test
 //! says that rtrace differs.
 
-use lang::printf::{self as format, Conversion, Format, Piece, Verb};
+use lang::printf::{self as format, Conversion, Format, Origin, Piece, Verb};
 use lang::span::Span;
 use lang::typed::Map;
 use lang::types::{AddressSpace, Aggregate, IntType, Type};
@@ -127,11 +127,11 @@ fn histogram(aggregate: Aggregate, values: &[i64]) -> Vec<i64> {
 
 #[test]
 fn a_sample_of_each_event_goes_through_each_format() {
-    let format = Format { pieces: format::parse(b"n %d\n").unwrap(), args: vec![Type::I64] };
+    let format = Format { origin: Origin::Printf, pieces: format::parse(b"n %d\n").unwrap(), args: vec![Type::I64] };
     let map = map_of("m", Some(vec![Type::I64]), Type::Aggregate(Aggregate::Stats { signed: true }));
     let sample = |output: &mut dyn Output| {
         output.attached(2)?;
-        output.record(Source::of(&format), &format, &5i64.to_ne_bytes())?;
+        output.record(&format, &5i64.to_ne_bytes())?;
         output.end_of_records()?;
         output.map(&map, &gathered(&map, &[(&[1.into()], &[&[7, 2], &[4, 1]])]), 0, 1)?;
         output.flush()

@@ -14,7 +14,7 @@ use super::buckets::{self, Bounds, Row};
 use super::map::{Entries, sorted};
 use super::number::Number;
 use super::value::{self, Style};
-use super::{Output, Settings, Source, printf, push_fmt};
+use super::{Output, Settings, printf, push_fmt};
 
 /// Columns of the bar of a histogram's largest row.
 const BAR: usize = 52;
@@ -50,7 +50,7 @@ impl<W: Write> Output for Text<W> {
         Ok(())
     }
 
-    fn record(&mut self, _source: Source, format: &Format, record: &[u8]) -> io::Result<()> {
+    fn record(&mut self, format: &Format, record: &[u8]) -> io::Result<()> {
         if let Err(short) = printf::write_record(&mut self.buffer, format, record, &self.settings) {
             debug_assert!(false, "{short}");
         }

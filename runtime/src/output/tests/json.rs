@@ -9,9 +9,13 @@ fn check_map(map: &Map, entries: &Entries, top: u64, div: u64, expected: &str) {
 
 fn check_value(ty: Type, value: impl Into<Val>, expected: &str) {
     let text = Conversion { verb: Verb::Text, bits: 64, ..Conversion::PLAIN };
-    let format = Format { pieces: vec![Piece::Value(text), Piece::Text(b"\n".to_vec())], args: vec![ty.clone()] };
+    let format = Format {
+        origin: Origin::Print,
+        pieces: vec![Piece::Value(text), Piece::Text(b"\n".to_vec())],
+        args: vec![ty.clone()],
+    };
     let record = lay_out(&ty, &value.into());
-    let printed = in_format("json", |output| output.record(Source::of(&format), &format, &record));
+    let printed = in_format("json", |output| output.record(&format, &record));
     assert_eq!(printed, format!("{{\"type\": \"value\", \"data\": {expected}}}\n"));
 }
 
@@ -40,9 +44,10 @@ fn numbers_beyond_a_double_are_strings() {
 #[test]
 fn text_is_escaped() {
     let printf = |text: &'static [u8]| {
-        let format = Format { pieces: format::parse(b"%s|").unwrap(), args: vec![Type::Str(64)] };
+        let format =
+            Format { origin: Origin::Printf, pieces: format::parse(b"%s|").unwrap(), args: vec![Type::Str(64)] };
         let record = lay_out(&Type::Str(64), &Val::Str(text));
-        in_format("json", |output| output.record(Source::of(&format), &format, &record))
+        in_format("json", |output| output.record(&format, &record))
     };
     let expected = "{\"type\": \"printf\", \"data\": \"a\\n\\\"x\\\"\\\\ \\t\\r\\u0001\\u001f\x7f/|\"}\n";
     assert_eq!(printf(b"a\n\"x\"\\ \t\r\x01\x1f\x7f/"), expected);

@@ -5,9 +5,9 @@ use super::*;
 /// What `printf` prints for a format and its values.
 fn check_printf(text: &str, values: &[(Type, Val)], expected: &str) {
     let pieces = format::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
-    let format = Format { pieces, args: values.iter().map(|(ty, _)| ty.clone()).collect() };
+    let format = Format { origin: Origin::Printf, pieces, args: values.iter().map(|(ty, _)| ty.clone()).collect() };
     let record: Vec<u8> = values.iter().flat_map(|(ty, value)| lay_out(ty, value)).collect();
-    let printed = in_format("text", |output| output.record(Source::Printf, &format, &record));
+    let printed = in_format("text", |output| output.record(&format, &record));
     assert_eq!(printed, expected, "{text}");
 }
 
@@ -108,7 +108,7 @@ fn text_that_fills_max_strlen_was_cut_off() {
     // A shorter buffer was asked for, so nothing is missing; what pads it is not shown.
     assert_eq!(shown(3, b"abcdefgh"), "abc");
     // The trailer counts for the width.
-    let format = Format { pieces: format::parse(b"[%12s]").unwrap(), args: vec![Type::Str(8)] };
+    let format = Format { origin: Origin::Printf, pieces: format::parse(b"[%12s]").unwrap(), args: vec![Type::Str(8)] };
     let mut out = Vec::new();
     printf::write_record(&mut out, &format, b"12345678", &settings).unwrap();
     assert_eq!(out, b"[  12345678..]");
@@ -118,7 +118,7 @@ fn text_that_fills_max_strlen_was_cut_off() {
 fn short_and_odd_records_do_no_harm() {
     let pieces = format::parse(b"a %d %s %s").unwrap();
     let args = vec![Type::I64, Type::Str(16), Type::Tuple(vec![I8, Type::Bool])];
-    let format = Format { pieces, args };
+    let format = Format { origin: Origin::Printf, pieces, args };
     let settings = Settings::default();
     for length in 0..40 {
         let mut out = Vec::new();
@@ -139,13 +139,11 @@ fn short_and_odd_records_do_no_harm() {
 }
 
 #[test]
-fn print_is_told_from_printf() {
+fn print_shows_the_value_and_ends_the_line() {
     let text = Conversion { verb: Verb::Text, bits: 64, ..Conversion::PLAIN };
-    let print = Format { pieces: vec![Piece::Value(text), Piece::Text(b"\n".to_vec())], args: vec![I8] };
-    assert_eq!(Source::of(&print), Source::Print);
-    let printf = Format { pieces: format::parse(b"%s\n").unwrap(), args: vec![I8] };
-    assert_eq!(Source::of(&printf), Source::Printf);
-    let printed = in_format("text", |output| output.record(Source::Print, &print, &(-3i64).to_ne_bytes()));
+    let print =
+        Format { origin: Origin::Print, pieces: vec![Piece::Value(text), Piece::Text(b"\n".to_vec())], args: vec![I8] };
+    let printed = in_format("text", |output| output.record(&print, &(-3i64).to_ne_bytes()));
     assert_eq!(printed, "-3\n");
 }
 
