@@ -392,13 +392,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells what has gone wrong since the last time, and looks again in a second as long as there is news.
+    /// Tells what has gone wrong since the last time. A site speaks up the first time only, so from then on all are
+    /// looked at each second.
     fn tick(&mut self, host: &mut dyn Host) {
-        let news = self.report_sites(host);
-        if news != self.ticking {
-            let second = Timespec { tv_sec: i64::from(news), tv_nsec: 0 };
+        if self.report_sites(host) && !self.ticking {
+            let second = Timespec { tv_sec: 1, tv_nsec: 0 };
             let period = Itimerspec { it_interval: second, it_value: second };
-            self.ticking = timerfd_settime(&self.ticker, TimerfdTimerFlags::empty(), &period).is_ok() && news;
+            self.ticking = timerfd_settime(&self.ticker, TimerfdTimerFlags::empty(), &period).is_ok();
         }
     }
 

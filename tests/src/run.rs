@@ -243,6 +243,11 @@ impl Session {
         }
     }
 
+    /// What it has said on standard error so far.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.shared.lock().stderr).into_owned()
+    }
+
     /// What it has printed so far, without the announcement.
     pub fn stdout(&self) -> String {
         self.shared.lock().stdout()

@@ -1,7 +1,9 @@
 //! Mistakes: each is told at its place, with what would work, and nothing runs.
 
+use std::time::{Duration, Instant};
+
 use rtrace_tests::workload::allowed_cpus;
-use rtrace_tests::{Output, Run, Work, Worker, requires};
+use rtrace_tests::{Output, Run, Work, Worker, patience, requires};
 
 /// A rejected program: `line` is the first line on standard error, after `stdin:`.
 #[track_caller]
@@ -125,7 +127,7 @@ fn division_by_zero_is_a_warning_with_its_count() {
     );
     let out = Run::program(&text).run(|_| writer.finish());
     out.code(0).stdout_is("\n\n@div: 40\n@mod: 40\n");
-    assert_eq!(warned(&out, "Divide or modulo by 0 detected"), 80, "{out}");
+    assert_eq!(warned(&out.stderr, "Divide or modulo by 0 detected"), 80, "{out}");
     let writer = Worker::new("rt_zero", Work::write("/dev/null", 4, 0));
     let text = format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ @ = sum(1 / args.count); }}", writer.pid());
     let out = Run::program(text).arg("--no-warnings").run(|_| writer.finish());
@@ -133,8 +135,8 @@ fn division_by_zero_is_a_warning_with_its_count() {
 }
 
 /// How often a warning says that it has happened.
-fn warned(out: &Output, text: &str) -> u64 {
-    let lines = out.stderr.lines().filter(|line| line.contains("WARNING: ") && line.contains(text));
+fn warned(stderr: &str, text: &str) -> u64 {
+    let lines = stderr.lines().filter(|line| line.contains("WARNING: ") && line.contains(text));
     let times = |line: &str| line.rsplit_once('(')?.1.strip_suffix(" times)")?.parse::<u64>().ok();
     lines.map(|line| times(line).unwrap_or(1)).sum()
 }
@@ -151,12 +153,40 @@ fn a_full_map_is_a_warning_with_its_count() {
         let out = Run::program(text).run(|_| writer.finish());
         assert_eq!(out.code, Some(0), "{}", out.stderr);
         let entries = out.stdout.lines().filter(|line| line.starts_with("@[")).count() as u64;
-        let refused = warned(&out, "Map full; can't update element");
+        let refused = warned(&out.stderr, "Map full; can't update element");
         assert_eq!((entries, refused), (MOST, 2 * (KEYS as u64 - MOST)), "{value}: {}", out.stderr);
         // Those that are in it went on being updated.
         let twice = out.stdout.lines().filter(|line| line.ends_with(": 2")).count() as u64;
         assert_eq!(twice, if value == "1" { 0 } else { MOST }, "{value}");
     }
+}
+
+#[test]
+fn trouble_that_comes_again_is_told_again() {
+    requires!(Bpf, Tracefs, Own);
+    let writers = [3, 500].map(|times| Worker::new("rt_again", Work::write("/dev/null", times, 0)));
+    let pids = writers.each_ref().map(Worker::pid);
+    let text = format!(
+        "tracepoint:syscalls:sys_enter_write /pid == {} || pid == {}/ {{ @ = sum(1 / args.count); }}",
+        pids[0], pids[1]
+    );
+    let session = Run::program(text).start();
+    session.wait_attached();
+    let mut all = 0;
+    for (writer, times) in writers.into_iter().zip([3, 500]) {
+        writer.finish();
+        all += times;
+        let deadline = Instant::now() + patience(Duration::from_secs(5));
+        while warned(&session.stderr(), "Divide") < all {
+            assert!(Instant::now() < deadline, "it says nothing while it runs: {}", session.stderr());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Longer than it takes notice of what goes on without a break.
+        std::thread::sleep(Duration::from_millis(2500));
+    }
+    let out = session.interrupt();
+    out.code(0);
+    assert_eq!(warned(&out.stderr, "Divide"), all, "{out}");
 }
 
 #[test]
