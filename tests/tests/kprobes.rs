@@ -1,7 +1,8 @@
 //! Probes on functions of the kernel, on kernels that have them: one by one through perf events, or many in one link.
 
+use rtrace_tests::kernel::Objects;
 use rtrace_tests::workload::finish_all;
-use rtrace_tests::{Output, Run, Work, Worker, requires, sibling};
+use rtrace_tests::{Need, Output, Run, Work, Worker, missing, requires, sibling};
 
 /// `text` is a program about the process of its `{pid}`, which makes `times` writes of `bytes` bytes.
 fn on_writes(times: u64, bytes: usize, text: &str) -> Output {
@@ -13,9 +14,9 @@ fn on_writes(times: u64, bytes: usize, text: &str) -> Output {
 #[test]
 fn a_call_of_a_function_is_counted() {
     requires!(Bpf, Kprobes);
-    on_writes(250, 4, "kprobe:vfs_write /pid == {pid}/ { @[func] = count(); }")
+    on_writes(250, 4, "kprobe:vfs_write /pid == {pid}/ { @[probe] = count(); }")
         .code(0)
-        .stdout_is("\n\n@[vfs_write]: 250\n");
+        .stdout_is("\n\n@[kprobe:vfs_write]: 250\n");
     on_writes(250, 4, "k:vfs_write /pid == {pid}/ { @[probe] = count(); }")
         .code(0)
         .stdout_is("\n\n@[kprobe:vfs_write]: 250\n");
@@ -58,11 +59,22 @@ fn the_wrapper_of_a_system_call_can_be_named_itself() {
 #[test]
 fn several_functions_share_a_probe() {
     requires!(Bpf, Kprobes);
-    let text = "kprobe:vfs_write, kprobe:ksys_write, kprobe:rw_verify_area /pid == {pid}/ { @[func] = count(); }";
+    let text = "kprobe:vfs_write, kprobe:ksys_write, kprobe:rw_verify_area /pid == {pid}/ { @[probe] = count(); }";
     let out = on_writes(70, 1, text);
     out.code(0).stderr_has("Attached 3 probes\n");
-    let counts = ["vfs_write", "ksys_write"].map(|function| out.int(&format!("@[{function}]")));
+    let counts = ["vfs_write", "ksys_write"].map(|function| out.int(&format!("@[kprobe:{function}]")));
     assert_eq!(counts, [70, 70], "{out}");
+}
+
+#[test]
+fn many_functions_take_one_link_where_the_kernel_can() {
+    requires!(Bpf, Kprobes);
+    let text = "kprobe:vfs_write, kprobe:vfs_read, kprobe:ksys_write { @ = count(); }";
+    let session = Run::program(text).start();
+    session.wait_attached();
+    let links = Objects::of_process(session.pid()).links();
+    session.interrupt().code(0);
+    assert_eq!(links, if missing(&[Need::KprobeMulti]).is_none() { 1 } else { 3 });
 }
 
 #[test]
@@ -78,7 +90,11 @@ fn an_unknown_function_comes_with_the_nearest_names() {
     requires!(Bpf, Kprobes);
     for (name, nearest) in [("vfs_reed", "vfs_read"), ("sys_exceve", "sys_execve"), ("do_sys_openat", "do_sys_open")] {
         let out = Run::program(format!("kprobe:{name} {{ @ = 1; }}")).to_end();
-        out.code(1).stdout_is("").stderr_has("stdin:1:1-").stderr_has("ERROR: ").stderr_has(name).stderr_has(nearest);
+        out.code(1)
+            .stdout_is("")
+            .stderr_has(&format!("stdin:1:1-{}: ERROR: ", name.len() + 8))
+            .stderr_has(name)
+            .stderr_has(nearest);
         assert!(!out.attached, "{out}");
     }
 }

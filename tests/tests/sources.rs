@@ -89,7 +89,7 @@ fn windows_line_ends_and_a_missing_last_one() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     for (option, text) in
-        [("--help", "Usage: rtrace"), ("-h", "Usage: rtrace"), ("--version", "rtrace "), ("-V", "rtrace ")]
+        [("--help", "rtrace [OPTIONS]"), ("-h", "rtrace [OPTIONS]"), ("--version", "rtrace "), ("-V", "rtrace ")]
     {
         let out = Run::bare().arg(option).to_end();
         out.code(0).stdout_has(text);
