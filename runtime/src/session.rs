@@ -315,7 +315,8 @@ impl<'a> Session<'a> {
             self.tick(host);
         }
         if has_child && ready[2] {
-            if let Some(how) = self.config.child.as_mut().and_then(Child::ended) {
+            // Ctrl-C ends the command as well, and that is no news.
+            if let Some(how) = self.config.child.as_mut().and_then(Child::ended).filter(|_| self.exit.is_none()) {
                 host.child_ended(how);
             }
             self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));

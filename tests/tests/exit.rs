@@ -1,5 +1,6 @@
 //! How a run ends, and what it says and leaves behind.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rtrace_tests::kernel::Objects;
@@ -63,6 +64,30 @@ fn a_failing_command_is_mentioned_and_no_failure_of_ours() {
         .code(0)
         .stdout_is("\n\n")
         .stderr_has("exit code 3");
+}
+
+#[test]
+fn an_interrupt_that_ends_the_command_too_is_not_mentioned() {
+    requires!(Bpf, Own);
+    let command = format!("{} getppid 10000000000", sibling("work").display());
+    let text = "begin { printf(\"%d is the command\\n\", cpid); } interval:s:100 { @ = 1; }";
+    let session = Run::program(text).child(command).start();
+    session.wait_attached();
+    session.wait_stdout("is the command");
+    let child = session.stdout().split(' ').next().expect("the line begins with it").to_owned();
+    // A terminal tells both. Stopped meanwhile, rtrace finds both ends when it goes on.
+    session.signal(libc::SIGSTOP);
+    // SAFETY: rtrace leads a group of its own and is not reaped yet.
+    unsafe { libc::kill(-(session.pid() as libc::pid_t), libc::SIGINT) };
+    let deadline = Instant::now() + patience(Duration::from_secs(5));
+    while !fs::read_to_string(format!("/proc/{child}/stat")).expect("it is not reaped").contains(") Z ") {
+        assert!(Instant::now() < deadline, "the command did not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    session.signal(libc::SIGCONT);
+    let out = session.to_end();
+    out.code(0);
+    assert_eq!(out.stderr, "Attached 2 probes\n", "{out}");
 }
 
 #[test]
