@@ -143,12 +143,12 @@ fn a_large_beginning_is_complete_and_comes_after_the_announcement() {
 #[test]
 fn the_announcement_comes_first_in_every_form() {
     requires!(Bpf);
-    let run = || Run::program(r#"begin { printf("x\n"); } interval:ms:10 { printf("y\n"); exit(); }"#);
+    let run = || Run::program(r#"begin { printf("x\n"); } interval:ms:10 { exit(); } end { printf("y\n"); }"#);
     let out = run().to_end();
     assert_eq!((out.attached, out.before_attached.as_str()), (true, ""), "{out}");
     let out = run().arg("-q").to_end();
     assert_eq!((out.attached, out.before_attached.as_str()), (true, ""), "{out}");
-    let attached = "{\"type\": \"attached_probes\", \"count\": 2, \"data\": {\"probes\": 2}}\n";
+    let attached = "{\"type\": \"attached_probes\", \"count\": 3, \"data\": {\"probes\": 3}}\n";
     let out = run().arg("-f").arg("json").to_end();
     assert_eq!((out.attached, out.before_attached.as_str()), (true, attached), "{out}");
     let printed = ["x", "y"].map(|text| format!("{{\"type\": \"printf\", \"data\": \"{text}\\n\"}}\n")).concat();

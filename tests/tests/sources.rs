@@ -21,6 +21,18 @@ fn every_source_runs_the_same() {
 }
 
 #[test]
+fn parameters_follow_the_script() {
+    requires!(Bpf);
+    const TEXT: &str = r#"begin { printf("%d %s %d\n", $1, str($2), $#); }"#;
+    let file = Scratch::file("params.rt", TEXT);
+    let shebang = Scratch::executable("params-shebang.rt", format!("#!{}\n{TEXT}", rtrace().display()));
+    for run in [Run::program(TEXT), Run::file(file.path()), Run::bare().of(shebang.path())] {
+        run.parameter("7").parameter("se ven").to_end().code(0).stdout_is("7 se ven 2\n\n\n");
+    }
+    Run::file(file.path()).to_end().code(0).stdout_is("0  0\n\n\n");
+}
+
+#[test]
 fn a_script_with_its_interpreter_in_the_first_line() {
     requires!(Bpf);
     let script = Scratch::executable("shebang.rt", format!("#!{}\n{HELLO}", rtrace().display()));
