@@ -36,8 +36,17 @@ pub use workload::{Work, Worker, on_every_cpu};
 
 use std::time::Duration;
 
-/// A time limit stretched for slow machines: `RTRACE_SLOWNESS` is a factor that the emulated guest sets.
+/// A time limit stretched for slow machines.
 pub fn patience(limit: Duration) -> Duration {
-    let factor = std::env::var("RTRACE_SLOWNESS").ok().and_then(|value| value.parse().ok());
-    limit * factor.unwrap_or(1)
+    limit * slowness()
+}
+
+/// A number of events cut down for slow machines, and still large.
+pub fn volume(events: u64) -> u64 {
+    events / u64::from(slowness())
+}
+
+/// `RTRACE_SLOWNESS` is a factor that the emulated guest sets.
+fn slowness() -> u32 {
+    std::env::var("RTRACE_SLOWNESS").ok().and_then(|value| value.parse().ok()).unwrap_or(1)
 }

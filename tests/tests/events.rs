@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use rtrace_tests::workload::{allowed_cpus, finish_all};
-use rtrace_tests::{Output, Reader, Run, Scratch, Work, Worker, requires};
+use rtrace_tests::{Output, Reader, Run, Scratch, Work, Worker, requires, volume};
 
 /// A `comm` that only this test process uses.
 fn unique(name: &str) -> String {
     format!("{name}{}", std::process::id())
 }
 
-/// One worker on each processor, together as many calls of getppid as asked for.
+/// One worker on each processor, and how many calls of getppid they make together: `times` on a fast machine.
 fn hammer(name: &str, times: u64) -> (Vec<Worker>, u64) {
     let cpus = allowed_cpus();
-    let each = times / cpus.len() as u64;
+    let each = volume(times) / cpus.len() as u64;
     let workers = cpus.iter().map(|&cpu| Worker::on_cpu(cpu, name, Work::Getppid(each))).collect();
     (workers, each * cpus.len() as u64)
 }
@@ -60,14 +60,16 @@ fn a_flood_does_not_lose_what_a_program_asks_for() {
     requires!(Bpf, Tracefs, Own);
     let name = unique("a");
     let cpu = allowed_cpus()[0];
-    let worker = Worker::on_cpu(cpu, &name, Work::Getppid(600_000));
+    let step = volume(100_000);
+    let worker = Worker::on_cpu(cpu, &name, Work::Getppid(6 * step));
+    let (print, clear, exit) = (3 * step, 4 * step, 5 * step);
     let text = format!(
         r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{
             @n++;
             printf("a line that fills the ring with many others of its kind\n");
-            if (@n == 300000) {{ print(@mark); }}
-            if (@n == 400000) {{ @zero = 5; zero(@zero); @clear = 5; clear(@clear); }}
-            if (@n == 500000) {{ exit(9); }}
+            if (@n == {print}) {{ print(@mark); }}
+            if (@n == {clear}) {{ @zero = 5; zero(@zero); @clear = 5; clear(@clear); }}
+            if (@n == {exit}) {{ exit(9); }}
         }}
         begin {{ @mark = 77; }}"#
     );
