@@ -12,6 +12,7 @@ use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::syscalls::{self, Edge};
 use crate::tracefs::{Tracefs, TracefsError};
+use lang::nearest::nearest;
 use lang::probes::Spec;
 use lang::target::{
     Access, Attach, Base, Context, Features, Field, Guard, ProgramType, Resolved, Target, TargetError, Wants,
@@ -239,13 +240,22 @@ pub fn explain_function(function: &str) -> TargetError {
             ),
         },
         _ => {
-            let near = symbols.nearest(function, 3).unwrap_or_default();
+            let near = match function.strip_prefix("sys_").zip(arch::native()) {
+                Some((name, arch)) => nearest_syscalls(arch, name),
+                None => symbols.nearest(function, 3).unwrap_or_default(),
+            };
             TargetError {
                 title: format!("No matches for kprobe {function}."),
                 help: (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", "))),
             }
         }
     }
+}
+
+/// System calls with names like this one, as kprobes take them.
+fn nearest_syscalls(arch: &'static Arch, name: &str) -> Vec<String> {
+    let near = nearest(name, syscalls::all(arch).map(|syscall| syscall.event_name), 3);
+    near.into_iter().map(|name| format!("sys_{name}")).collect()
 }
 
 /// The stable event that stands in best for a function.
