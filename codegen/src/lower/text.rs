@@ -139,20 +139,32 @@ impl Lowering<'_, '_> {
     }
 
     /// A value that is zero exactly when all pairs of words in `bytes` are equal.
+    ///
+    /// The mid-end loads all words of a block before it compares any, so a block gets no more than fit the registers.
+    /// It also is quicker to stop at the first words that differ.
     pub fn difference(&mut self, bytes: u32, mut words: impl FnMut(&mut Self, u32) -> (Value, Value)) -> Value {
-        let mut difference = None;
-        for at in (0..bytes.next_multiple_of(8)).step_by(8) {
-            let (a, b) = words(self, at);
-            let differs = self.builder.ins().bxor(a, b);
-            difference = Some(match difference {
-                None => differs,
-                Some(before) => self.builder.ins().bor(before, differs),
-            });
+        const BLOCK: u32 = 32;
+        let done = self.builder.create_block();
+        let result = self.builder.append_block_param(done, types::I64);
+        let mut at = 0;
+        loop {
+            let mut difference = self.int(0);
+            for at in (at..bytes.min(at + BLOCK)).step_by(8) {
+                let (a, b) = words(self, at);
+                let differs = self.builder.ins().bxor(a, b);
+                difference = self.builder.ins().bor(difference, differs);
+            }
+            at += BLOCK;
+            if at >= bytes {
+                self.builder.ins().jump(done, &[difference.into()]);
+                break;
+            }
+            let next = self.builder.create_block();
+            self.builder.ins().brif(difference, done, &[difference.into()], next, &[]);
+            self.builder.switch_to_block(next);
         }
-        match difference {
-            Some(difference) => difference,
-            None => self.int(0),
-        }
+        self.builder.switch_to_block(done);
+        result
     }
 
     fn words(&mut self, expr: &Expr) -> Words {
