@@ -239,3 +239,45 @@ pub enum ExprKind {
         length: Option<Box<Expr>>,
     },
 }
+
+impl Expr {
+    /// Whether the variable's value goes into this one.
+    pub fn reads_variable(&self, var: VarId) -> bool {
+        self.any(&|expr| match expr.kind {
+            ExprKind::Var(read) | ExprKind::StepVar { var: read, .. } => read == var,
+            _ => false,
+        })
+    }
+
+    /// Whether the map is read or changed within.
+    pub fn reads_map(&self, map: MapId) -> bool {
+        self.any(&|expr| match expr.kind {
+            ExprKind::MapGet(used, _) | ExprKind::Delete(used, _) | ExprKind::StepMap { map: used, .. } => used == map,
+            _ => false,
+        })
+    }
+
+    /// Whether `look` holds for this expression or one within.
+    fn any(&self, look: &dyn Fn(&Expr) -> bool) -> bool {
+        look(self)
+            || match &self.kind {
+                ExprKind::Int(_)
+                | ExprKind::Str(_)
+                | ExprKind::Var(_)
+                | ExprKind::Builtin(_)
+                | ExprKind::EventField(_)
+                | ExprKind::EventArg(_)
+                | ExprKind::StepVar { .. } => false,
+                ExprKind::MapGet(_, items)
+                | ExprKind::Delete(_, items)
+                | ExprKind::Tuple(items)
+                | ExprKind::StepMap { keys: items, .. } => items.iter().any(|item| item.any(look)),
+                ExprKind::Unary(_, inner) | ExprKind::Cast(inner) | ExprKind::Item(inner, _) => inner.any(look),
+                ExprKind::Binary(_, left, right) | ExprKind::OrElse(left, right) => left.any(look) || right.any(look),
+                ExprKind::Ternary(cond, yes, no) => cond.any(look) || yes.any(look) || no.any(look),
+                ExprKind::ReadStr { pointer, length } => {
+                    pointer.any(look) || length.as_ref().is_some_and(|length| length.any(look))
+                }
+            }
+    }
+}

@@ -109,6 +109,9 @@ impl Lowering<'_, '_> {
                 self.copy_widening(from, &expr.ty, to, ty);
             }
             ExprKind::MapGet(map, keys) => {
+                if let Some(from) = self.global_address(*map) {
+                    return self.copy_widening(from, &expr.ty, to, ty);
+                }
                 let (there, missing, done) =
                     (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
                 let from = self.map_address(*map, keys, there, missing);

@@ -54,40 +54,37 @@ impl Lowering<'_, '_> {
         self.update(kernel_map, key, value, BPF_NOEXIST)
     }
 
-    /// The address of a map's value, valid in `there`, which is being filled afterwards; `missing` is left to be
-    /// filled.
-    pub fn map_address(&mut self, map: MapId, keys: &[Expr], there: Block, missing: Block) -> Value {
+    /// The address of a keyless map's value: zeros until it is set, and zeros again when it is deleted.
+    pub fn global_address(&mut self, map: MapId) -> Option<Addr> {
         match self.layout.of(map) {
             MapPlace::Global(offset) => {
                 let bss = self.bss();
-                let present = self.load_word(Addr::new(bss).plus(offset));
-                let is_set = self.compare(IntCC::NotEqual, present, 0);
-                self.builder.ins().brif(is_set, there, &[], missing, &[]);
-                self.builder.switch_to_block(there);
-                self.address(Addr::new(bss).plus(offset + 8))
+                Some(Addr::new(bss).plus(offset + 8))
             }
-            MapPlace::Hash(kernel_map) => {
-                let mark = self.mark();
-                let key = self.key(map, keys);
-                let found = self.lookup(kernel_map, key);
-                self.reset(mark);
-                let is_there = self.compare(IntCC::NotEqual, found, 0);
-                self.builder.ins().brif(is_there, there, &[], missing, &[]);
-                self.builder.switch_to_block(there);
-                found
-            }
-            MapPlace::PerCpuArray(_) | MapPlace::PerCpuHash(_) => {
-                unreachable!("checked: aggregations are not read in the program")
-            }
+            MapPlace::Hash(_) | MapPlace::PerCpuArray(_) | MapPlace::PerCpuHash(_) => None,
         }
+    }
+
+    /// The address of a keyed map's value, valid in `there`, which is being filled afterwards; `missing` is left to be
+    /// filled.
+    pub fn map_address(&mut self, map: MapId, keys: &[Expr], there: Block, missing: Block) -> Value {
+        let MapPlace::Hash(kernel_map) = self.layout.of(map) else {
+            unreachable!("checked: keyless maps have a fixed address, aggregations are not read in the program")
+        };
+        let mark = self.mark();
+        let key = self.key(map, keys);
+        let found = self.lookup(kernel_map, key);
+        self.reset(mark);
+        let is_there = self.compare(IntCC::NotEqual, found, 0);
+        self.builder.ins().brif(is_there, there, &[], missing, &[]);
+        self.builder.switch_to_block(there);
+        found
     }
 
     /// The scalar value of a map; zero when it is not there.
     pub fn map_get(&mut self, map: MapId, keys: &[Expr]) -> Value {
-        if let MapPlace::Global(offset) = self.layout.of(map) {
-            // Zero until it is set, and zero again when it is deleted.
-            let bss = self.bss();
-            return self.load_word(Addr::new(bss).plus(offset + 8));
+        if let Some(value) = self.global_address(map) {
+            return self.load_word(value);
         }
         let (there, missing, done) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
@@ -107,11 +104,13 @@ impl Lowering<'_, '_> {
         let ty = &self.program.maps[map.index()].value;
         match self.layout.of(map) {
             MapPlace::Global(offset) => {
-                // By way of a temporary, because the value may be read from the map itself.
                 if ty.is_scalar() {
                     let value = self.scalar(value);
                     let bss = self.bss();
                     self.store_word(value, Addr::new(bss).plus(offset + 8));
+                } else if !value.reads_map(map) {
+                    let bss = self.bss();
+                    self.store(value, ty, Addr::new(bss).plus(offset + 8));
                 } else {
                     let from = self.temporary(ty.slot_size());
                     self.store(value, ty, from);
@@ -225,11 +224,7 @@ impl Lowering<'_, '_> {
                 let removed = self.compare(IntCC::Equal, result, 0);
                 self.builder.ins().uextend(types::I64, removed)
             }
-            MapPlace::PerCpuArray(kernel_map) => {
-                // Only this CPU's share can be reached; the checker sends whole-map deletes of aggregations to `clear`.
-                let _ = kernel_map;
-                self.int(0)
-            }
+            MapPlace::PerCpuArray(_) => unreachable!("checked: deleting a whole aggregation is `clear`"),
         }
     }
 }

@@ -75,12 +75,15 @@ impl Lowering<'_, '_> {
                 self.builder.def_var(variable, value);
             }
             place => {
-                // By way of a temporary, because the value may be made of the variable itself.
                 let ty = self.unit.probe.vars[var.index()].ty.clone();
-                let from = self.temporary(ty.slot_size());
-                self.store(value, &ty, from);
                 let to = self.variable_address(place);
-                self.copy(from, to, ty.slot_size());
+                if value.reads_variable(var) {
+                    let from = self.temporary(ty.slot_size());
+                    self.store(value, &ty, from);
+                    self.copy(from, to, ty.slot_size());
+                } else {
+                    self.store(value, &ty, to);
+                }
             }
         }
     }

@@ -131,8 +131,7 @@ impl Lowering<'_, '_> {
         // Each text ends within its own buffer: nothing past the shorter one has to be looked at.
         let shared = (*a).min(*b);
         let mark = self.mark();
-        let left = self.words(left);
-        let right = self.words(right);
+        let (left, right) = (self.words(left, right), self.words(right, left));
         let difference = self.difference(shared, |this, at| (this.word(&left, at), this.word(&right, at)));
         self.reset(mark);
         difference
@@ -167,12 +166,19 @@ impl Lowering<'_, '_> {
         result
     }
 
-    fn words(&mut self, expr: &Expr) -> Words {
+    /// Where the words of a text are, which is about to be compared with `other`.
+    fn words(&mut self, expr: &Expr, other: &Expr) -> Words {
         match &expr.kind {
             ExprKind::Str(text) => Words::Literal(text.clone()),
             ExprKind::Builtin(BuiltinId::Probe) => Words::Literal(self.unit.name.as_bytes().to_vec()),
             ExprKind::Builtin(BuiltinId::Comm) => match self.task_comm() {
                 Some(comm) => Words::Memory(comm),
+                None => self.words_in_memory(expr),
+            },
+            // Nothing within an expression changes a variable that holds a text.
+            ExprKind::Var(var) => Words::Memory(self.variable_address(self.variables[var.index()])),
+            ExprKind::MapGet(map, _) if !other.reads_map(*map) => match self.global_address(*map) {
+                Some(addr) => Words::Memory(addr),
                 None => self.words_in_memory(expr),
             },
             _ => self.words_in_memory(expr),
