@@ -16,7 +16,7 @@ use crate::probes::{ProviderId, parse_attach_point};
 use crate::span::Span;
 use crate::target::{Target, Wants};
 use crate::typed::{Point, Probe, Program, Var};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use names::{Maps, Scopes};
 use std::borrow::Cow;
 
@@ -59,6 +59,7 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
         settings,
         maps: Maps::default(),
         variable_types: HashMap::new(),
+        broken_variables: HashSet::new(),
         walk: Walk::default(),
         last_walk: false,
     };
@@ -79,7 +80,10 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
         // Nothing learnt, yet something unknown was used: walk once more to say what.
         checker.last_walk = true;
     }
-    let Walk { mut diagnostics, mut program, .. } = checker.walk;
+    let Walk { mut diagnostics, consequences, mut program, .. } = checker.walk;
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.extend(consequences);
+    }
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     diagnostics.dedup();
@@ -92,6 +96,8 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
 struct Walk {
     program: Program,
     diagnostics: Vec<Diagnostic>,
+    /// What is only worth telling if nothing else is wrong.
+    consequences: Vec<Diagnostic>,
     /// A variable's type became known or wider.
     learnt: bool,
     /// A map or variable was read before its type was known.
@@ -103,6 +109,8 @@ struct Checker<'a> {
     maps: Maps,
     /// By the place of the variable's first assignment, which stays the same from walk to walk.
     variable_types: HashMap<Span, crate::types::Type>,
+    /// Variables, by the same place, that were given something without a type; most likely an error was told there.
+    broken_variables: HashSet<Span>,
     walk: Walk,
     /// Unknown types are now errors.
     last_walk: bool,
@@ -201,6 +209,14 @@ impl Checker<'_> {
 
     fn report(&mut self, diagnostic: Diagnostic) {
         self.walk.diagnostics.push(diagnostic);
+    }
+
+    /// Tells that a type is not known, which follows from another error if what was assigned is `broken`.
+    fn report_unknown(&mut self, broken: bool, diagnostic: Diagnostic) {
+        match broken {
+            true => self.walk.consequences.push(diagnostic),
+            false => self.report(diagnostic),
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 pub mod ast;
 pub mod builtins;
+#[cfg(test)]
+mod carets;
 pub mod check;
 pub mod diag;
 pub mod dump;

@@ -32,7 +32,7 @@ impl Checker<'_> {
         let count = |n: usize| if n == 1 { "one argument".into() } else { format!("{n} arguments") };
         let title = match (row.min_args, row.max_args) {
             (min, max) if (min..=max).contains(&args) => return true,
-            (min, max) if min == max && min == 0 => format!("{}() takes no arguments ({args} given)", row.name),
+            (min, max) if min == max && min == 0 => format!("{}() requires no arguments ({args} provided)", row.name),
             (min, max) if min == max => format!("{}() requires {} ({args} provided)", row.name, count(min)),
             (min, _) if args < min => {
                 format!("{}() requires at least {} ({args} provided)", row.name, count(min))
@@ -131,8 +131,9 @@ impl Checker<'_> {
         if *self.maps.value(map) == Type::Unknown {
             self.walk.saw_unknown = true;
             if self.last_walk {
-                let warning = Diagnostic::warning(arg.span, format!("Undefined map: @{name}"));
-                self.report(warning.with_help("no probe assigns it, so it stays empty"));
+                let warning = Diagnostic::warning(arg.span, format!("Undefined map: @{name}"))
+                    .with_help("no probe assigns it, so it stays empty");
+                self.report_unknown(self.maps.is_broken(map), warning);
             }
             return None;
         }
@@ -235,7 +236,9 @@ impl Checker<'_> {
             self.walk.saw_unknown = true;
             if self.last_walk {
                 let name = self.maps.display_name(map);
-                return self.refuse(args[0].span, format!("Undefined map: {name}"));
+                let error = Diagnostic::error(args[0].span, format!("Undefined map: {name}"));
+                self.report_unknown(self.maps.is_broken(map), error);
+                return unknown(span);
             }
         }
         deleted
@@ -346,10 +349,27 @@ impl Checker<'_> {
         args: &[ast::Expr],
         call_span: Span,
     ) -> Option<StmtKind> {
+        let (map, keys) = self.map_place(state, place);
+        let gathered = self.gathered(state, row, args, call_span);
+        let ty = gathered.as_ref().map_or(Type::Unknown, |(aggregate, _)| Type::Aggregate(*aggregate));
+        if let Err(diagnostic) = self.maps.assign(map, &ty, call_span) {
+            self.report(diagnostic);
+            return None;
+        }
+        Some(StmtKind::Gather { map, keys, value: gathered?.1 })
+    }
+
+    /// What a call of an aggregation gathers, and the value it is given.
+    fn gathered(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        row: &'static Function,
+        args: &[ast::Expr],
+        call_span: Span,
+    ) -> Option<(Aggregate, Option<Expr>)> {
         if !self.check_count(row, args.len(), call_span) {
             return None;
         }
-        let (map, keys) = self.map_place(state, place);
         let value = match args.first() {
             Some(value) => {
                 let value = self.integer(state, value, row, call_span);
@@ -375,11 +395,7 @@ impl Checker<'_> {
             FunctionId::LHist => self.lhist_range(state, args, call_span)?,
             _ => return None,
         };
-        if let Err(diagnostic) = self.maps.assign(map, &Type::Aggregate(aggregate), call_span) {
-            self.report(diagnostic);
-            return None;
-        }
-        Some(StmtKind::Gather { map, keys, value })
+        Some((aggregate, value))
     }
 
     fn hist_bits(&mut self, state: &mut ProbeState<'_>, arg: Option<&ast::Expr>, span: Span) -> Option<u8> {
@@ -387,17 +403,27 @@ impl Checker<'_> {
         match self.literal(state, arg, "hist", span)? {
             bits @ 0..=5 => Some(bits as u8),
             other => {
-                let title = format!("hist() takes 0 to 5 bits ({other} provided)");
-                self.report(Diagnostic::error(arg.span, title));
+                self.report(Diagnostic::error(span, format!("hist: bits {other} must be 0..5")));
                 None
             }
         }
     }
 
     fn lhist_range(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<Aggregate> {
-        let min = self.literal(state, &args[1], "lhist", span)?;
-        let max = self.literal(state, &args[2], "lhist", span)?;
-        let step = self.literal(state, &args[3], "lhist", span)?;
+        let [min, max, step] = [(1, "min"), (2, "max"), (3, "step")].map(|(index, what)| {
+            let arg: &ast::Expr = args.get(index)?;
+            let value = self.expr(state, arg);
+            match literal(&value).map(u64::try_from) {
+                Some(Ok(value)) => Some(value),
+                _ if value.ty == Type::Unknown => None,
+                _ => {
+                    let title = format!("lhist: invalid {what} value (must be non-negative literal)");
+                    self.report(Diagnostic::error(span, title).with_related(arg.span, "this is what was given"));
+                    None
+                }
+            }
+        });
+        let (min, max, step) = (min?, max?, step?);
         let fault = if step == 0 {
             "lhist() step must be >= 1 (0 provided)".to_owned()
         } else if max <= min {

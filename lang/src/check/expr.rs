@@ -7,6 +7,7 @@ use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
 use crate::params::Param;
+use crate::probes::ProviderId;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, MapId};
 use crate::types::{AddressSpace, IntType, Type};
@@ -148,16 +149,6 @@ impl Checker<'_> {
         value
     }
 
-    /// An expression that must be a number.
-    pub fn number(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr, what: &str) -> Expr {
-        let value = self.expr(state, expr);
-        if !value.ty.is_scalar() && value.ty != Type::Unknown {
-            self.report(Diagnostic::error(expr.span, format!("{what} must be a number, not '{}'", value.ty)));
-            return unknown(expr.span);
-        }
-        value
-    }
-
     pub fn refuse(&mut self, span: Span, title: impl Into<String>) -> Expr {
         self.report(Diagnostic::error(span, title));
         unknown(span)
@@ -204,12 +195,12 @@ impl Checker<'_> {
     }
 
     fn refuse_arg(&mut self, state: &ProbeState<'_>, name: &str, span: Span) -> Expr {
-        let provider = state.header.provider.map_or("this", |provider| provider.row().name);
         let named = state.header.provider.is_some_and(|provider| provider.row().named_args);
-        let error = Diagnostic::error(span, format!("{provider} probes have no `{name}`"));
+        let title = format!("The {name} builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes");
+        let error = Diagnostic::error(span, title);
         self.report(match named {
             true => error.with_help("here arguments go by name: args.NAME"),
-            false => error.with_help("kprobe probes have it"),
+            false => error,
         });
         unknown(span)
     }
@@ -226,7 +217,9 @@ impl Checker<'_> {
         if ty == Type::Unknown {
             self.walk.saw_unknown = true;
             if self.last_walk {
-                return self.refuse(span, "Could not resolve the type of this variable");
+                let broken = self.broken_variables.contains(&variable.declared);
+                self.report_unknown(broken, Diagnostic::error(span, "Could not resolve the type of this variable"));
+                return unknown(span);
             }
         }
         Expr { kind: ExprKind::Var(variable.id), ty, span }
@@ -272,7 +265,8 @@ impl Checker<'_> {
                 self.walk.saw_unknown = true;
                 if self.last_walk {
                     let warning = Diagnostic::warning(span, format!("Undefined map: @{name}"));
-                    self.report(warning.with_help("no probe assigns it, so this is always 0"));
+                    let warning = warning.with_help("no probe assigns it, so this is always 0");
+                    self.report_unknown(self.maps.is_broken(map), warning);
                     return Expr { kind: ExprKind::MapGet(map, keys), ty: NEVER_ASSIGNED, span };
                 }
                 unknown(span)
@@ -293,8 +287,15 @@ impl Checker<'_> {
         let points = &state.header.points;
         let Some(first) = points.first() else { return unknown(span) };
         if !state.header.provider.is_some_and(|provider| provider.row().named_args) {
-            let provider = state.header.provider.map_or("this", |provider| provider.row().name);
-            return self.refuse(span, format!("{provider} probes have no `args`"));
+            let provider = match state.header.provider {
+                Some(ProviderId::Begin | ProviderId::End) => "special",
+                Some(provider) => provider.row().name,
+                None => return unknown(span),
+            };
+            let title = format!(
+                "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes ({provider} used here)"
+            );
+            return self.refuse(base.span, title);
         }
         for point in points {
             if !point.context.fields.iter().any(|field| field.name == name.text) {
@@ -541,8 +542,11 @@ impl Checker<'_> {
                     if variable.ty == Type::Unknown {
                         return unknown(span);
                     }
-                    return self
-                        .refuse(span, format!("The {} operator can not be used on a '{}'", sign(step), variable.ty));
+                    let title = format!(
+                        "Type mismatch for ${name}: trying to assign value of type 'int64' when variable already has a type '{}'",
+                        variable.ty
+                    );
+                    return self.refuse(span, title);
                 };
                 if !known.fixed {
                     let ty = if step < 0 { Type::I64 } else { Type::Int(ty.widest()) };

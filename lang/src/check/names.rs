@@ -3,7 +3,7 @@
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::typed::{Map, MapId, VarId};
-use crate::types::Type;
+use crate::types::{Aggregate, Type};
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
@@ -24,6 +24,8 @@ struct Entry {
     span: Span,
     /// The assignment that gave the value its type.
     fixed_at: Option<Span>,
+    /// Something without a type was assigned; most likely an error was told there.
+    broken: bool,
 }
 
 impl Maps {
@@ -40,7 +42,7 @@ impl Maps {
         let index = match self.known.get_index_of(name) {
             Some(index) => index,
             None => {
-                let entry = Entry { key: None, value: Type::Unknown, span, fixed_at: None };
+                let entry = Entry { key: None, value: Type::Unknown, span, fixed_at: None, broken: false };
                 self.known.insert_full(name.to_owned(), entry).0
             }
         };
@@ -50,6 +52,11 @@ impl Maps {
     /// What the map holds, as far as known.
     pub fn value(&self, map: MapId) -> &Type {
         &self.known[map.index()].value
+    }
+
+    /// Whether something without a type was assigned to it.
+    pub fn is_broken(&self, map: MapId) -> bool {
+        self.known[map.index()].broken
     }
 
     /// What the map of this name holds, without making it known.
@@ -110,13 +117,21 @@ impl Maps {
         let name = self.display_name(map);
         let entry = &mut self.known[map.index()];
         let Some(joined) = entry.value.join(value) else {
-            let title = format!(
-                "Type mismatch for {name}: trying to assign value of type '{value}' when map already has a type '{}'",
-                entry.value
-            );
+            let title = match (value, &entry.value) {
+                (Type::Aggregate(Aggregate::Hist { .. }), Type::Aggregate(Aggregate::Hist { .. })) => {
+                    "Different bits in a single hist unsupported".to_owned()
+                }
+                (Type::Aggregate(Aggregate::LHist { .. }), Type::Aggregate(Aggregate::LHist { .. })) => {
+                    "Different lhist bounds in a single map unsupported".to_owned()
+                }
+                (value, known) => format!(
+                    "Type mismatch for {name}: trying to assign value of type '{value}' when map already has a type '{known}'"
+                ),
+            };
             let fixed = entry.fixed_at.unwrap_or(entry.span);
             return Err(Diagnostic::error(span, title).with_related(fixed, "its type was fixed here"));
         };
+        entry.broken |= *value == Type::Unknown;
         if entry.fixed_at.is_none() {
             entry.fixed_at = Some(span);
         }

@@ -90,16 +90,16 @@ impl Checker<'_> {
             self.report(Diagnostic::error(Span::new(span.start, name.span.end), title));
             return None;
         }
-        let fixed = match ty {
-            Some(ty) => match self.type_name(ty) {
-                Some(Type::Void) => {
-                    self.refuse(ty.span, "Invalid variable declaration type: void");
-                    None
-                }
-                known => known,
-            },
-            None => None,
-        };
+        let fixed = ty.and_then(|ty| match self.type_name(ty) {
+            Some(Type::Void) => {
+                self.refuse(ty.span, "Invalid variable declaration type: void");
+                None
+            }
+            known => known,
+        });
+        if ty.is_some() && fixed.is_none() {
+            self.broken_variables.insert(name.span);
+        }
         // The value is checked first: `let $x = $x` reads an outer name.
         let value = value.map(|value| self.value(state, value));
         // A `string` without a length is as long as what is assigned to it.
@@ -165,6 +165,9 @@ impl Checker<'_> {
             }
             (true, _) => value,
             (false, _) => {
+                if value.ty == Type::Unknown {
+                    self.broken_variables.insert(variable.declared);
+                }
                 self.widen_variable(variable.declared, value.ty.clone());
                 value
             }
@@ -243,7 +246,12 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<StmtKind> {
         let (map, keys) = self.map_place(state, place);
-        let value = self.number(state, value, "the right side");
+        let value = self.value(state, value);
+        if !value.ty.is_scalar() && value.ty != Type::Unknown {
+            let title = format!("Type mismatch for '{}': comparing int64 with {}", op.symbol(), value.ty);
+            self.refuse(span, title);
+            return None;
+        }
         let wide = match (op, &value.ty) {
             (BinaryOp::Sub, _) => Type::I64,
             (_, Type::Int(int)) => Type::Int(int.widest()),

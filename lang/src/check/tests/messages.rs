@@ -1,0 +1,750 @@
+//! Each mistake has one message, at its place.
+
+use super::{check, check_with};
+
+#[test]
+fn names_that_do_not_exist() {
+    check(
+        r#"
+begin { print(nsec); }
+            //^^^^ error: Unknown identifier: 'nsec' | did you mean `nsecs`?
+"#,
+    );
+    check(
+        r#"
+begin { $start = 1; print($stat); }
+                        //^^^^^ error: Undefined or undeclared variable: $stat | did you mean `$start`?
+"#,
+    );
+    check(
+        r#"
+begin { print($other); }
+            //^^^^^^ error: Undefined or undeclared variable: $other
+"#,
+    );
+    check(
+        r#"
+begin { prinf("x"); }
+      //^^^^^^^^^^ error: Unknown function: 'prinf' | did you mean `print`?
+"#,
+    );
+    check(
+        r#"
+begin { let $a : unit8; }
+               //^^^^^ error: Cannot resolve unknown type "unit8" | did you mean `uint8`?
+"#,
+    );
+    check(
+        r#"
+begin { let $a : struct task_struct; print($a); }
+               //^^^^^^^^^^^^^^^^^^ error: Cannot resolve unknown type "struct task_struct"
+"#,
+    );
+    check(
+        r#"
+begin { print(@nope); }
+            //^^^^^ error: Undefined map: @nope
+"#,
+    );
+    check(
+        r#"
+begin { clear(@nope); zero(@nope); delete(@nope); }
+            //^^^^^ error: Undefined map: @nope
+                         //^^^^^ error: Undefined map: @nope
+                                        //^^^^^ error: Undefined map: @nope
+"#,
+    );
+    check(
+        r#"
+begin { $x = @nope + 1; print($x); }
+           //^^^^^ warning: Undefined map: @nope | no probe assigns it, so this is always 0
+"#,
+    );
+    check(
+        r#"
+begin { let $x; print($x); }
+                    //^^ error: Could not resolve the type of this variable
+"#,
+    );
+}
+
+#[test]
+fn probes_that_do_not_exist() {
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_nope { @ = 1; }
+//^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: No matches for tracepoint syscalls:sys_enter_nope.
+"#,
+    );
+    check(
+        r#"
+  tracepont:a:b { @ = 1; }
+//^^^^^^^^^^^^^ error: Invalid probe type: tracepont | did you mean `tracepoint`?
+"#,
+    );
+    check(
+        r#"
+  interval:s:$1 { @ = 1; }
+//^^^^^^^^^^^^^ error: Positional parameter $1 is empty or not provided.
+"#,
+    );
+}
+
+#[test]
+fn arguments_of_the_event() {
+    check(
+        r#"
+begin { print(arg0); }
+            //^^^^ error: The arg0 builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes
+"#,
+    );
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_write { print(arg0); }
+                                            //^^^^ error: The arg0 builtin can only be used with 'kprobes', 'uprobes' and 'usdt' probes | here arguments go by name: args.NAME
+"#,
+    );
+    check(
+        r#"
+begin { print(args.count); }
+            //^^^^ error: The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes (special used here)
+"#,
+    );
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_write { print(args.cuont); }
+                                            //^^^^^^^^^^ error: Struct/union of type 'struct tracepoint:syscalls:sys_enter_write_args' does not contain a field named 'cuont' | did you mean `count`?
+"#,
+    );
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_write { print(args); }
+                                            //^^^^ error: `args` stands for all arguments: name one, such as args.count
+"#,
+    );
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_write, tracepoint:syscalls:sys_enter_openat { print(args.fd); }
+                                                                                  //^^^^^^^ error: Struct/union of type 'struct tracepoint:syscalls:sys_enter_openat_args' does not contain a field named 'fd' | it has filename
+"#,
+    );
+    check(
+        r#"
+begin { print(cpid); }
+            //^^^^ error: cpid is used but no child process was given | start one with -c COMMAND
+"#,
+    );
+}
+
+#[test]
+fn one_mistake_is_told_once() {
+    check(
+        r#"
+begin { $x = nope; print($x + 1); @a = $x; print(@a); @h = hist($x); print(@h); }
+           //^^^^ error: Unknown identifier: 'nope'
+"#,
+    );
+    check(
+        r#"
+begin { let $a : nope = 5; print($a); $a = 6; }
+               //^^^^ error: Cannot resolve unknown type "nope"
+"#,
+    );
+    check(
+        r#"
+begin { @a = count(1); print(@a); }
+           //^^^^^^^^ error: count() requires no arguments (1 provided) | usage: count()
+"#,
+    );
+}
+
+#[test]
+fn types_that_do_not_agree() {
+    check(
+        r#"
+begin { $a = 1; $a = "x"; }
+              //^^^^^^^^ error: Type mismatch for $a: trying to assign value of type 'string[2]' when variable already has a type 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { $a = true; $a = 1; }
+                 //^^^^^^ error: Type mismatch for $a: trying to assign value of type 'int8' when variable already has a type 'bool'
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; @a = "x"; }
+              //^^^^^^^^ error: Type mismatch for @a: trying to assign value of type 'string[2]' when map already has a type 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { @a = count(); @a = sum(1); }
+                         //^^^^^^ error: Type mismatch for @a: trying to assign value of type 'sum_t' when map already has a type 'count_t'
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; @a = count(); }
+                   //^^^^^^^ error: Type mismatch for @a: trying to assign value of type 'count_t' when map already has a type 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { @a[1] = 1; @a["x"] = 2; }
+                 //^^^^^^^ error: Argument mismatch for @a: trying to access with arguments: 'string[2]' when map expects arguments: 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { @a[1] = 1; @a[1, 2] = 2; }
+                 //^^^^^^^^ error: Argument mismatch for @a: trying to access with arguments: '(int8,int8)' when map expects arguments: 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { @a[1] = 1; @a = 2; }
+                 //^^ error: @a used as a map without an explicit key (scalar map), previously used with an explicit key (non-scalar map)
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; @a[1] = 2; }
+              //^^^^^ error: @a used as a map with an explicit key (non-scalar map), previously used without an explicit key (scalar map)
+"#,
+    );
+    check(
+        r#"
+begin { @a = (1, 2); @a = (1, 2, 3); }
+                   //^^^^^^^^^^^^^^ error: Type mismatch for @a: trying to assign value of type '(int8,int8,int8)' when map already has a type '(int8,int8)'
+"#,
+    );
+    check(
+        r#"
+begin { @a = "x"; @a += 1; }
+                //^^^^^^^ error: Type mismatch for @a: trying to assign value of type 'int64' when map already has a type 'string[2]'
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; @a += "x"; }
+              //^^^^^^^^^ error: Type mismatch for '+': comparing int64 with string[2]
+"#,
+    );
+    check(
+        r#"
+begin { $a = "x"; $a++; }
+                //^^^^ error: Type mismatch for $a: trying to assign value of type 'int64' when variable already has a type 'string[2]'
+"#,
+    );
+    check(
+        r#"
+begin { @a = "x"; @a++; }
+                //^^^^ error: Type mismatch for @a: trying to assign value of type 'int64' when map already has a type 'string[2]'
+"#,
+    );
+    check(
+        r#"
+begin { $a = pid ? 1 : "x"; }
+           //^^^^^^^^^^^^^ error: Branches must return the same type or compatible types: have 'int8' and 'string[2]'
+"#,
+    );
+}
+
+#[test]
+fn declared_variables() {
+    check(
+        r#"
+begin { let $a : uint8 = 256; }
+      //^^^^^^^^^^^^^^^^^^^^ error: Type mismatch for $a: trying to assign value of type 'int16' when variable already has a type 'uint8'
+"#,
+    );
+    check(
+        r#"
+begin { let $a : uint8 = 1; $a = -1; }
+                          //^^^^^^^ error: Type mismatch for $a: trying to assign value of type 'int8' when variable already has a type 'uint8'
+"#,
+    );
+    check(
+        r#"
+begin { let $a : string[3] = "abc"; }
+      //^^^^^^^^^^^^^^^^^^^^^^^^^^ error: Type mismatch for $a: trying to assign value of type 'string[4]' when variable already has a type 'string[3]'
+"#,
+    );
+    check(
+        r#"
+begin { let $a : void; }
+               //^^^^ error: Invalid variable declaration type: void
+"#,
+    );
+    check(
+        r#"
+begin { let $a : string[0]; }
+               //^^^^^^^^^ error: a string has 1 to 1024 bytes
+"#,
+    );
+    check(
+        r#"
+begin { let $a = 1; let $a = 2; }
+                  //^^^^^^ error: Variable $a was already declared. Variable shadowing is not allowed.
+"#,
+    );
+    check(
+        r#"
+begin { let $a = 1; if (pid) { let $a = 2; } }
+                             //^^^^^^ error: Variable $a was already declared. Variable shadowing is not allowed.
+"#,
+    );
+    check(
+        r#"
+begin { if (pid) { $a = 1; } print($a); }
+                                 //^^ error: Undefined or undeclared variable: $a
+"#,
+    );
+}
+
+#[test]
+fn operators() {
+    check(
+        r#"
+begin { $s = "x"; print($s + "y"); }
+                      //^^^^^^^^ error: The + operator can not be used on expressions of types string[2], string[2]
+"#,
+    );
+    check(
+        r#"
+begin { $s = "x"; print($s + 1); }
+                      //^^^^^^ error: Type mismatch for '+': comparing string[2] with int8
+"#,
+    );
+    check(
+        r#"
+begin { $s = "x"; print($s < "y"); }
+                      //^^^^^^^^ error: The < operator can not be used on expressions of types string[2], string[2]
+"#,
+    );
+    check(
+        r#"
+begin { print((1, 2) < (1, 3)); }
+            //^^^^^^^^^^^^^^^ error: The < operator can not be used on expressions of types (int8,int8), (int8,int8)
+"#,
+    );
+    check(
+        r#"
+begin { print((1, 2) == (1, "x")); }
+            //^^^^^^^^^^^^^^^^^^ error: Type mismatch for '==': comparing (int8,int8) with (int8,string[2])
+"#,
+    );
+    check(
+        r#"
+begin { print(-true); }
+            //^^^^^ error: The - operator can not be used on expressions of type 'bool'
+"#,
+    );
+    check(
+        r#"
+begin { print(~"x"); }
+            //^^^^ error: The ~ operator can not be used on expressions of type 'string[2]'
+"#,
+    );
+    check(
+        r#"
+begin { print(!"x"); }
+            //^^^^ error: The ! operator can not be used on expressions of type 'string[2]'
+"#,
+    );
+    check(
+        r#"
+begin { print(*pid); }
+            //^^^^ error: reading through a pointer is not supported yet
+"#,
+    );
+    check(
+        r#"
+begin { $t = (1, 2); print($t.2); }
+                         //^^^^ error: Invalid tuple index: 2. Found 2 elements in tuple.
+"#,
+    );
+    check(
+        r#"
+begin { $t = (1, 2); print($t.x); }
+                         //^^^^ error: Can not access field 'x' on expression of type '(int8,int8)'
+"#,
+    );
+    check(
+        r#"
+begin { $t = 5; print($t.0); }
+                    //^^^^ error: Can not access index '0' on expression of type 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { $t = 5; print($t[0]); }
+                    //^^^^^ error: indexing is supported on maps only, so far
+"#,
+    );
+    check(
+        r#"
+begin { print((string)5); }
+            //^^^^^^^^^ error: Cannot cast from "int8" to "string"
+"#,
+    );
+    check(
+        r#"
+begin { print((int8)"x"); }
+            //^^^^^^^^^ error: Cannot cast from "string[2]" to "int8"
+"#,
+    );
+    check(
+        r#"
+begin { print(()); }
+            //^^ error: an empty tuple is no value
+"#,
+    );
+}
+
+#[test]
+fn numbers_of_the_script() {
+    check(
+        r#"
+begin { print(1 / 0); }
+            //^^^^^ error: unable to fold literals due to overflow or underflow
+"#,
+    );
+    check(
+        r#"
+begin { print(1 << 64); }
+            //^^^^^^^ error: unable to fold literals due to overflow or underflow
+"#,
+    );
+    check(
+        r#"
+begin { print(9223372036854775807 * 3); }
+            //^^^^^^^^^^^^^^^^^^^^^^^ error: unable to fold literals due to overflow or underflow
+"#,
+    );
+    check(
+        r#"
+begin { print(-1 < 18446744073709551615); }
+            //^^^^^^^^^^^^^^^^^^^^^^^^^ error: unable to fold literals due to overflow or underflow
+"#,
+    );
+    check(
+        r#"
+begin { print("abc" + 5); }
+            //^^^^^^^^^ warning: literal string will always be empty
+"#,
+    );
+}
+
+#[test]
+fn conditions() {
+    check(
+        r#"
+begin { if (comm) { @++; } }
+         //^^^^^^ error: Invalid condition: string | compare it: a condition is a number or a bool
+"#,
+    );
+    check(
+        r#"
+begin /(1, 2)/ { @++; }
+     //^^^^^^ error: Invalid condition: tuple | compare it: a condition is a number or a bool
+"#,
+    );
+    check(
+        r#"
+begin { print(comm ? 1 : 2); }
+            //^^^^ error: Invalid condition: string | compare it: a condition is a number or a bool
+"#,
+    );
+}
+
+#[test]
+fn assignments() {
+    check(
+        r#"
+begin { (1, 2) = 1; }
+      //^^^^^^ error: only a variable or a map can be assigned to
+"#,
+    );
+}
+
+#[test]
+fn calls() {
+    check(
+        r#"
+begin { printf(); }
+      //^^^^^^^^ error: printf() requires at least one argument (0 provided) | usage: printf("format", args...)
+"#,
+    );
+    check(
+        r#"
+begin { clear(); }
+      //^^^^^^^ error: clear() requires one argument (0 provided) | usage: clear(@map)
+"#,
+    );
+    check(
+        r#"
+begin { clear(@a, @b); }
+      //^^^^^^^^^^^^^ error: clear() requires one argument (2 provided) | usage: clear(@map)
+"#,
+    );
+    check(
+        r#"
+begin { exit(1, 2); }
+      //^^^^^^^^^^ error: exit() takes up to one argument (2 provided) | usage: exit(), exit(code)
+"#,
+    );
+    check(
+        r#"
+begin { exit("x"); }
+      //^^^^^^^^^ error: exit() only supports int arguments (string provided)
+"#,
+    );
+    check(
+        r#"
+begin { clear(1); }
+            //^ error: clear() expects a map argument | usage: clear(@map)
+"#,
+    );
+    check(
+        r#"
+begin { delete(1); }
+             //^ error: delete() expects a map argument | write delete(@map, key)
+"#,
+    );
+    check(
+        r#"
+begin { $x = print(1); }
+           //^^^^^^^^ error: print() gives no value and can only stand alone
+"#,
+    );
+    check(
+        r#"
+begin { $x = count(); }
+           //^^^^^^^ error: count() must be assigned directly to a map | write @name = count()
+"#,
+    );
+    check(
+        r#"
+begin { count(); }
+      //^^^^^^^ error: count() must be assigned directly to a map | write @name = count()
+"#,
+    );
+    check(
+        r#"
+begin { @a = count(); $x = delete(@a); }
+                         //^^^^^^^^^^ error: deleting a whole aggregation gives no value
+"#,
+    );
+    check(
+        r#"
+begin { print(1, 2); }
+      //^^^^^^^^^^^ error: Non-map print() only takes 1 argument, 2 found | only a whole map is printed with top and div
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; print(@a, -1); }
+                        //^^ error: print() takes no negative number here
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; $n = 1; print(@a, $n); }
+                      //^^^^^^^^^^^^^ error: print() expects a int literal (int provided)
+"#,
+    );
+    check(
+        r#"
+begin { print(str((1, 2))); }
+                //^^^^^^ error: str() expects an integer or a pointer type as first argument ((int8,int8) provided)
+"#,
+    );
+    check(
+        r#"
+begin { print(str(pid, -1)); }
+                     //^^ error: str() cannot use negative length (-1)
+"#,
+    );
+    check(
+        r#"
+begin { $x = 1; $y = 1; print(str($x, "a")); }
+                            //^^^^^^^^^^^^ error: str() only supports integer arguments (string provided)
+"#,
+    );
+    check(
+        r#"
+begin { @ = sum(true); }
+          //^^^^^^^^^ error: sum() only supports integer arguments (bool provided)
+"#,
+    );
+    check(
+        r#"
+begin { @ = hist("x"); }
+          //^^^^^^^^^ error: hist() only supports int arguments (string provided)
+"#,
+    );
+    check(
+        r#"
+begin { @a = count(); print(@a + 1); }
+                          //^^ error: reading a count_t map inside the program is not supported yet | print(@a) prints all of it
+"#,
+    );
+}
+
+#[test]
+fn formats() {
+    check(
+        r#"
+begin { printf(5); }
+      //^^^^^^^^^ error: printf() expects a string literal (int provided) | write printf("%s\n", value)
+"#,
+    );
+    check(
+        r#"
+begin { $f = "x"; printf($f); }
+                //^^^^^^^^^^ error: printf() expects a string literal (string provided) | write printf("%s\n", value)
+"#,
+    );
+    check(
+        r#"
+begin { printf("%d"); }
+      //^^^^^^^^^^^^ error: not enough arguments for format string (0 supplied, 1 expected)
+"#,
+    );
+    check(
+        r#"
+begin { printf("x", 1); }
+      //^^^^^^^^^^^^^^ error: too many arguments for format string (1 supplied, 0 expected)
+"#,
+    );
+    check(
+        r#"
+begin { printf("ab %y", 1); }
+                 //^^ error: unknown conversion `%y` in the format
+"#,
+    );
+    check(
+        r#"
+begin { printf("\n%y", 1); }
+             //^^^^^^ error: unknown conversion `%y` in the format
+"#,
+    );
+    check(
+        r#"
+begin { printf("100%"); }
+                 //^ error: the format ends within a conversion
+"#,
+    );
+    check(
+        r#"
+begin { printf("%d", "x"); }
+                   //^^^ error: unsupported format specifier for type 'string[2]': d | use %s
+"#,
+    );
+}
+
+#[test]
+fn histograms() {
+    check(
+        r#"
+begin { @ = hist(1, 6); }
+          //^^^^^^^^^^ error: hist: bits 6 must be 0..5
+"#,
+    );
+    check(
+        r#"
+begin { @ = hist(1); @ = hist(1, 2); }
+                       //^^^^^^^^^^ error: Different bits in a single hist unsupported
+"#,
+    );
+    check(
+        r#"
+begin { $k = 1; @ = hist(1, $k); }
+                  //^^^^^^^^^^^ error: hist() expects a int literal (int provided)
+"#,
+    );
+    check(
+        r#"
+begin { @ = lhist(1, 10, 0, 1); }
+          //^^^^^^^^^^^^^^^^^^ error: lhist() min must be less than max (provided min 10 and max 0)
+"#,
+    );
+    check(
+        r#"
+begin { @ = lhist(1, 0, 10, 0); }
+          //^^^^^^^^^^^^^^^^^^ error: lhist() step must be >= 1 (0 provided)
+"#,
+    );
+    check(
+        r#"
+begin { @ = lhist(1, 0, 10, 11); }
+          //^^^^^^^^^^^^^^^^^^^ error: lhist() step is too large for the given range (provided step 11 for range 10)
+"#,
+    );
+    check(
+        r#"
+begin { @ = lhist(1, 0, 1001, 1); }
+          //^^^^^^^^^^^^^^^^^^^^ error: lhist() too many buckets, must be <= 1000 (would need 1001)
+"#,
+    );
+    check(
+        r#"
+begin { @ = lhist(1, -5, 10, 1); }
+          //^^^^^^^^^^^^^^^^^^^ error: lhist: invalid min value (must be non-negative literal)
+"#,
+    );
+}
+
+#[test]
+fn what_is_never_run() {
+    check(
+        r#"
+begin { exit(); print(1); }
+              //^^^^^^^^ warning: Unreachable statement.
+"#,
+    );
+    check(
+        r#"
+begin { return; print(1); print(2); }
+              //^^^^^^^^ warning: Unreachable statement.
+"#,
+    );
+    check(
+        r#"
+begin { return "x"; }
+      //^^^^^^^^^^ error: Probe return values can only be integers. Found string[2]
+"#,
+    );
+}
+
+#[test]
+fn parameters() {
+    check_with(
+        &["foo", "5"],
+        r#"
+begin { print($1 + $2); print($2 + 1); print($3); }
+            //^^^^^^^ warning: literal string will always be empty
+                                           //^^ warning: Positional parameter $3 is empty or not provided.
+"#,
+    );
+    check_with(
+        &["foo", "-1"],
+        r#"
+begin { printf("%d", $1); print(str("abc", $2)); }
+                   //^^ error: unsupported format specifier for type 'string[4]': d | use %s
+                                         //^^ error: str() cannot use negative length (-1)
+"#,
+    );
+    check_with(
+        &["zero", "0"],
+        r#"
+  interval:s:$1 { @ = 1; }
+//^^^^^^^^^^^^^ error: Invalid rate of interval probe: invalid integer: zero
+  interval:s:$2 { @ = 1; }
+//^^^^^^^^^^^^^ error: interval frequency should be a positive integer
+"#,
+    );
+}
