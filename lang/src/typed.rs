@@ -257,6 +257,13 @@ impl Expr {
         })
     }
 
+    /// Whether computing it changes a variable or a map.
+    pub fn has_effects(&self) -> bool {
+        self.any(&|expr| {
+            matches!(expr.kind, ExprKind::StepVar { .. } | ExprKind::StepMap { .. } | ExprKind::Delete(..))
+        })
+    }
+
     /// Whether `look` holds for this expression or one within.
     fn any(&self, look: &dyn Fn(&Expr) -> bool) -> bool {
         look(self)

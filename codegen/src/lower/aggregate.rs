@@ -17,10 +17,10 @@ impl Lowering<'_, '_> {
         let Type::Aggregate(aggregate) = self.program.maps[map.index()].value else {
             unreachable!("checked: the map holds an aggregation")
         };
-        let value = value.map(|value| self.scalar(value));
-        self.at(span);
         match self.layout.of(map) {
             MapPlace::PerCpuArray(kernel_map) => {
+                let value = value.map(|value| self.scalar(value));
+                self.at(span);
                 let key = self.temporary(8);
                 let zero = self.int(0);
                 self.store_word(zero, key);
@@ -47,10 +47,11 @@ impl Lowering<'_, '_> {
         kernel_map: u32,
         keys: &[Expr],
         aggregate: Aggregate,
-        value: Option<Value>,
+        value: Option<&Expr>,
         span: Span,
     ) {
         let key = self.key(map, keys);
+        let value = value.map(|value| self.scalar(value));
         self.at(span);
         let [there, missing, lost, done] = [(); 4].map(|()| self.builder.create_block());
         let address = self.builder.append_block_param(there, types::I64);

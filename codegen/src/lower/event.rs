@@ -13,12 +13,32 @@ use lang::types::Type;
 /// `BPF_RB_PROD_POS` of `bpf_ringbuf_query` (include/uapi/linux/bpf.h).
 const PRODUCER_POSITION: i64 = 3;
 
+/// A value on its way into a record.
+enum Given {
+    Number(Value),
+    Stored(Addr),
+    Later,
+}
+
 impl Lowering<'_, '_> {
     /// Sends the values of a format, written straight into the ring buffer.
     pub fn print(&mut self, format: FormatId, args: &[Expr], span: Span) {
         let types = &self.program.formats[format.index()].args;
-        // Numbers first: computing them may branch, and nothing may leave the program while a record is open.
-        let numbers: Vec<Option<Value>> = args.iter().map(|arg| arg.ty.is_scalar().then(|| self.scalar(arg))).collect();
+        // Numbers first: computing them may branch, and they need no memory. What changes something is computed in its
+        // turn too; other texts and tuples go straight into the record.
+        let given: Vec<Given> = args
+            .iter()
+            .zip(types)
+            .map(|(arg, ty)| match arg.ty.is_scalar() {
+                true => Given::Number(self.scalar(arg)),
+                false if arg.has_effects() => {
+                    let to = self.temporary(ty.slot_size());
+                    self.store(arg, ty, to);
+                    Given::Stored(to)
+                }
+                false => Given::Later,
+            })
+            .collect();
         self.at(span);
         let size = DATA_HEADER + types.iter().map(Type::slot_size).sum::<u32>();
         let ring = self.layout.use_data_ring();
@@ -27,11 +47,12 @@ impl Lowering<'_, '_> {
             let header = this.int(i64::from(format.0));
             this.store_word(header, record);
             let mut to = record.plus(DATA_HEADER);
-            for ((arg, ty), number) in args.iter().zip(types).zip(numbers) {
-                match (number, ty) {
-                    (Some(number), _) => this.store_word(number, to),
-                    (None, Type::Str(size)) => this.store_text_unpadded(arg, *size, to),
-                    (None, ty) => this.store(arg, ty, to),
+            for ((arg, ty), given) in args.iter().zip(types).zip(given) {
+                match (given, ty) {
+                    (Given::Number(number), _) => this.store_word(number, to),
+                    (Given::Stored(from), ty) => this.copy(from, to, ty.slot_size()),
+                    (Given::Later, Type::Str(size)) => this.store_text_unpadded(arg, *size, to),
+                    (Given::Later, ty) => this.store(arg, ty, to),
                 }
                 to = to.plus(ty.slot_size());
             }
