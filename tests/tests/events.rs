@@ -129,14 +129,15 @@ fn a_map_is_cleared_between_two_prints() {
 fn a_large_beginning_is_complete_and_comes_after_the_announcement() {
     requires!(Bpf, Own);
     // Ten probes of a thousand lines: the verifier looks at a million instructions of one program at most.
-    let line = |number: usize| format!("line {number} of a long beginning");
-    let probe = |probe: usize| {
-        let prints: String = (0..1000).map(|i| format!("printf(\"{}\\n\");", line(probe * 1000 + i))).collect();
+    let each = volume(1000);
+    let line = |number: u64| format!("line {number} of a long beginning");
+    let probe = |probe: u64| {
+        let prints: String = (0..each).map(|i| format!("printf(\"{}\\n\");", line(probe * each + i))).collect();
         format!("begin {{ {prints} }}\n")
     };
     let program: String = (0..10).map(probe).collect();
     let out = Run::file("-").input(program).limit(Duration::from_secs(120)).to_end();
-    let expected: String = (0..10_000).map(|number| line(number) + "\n").collect::<String>() + "\n\n";
+    let expected: String = (0..10 * each).map(|number| line(number) + "\n").collect::<String>() + "\n\n";
     assert!(out.attached && out.before_attached.is_empty(), "before the announcement: {:?}", out.before_attached);
     assert!(out.stdout == expected, "{} lines came; stderr: {}", out.stdout.lines().count(), out.stderr);
     out.code(0);
