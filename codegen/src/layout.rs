@@ -78,7 +78,12 @@ pub struct Site {
 pub const START_TIME: u32 = 0;
 /// Offset in `.bss` of the child's process id, written by user space.
 pub const CHILD_PID: u32 = 8;
-const FIRST_FREE: u32 = 16;
+/// Offset in `.bss` of the first `exit()`: 0, or [`EXIT_ASKED`] and the exit code. So that an exit reaches user space
+/// even when its control record finds no room.
+pub const EXIT: u32 = 16;
+/// Set in the word at [`EXIT`] once `exit()` was called; the exit code is in the low 8 bits.
+pub const EXIT_ASKED: u64 = 1 << 32;
+const FIRST_FREE: u32 = 24;
 
 /// Sizes that the command line or the script may choose.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +100,9 @@ impl Default for Sizes {
     }
 }
 
-/// Control events are few and small, but none may be lost to a flood of them.
-const CONTROL_RING: u32 = 256 << 10;
+/// Bytes of the ring buffer for control events, which are few and small. `print(@map)` may fill half of it; the rest is
+/// for what must not be lost.
+pub const CONTROL_RING: u32 = 512 << 10;
 
 /// Where everything of one program lies.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::sys;
 use crate::timers::Timers;
 use codegen::event::{Control, ControlRecord};
-use codegen::layout::{CHILD_PID, START_TIME, SiteKind};
+use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME, SiteKind};
 use codegen::object::{Object, Point};
 use lang::diag::Diagnostic;
 use lang::target::Attach;
@@ -199,9 +199,8 @@ impl<'a> Session<'a> {
                 });
                 Ok::<(), RunError>(())
             })?;
-            let exits = |held: &Held| matches!(held, Held::Control(record) if record.kind == Control::Exit);
-            if self.held.iter().any(exits) {
-                self.over = true;
+            self.over = self.store.word(EXIT).load(Ordering::Acquire) & EXIT_ASKED != 0;
+            if self.over {
                 break;
             }
         }
@@ -334,7 +333,16 @@ impl<'a> Session<'a> {
         let result = rings.drain(most, |event| self.take(event, output));
         self.rings = rings;
         self.tell_news(host);
+        self.note_exit();
         result
+    }
+
+    /// Takes notice of an `exit()` whose control record found no room.
+    fn note_exit(&mut self) {
+        let word = self.store.word(EXIT).load(Ordering::Acquire);
+        if word & EXIT_ASKED != 0 && !self.exit.is_some_and(|exit| exit.asked) {
+            self.exit = Some(Exit { code: word as u8, asked: true });
+        }
     }
 
     /// Does what one event asks for.
@@ -357,9 +365,7 @@ impl<'a> Session<'a> {
         let map = MapId(record.number);
         match record.kind {
             Control::Exit => {
-                if !self.exit.is_some_and(|exit| exit.asked) {
-                    self.exit = Some(Exit { code: record.arguments[0] as u8, asked: true });
-                }
+                self.note_exit();
                 Ok(())
             }
             Control::PrintMap => {

@@ -56,6 +56,26 @@ fn a_flood_at_a_slow_reader_is_accounted_for_to_the_last_event() {
 }
 
 #[test]
+fn a_flood_of_maps_does_not_lose_an_exit() {
+    requires!(Bpf, Tracefs, Own);
+    let name = unique("m");
+    let step = volume(40_000);
+    let worker = Worker::new(&name, Work::Getppid(4 * step));
+    let text = format!(
+        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{
+            @n++;
+            @many[@n % 100] = count();
+            print(@many);
+            if (@n == {exit}) {{ clear(@many); exit(5); }}
+        }}"#,
+        exit = 2 * step
+    );
+    let out = Run::program(text).limit(Duration::from_secs(120)).run(|_| worker.finish());
+    assert!(out.lost() > 0, "the flood was meant to be too much");
+    out.code(5);
+}
+
+#[test]
 fn a_flood_does_not_lose_what_a_program_asks_for() {
     requires!(Bpf, Tracefs, Own);
     let name = unique("a");

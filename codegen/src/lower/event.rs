@@ -1,16 +1,17 @@
 //! Records for user space, and the counters of what could not be sent.
 
-use super::Lowering;
 use super::memory::Addr;
+use super::{Lowering, flags};
 use crate::event::{CONTROL_SIZE, Control, DATA_HEADER};
 use crate::helpers::Helper;
-use crate::layout::SiteKind;
+use crate::layout::{CONTROL_RING, EXIT, EXIT_ASKED, SiteKind};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::span::Span;
 use lang::typed::{Expr, FormatId};
 use lang::types::Type;
 
-/// `BPF_RB_PROD_POS` of `bpf_ringbuf_query` (include/uapi/linux/bpf.h).
+/// What `bpf_ringbuf_query` tells (include/uapi/linux/bpf.h): bytes not yet read, and the producer's position.
+const AVAILABLE_DATA: i64 = 0;
 const PRODUCER_POSITION: i64 = 3;
 
 /// A value on its way into a record.
@@ -75,6 +76,36 @@ impl Lowering<'_, '_> {
             this.store_word(arguments[0], record.plus(16));
             this.store_word(arguments[1], record.plus(24));
         });
+    }
+
+    /// Does `send` unless half of the control ring is full; then it is counted as lost. A flood of what may be lost so
+    /// leaves room for what may not.
+    pub fn if_half_free(&mut self, span: Span, send: impl FnOnce(&mut Self)) {
+        let [room, full, done] = [(); 3].map(|()| self.builder.create_block());
+        let ring = self.layout.use_control_ring();
+        let (ring, what) = (self.map_pointer(ring), self.int(AVAILABLE_DATA));
+        let used = self.call(Helper::RingbufQuery, &[ring, what]);
+        let has_room = self.compare(IntCC::UnsignedLessThan, used, i64::from(CONTROL_RING / 2));
+        self.builder.ins().brif(has_room, room, &[], full, &[]);
+        self.builder.switch_to_block(full);
+        self.in_branch(|this| this.report_site(SiteKind::LostEvent, span));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(room);
+        self.in_branch(send);
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// Leaves the exit code where user space finds it even if the control record gets lost. The first one stays.
+    pub fn note_exit(&mut self, code: Value) {
+        let mask = self.int(0xff);
+        let code = self.builder.ins().band(code, mask);
+        let asked = self.int(EXIT_ASKED as i64);
+        let word = self.builder.ins().bor(code, asked);
+        let bss = self.bss();
+        let to = self.address(Addr::new(bss).plus(EXIT));
+        let zero = self.int(0);
+        self.builder.ins().atomic_cas(flags(), to, zero, word);
     }
 
     /// How far the data ring has been filled: the record belongs behind all that was sent before.

@@ -35,7 +35,7 @@ impl Lowering<'_, '_> {
             StmtKind::Print(format, args) => self.print(*format, args, span),
             StmtKind::PrintMap { map, top, div } => {
                 let arguments = [self.int(*top as i64), self.int(*div as i64)];
-                self.control(Control::PrintMap, map.0, arguments, span);
+                self.if_half_free(span, |this| this.control(Control::PrintMap, map.0, arguments, span));
             }
             StmtKind::Clear(map) => {
                 let zero = self.int(0);
@@ -48,6 +48,7 @@ impl Lowering<'_, '_> {
             StmtKind::Exit(code) => {
                 let code = self.scalar(code);
                 let zero = self.int(0);
+                self.note_exit(code);
                 self.control(Control::Exit, 0, [code, zero], span);
                 self.leave();
             }
