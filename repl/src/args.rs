@@ -60,6 +60,10 @@ pub struct Args {
     #[arg(short, long = "debug", value_enum, value_name = "STAGE")]
     pub debug: Option<Stage>,
 
+    /// Not there yet: listing probes
+    #[arg(short, long, hide = true, num_args = 0..=1)]
+    pub list: Option<Option<String>>,
+
     /// Write the compiled programs to this file as a BPF ELF object, and end
     #[arg(long, value_name = "FILE")]
     pub emit_elf: Option<PathBuf>,

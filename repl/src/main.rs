@@ -41,6 +41,12 @@ fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
     if let Some(program) = &args.execute {
         return Ok(Source::new("stdin", program));
     }
+    if args.list.is_some() {
+        return Err((
+            "listing probes is not supported yet".into(),
+            Some("tracepoints are the folders in /sys/kernel/tracing/events: tracepoint:CATEGORY:EVENT"),
+        ));
+    }
     let Some(script) = args.script() else {
         return Err((
             "no program given".into(),

@@ -17,7 +17,9 @@ pub struct Reporter {
 impl Reporter {
     /// Colours only for a terminal that wants them.
     pub fn new(warnings: bool) -> Self {
-        let color = isatty(std::io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let color = isatty(std::io::stderr()) && is_unset("NO_COLOR") && !is_dumb;
         Self { color, warnings }
     }
 
