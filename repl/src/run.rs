@@ -75,6 +75,9 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     let result = match result {
         // What the verifier refuses may be the mid-end's doing.
         Err(RunError::Load(LoadError::Refused { refusal, .. })) if refusal.slot.is_some() => {
+            if args.verbose {
+                reporter.note(&format!("the verifier refuses {} as optimised; trying without", refusal.program));
+            }
             let plain = Options { optimise: false, ..options };
             let object = compiled(&program, &target, &plain, source, reporter)?;
             match attempt(&program, &object, source, &mut config, &mut *output, &mut host) {
