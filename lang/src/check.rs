@@ -5,8 +5,10 @@
 //! scripts; only the last walk's diagnostics and tree are kept.
 
 mod call;
+mod casts;
 mod expr;
 mod names;
+mod operators;
 mod stmt;
 
 use crate::ast;

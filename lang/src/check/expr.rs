@@ -2,7 +2,7 @@
 
 use super::names::NEVER_ASSIGNED;
 use super::{Checker, ProbeState};
-use crate::ast::{self, BinaryOp, UnaryOp};
+use crate::ast;
 use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
@@ -10,7 +10,7 @@ use crate::params::Param;
 use crate::probes::ProviderId;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, MapId};
-use crate::types::{AddressSpace, IntType, Type};
+use crate::types::{IntType, Type};
 
 /// An expression of unknown type, standing for one that a diagnostic tells about.
 pub fn unknown(span: Span) -> Expr {
@@ -24,11 +24,11 @@ pub fn text_literal(text: Vec<u8>, span: Span) -> Expr {
 }
 
 /// A number in the smallest type that holds it.
-fn number_literal(value: i128, span: Span) -> Expr {
+pub fn number_literal(value: i128, span: Span) -> Expr {
     int(value as i64, Type::Int(IntType::smallest(value)), span)
 }
 
-fn int(value: i64, ty: Type, span: Span) -> Expr {
+pub fn int(value: i64, ty: Type, span: Span) -> Expr {
     Expr { kind: ExprKind::Int(value), ty, span }
 }
 
@@ -42,7 +42,7 @@ pub fn literal(expr: &Expr) -> Option<i128> {
 }
 
 /// A number, bool or text whose truth is known now.
-fn known_truth(expr: &Expr) -> Option<bool> {
+pub fn known_truth(expr: &Expr) -> Option<bool> {
     match &expr.kind {
         ExprKind::Int(value) if expr.ty.is_scalar() => Some(*value != 0),
         ExprKind::Str(text) => Some(!text.is_empty()),
@@ -351,133 +351,6 @@ impl Checker<'_> {
         }
     }
 
-    fn unary(&mut self, state: &mut ProbeState<'_>, op: UnaryOp, operand: &ast::Expr, span: Span) -> Expr {
-        if matches!(op, UnaryOp::Deref | UnaryOp::AddressOf) {
-            return self.refuse(span, "reading through a pointer is not supported yet");
-        }
-        let operand = self.value(state, operand);
-        let fits = match (op, &operand.ty) {
-            (UnaryOp::Not, ty) => ty.is_scalar(),
-            (_, ty) => matches!(ty, Type::Int(_) | Type::Pointer(..)),
-        };
-        if operand.ty == Type::Unknown {
-            return unknown(span);
-        }
-        if !fits {
-            let symbol = if op == UnaryOp::Not {
-                "!"
-            } else if op == UnaryOp::Neg {
-                "-"
-            } else {
-                "~"
-            };
-            let title = format!("The {symbol} operator can not be used on expressions of type '{}'", operand.ty);
-            return self.refuse(span, title);
-        }
-        if let (UnaryOp::Not, Some(truth)) = (op, known_truth(&operand)) {
-            return int(i64::from(!truth), Type::Bool, span);
-        }
-        if let Some(value) = literal(&operand) {
-            return match op {
-                UnaryOp::Neg if value == 1 << 63 => int(i64::MIN, Type::I64, span),
-                UnaryOp::Neg => self.folded(Some(-value), span),
-                _ => int(!(value as i64), Type::U64, span),
-            };
-        }
-        let ty = match (op, &operand.ty) {
-            (UnaryOp::Not, _) => Type::Bool,
-            (_, Type::Int(int)) => wide(int.signed || int.suits_both_signs()),
-            _ => Type::I64,
-        };
-        Expr { kind: ExprKind::Unary(op, Box::new(operand)), ty, span }
-    }
-
-    pub fn binary(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
-        if left.ty == Type::Unknown || right.ty == Type::Unknown {
-            // Whatever the operand turns out to be, the result is known: this lets `$y = @z / 2; @z = $y` be typed.
-            let yields_bool = op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or);
-            return Expr { ty: if yields_bool { Type::Bool } else { Type::I64 }, ..unknown(span) };
-        }
-        if let Some(folded) = self.fold_text(op, &left, &right, span) {
-            return folded;
-        }
-        let scalars = left.ty.is_scalar() && right.ty.is_scalar();
-        let comparable = matches!(
-            (op, &left.ty, &right.ty),
-            (BinaryOp::Eq | BinaryOp::Ne, Type::Str(_), Type::Str(_))
-                | (BinaryOp::Eq | BinaryOp::Ne, Type::Tuple(_), Type::Tuple(_))
-        );
-        if !scalars && (!comparable || left.ty.join(&right.ty).is_none()) {
-            let (symbol, a, b) = (op.symbol(), &left.ty, &right.ty);
-            let title = match a.join(b) {
-                Some(_) => format!("The {symbol} operator can not be used on expressions of types {a}, {b}"),
-                None => format!("Type mismatch for '{symbol}': comparing {a} with {b}"),
-            };
-            return self.refuse(span, title);
-        }
-        if let (Some(a), Some(b)) = (literal(&left), literal(&right)) {
-            if let Some(truth) = fold_truth(op, a, b) {
-                // No type of 64 bits holds both: bpftrace refuses this, and so it has no meaning to keep.
-                return match a.min(b) < 0 && a.max(b) > i128::from(i64::MAX) {
-                    true => self.folded(None, span),
-                    false => int(i64::from(truth), Type::Bool, span),
-                };
-            }
-            return self.folded(fold(op, a, b), span);
-        }
-        let ty = match op {
-            BinaryOp::And | BinaryOp::Or => Type::Bool,
-            op if op.is_comparison() => Type::Bool,
-            BinaryOp::Sub => Type::I64,
-            BinaryOp::Shl | BinaryOp::Shr => wide(left.ty.is_signed()),
-            _ => wide(left.ty.is_signed() || right.ty.is_signed()),
-        };
-        Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), ty, span }
-    }
-
-    /// Two texts of the script compared or joined; or a text and a number, which leaves out that many bytes at the
-    /// text's beginning (as adding to a pointer would, which is what `str($1 + 1)` relies on).
-    fn fold_text(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Option<Expr> {
-        let (text, other) = match (&left.kind, &right.kind) {
-            (ExprKind::Str(text), _) => (text, right),
-            (_, ExprKind::Str(text)) => (text, left),
-            _ => return None,
-        };
-        match (&other.kind, literal(other)) {
-            (ExprKind::Str(other), _) => {
-                let truth = match op {
-                    BinaryOp::Add => return Some(text_literal([&text[..], other].concat(), span)),
-                    BinaryOp::Eq => text == other,
-                    BinaryOp::Ne => text != other,
-                    BinaryOp::Lt => text < other,
-                    BinaryOp::Le => text <= other,
-                    BinaryOp::Gt => text > other,
-                    BinaryOp::Ge => text >= other,
-                    _ => return None,
-                };
-                Some(int(i64::from(truth), Type::Bool, span))
-            }
-            (_, Some(skipped @ 0..)) if op == BinaryOp::Add => {
-                let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-                if skipped >= text.len() {
-                    self.report(Diagnostic::warning(span, "literal string will always be empty"));
-                }
-                Some(text_literal(text.get(skipped..).unwrap_or_default().to_vec(), span))
-            }
-            _ => None,
-        }
-    }
-
-    /// The result of arithmetic on numbers of the script.
-    fn folded(&mut self, value: Option<i128>, span: Span) -> Expr {
-        match value {
-            Some(value) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value) => {
-                number_literal(value, span)
-            }
-            _ => self.refuse(span, "unable to fold literals due to overflow or underflow"),
-        }
-    }
-
     fn ternary(
         &mut self,
         state: &mut ProbeState<'_>,
@@ -510,25 +383,6 @@ impl Checker<'_> {
             None => ExprKind::OrElse(Box::new(cond), Box::new(no)),
         };
         Expr { kind, ty, span }
-    }
-
-    pub fn cast(&mut self, value: Expr, ty: Type, span: Span) -> Expr {
-        if value.ty == Type::Unknown {
-            return unknown(span);
-        }
-        if let (Type::Str(from), Type::Str(to)) = (&value.ty, &ty)
-            && (from <= to || *to == 0)
-        {
-            return match &value.kind {
-                ExprKind::Str(_) => Expr { ty: Type::Str(*from.max(to)), span, ..value },
-                // Its buffer grows where it is stored.
-                _ => value,
-            };
-        }
-        if !value.ty.is_scalar() || !ty.is_scalar() {
-            return self.refuse(span, format!("Cannot cast from \"{}\" to \"{ty}\"", value.ty));
-        }
-        Expr { kind: ExprKind::Cast(Box::new(value)), ty, span }
     }
 
     /// `++` and `--`.
@@ -591,119 +445,8 @@ impl Checker<'_> {
             self.walk.learnt = true;
         }
     }
-
-    /// The type a name in the script stands for.
-    pub fn type_name(&mut self, name: &ast::TypeName) -> Option<Type> {
-        let base = match (name.tag, scalar_type(&name.name)) {
-            (None, _) if name.name == "void" && name.arrays.is_empty() => Type::Void,
-            (None, _) if name.name == "string" => match name.arrays[..] {
-                [] => Type::Str(0),
-                [length] if (1..=u64::from(self.settings.max_strlen)).contains(&length) => Type::Str(length as u32),
-                _ => {
-                    let title = format!("a string has 1 to {} bytes", self.settings.max_strlen);
-                    self.report(Diagnostic::error(name.span, title));
-                    return None;
-                }
-            },
-            (None, Some(ty)) if name.arrays.is_empty() => ty,
-            _ if name.pointers > 0 => Type::Void,
-            _ => {
-                let tag = match name.tag {
-                    Some(ast::TypeTag::Struct) => "struct ",
-                    Some(ast::TypeTag::Union) => "union ",
-                    Some(ast::TypeTag::Enum) => "enum ",
-                    None => "",
-                };
-                let shown = format!("{tag}{}", name.name);
-                let near =
-                    nearest(&name.name, SCALAR_TYPES.iter().map(|(name, ..)| *name).chain(["string", "void"]), 1);
-                let help = near.first().map(|near| format!("did you mean `{near}`?"));
-                self.report(
-                    Diagnostic::error(name.span, format!("Cannot resolve unknown type \"{shown}\""))
-                        .with_maybe_help(help),
-                );
-                return None;
-            }
-        };
-        Some((0..name.pointers).fold(base, |ty, _| Type::Pointer(Box::new(ty), AddressSpace::Kernel)))
-    }
 }
 
 fn sign(step: i64) -> &'static str {
     if step > 0 { "++" } else { "--" }
-}
-
-fn wide(signed: bool) -> Type {
-    if signed { Type::I64 } else { Type::U64 }
-}
-
-/// Arithmetic on numbers of the script, as C does it on signed operands; `None` where that is not defined.
-fn fold(op: BinaryOp, a: i128, b: i128) -> Option<i128> {
-    let shift = |b: i128| u32::try_from(b).ok().filter(|bits| *bits < 64);
-    match op {
-        BinaryOp::Add => a.checked_add(b),
-        BinaryOp::Sub => a.checked_sub(b),
-        BinaryOp::Mul => a.checked_mul(b),
-        BinaryOp::Div => a.checked_div(b),
-        BinaryOp::Rem => a.checked_rem(b),
-        BinaryOp::BitAnd => Some(a & b),
-        BinaryOp::BitOr => Some(a | b),
-        BinaryOp::BitXor => Some(a ^ b),
-        BinaryOp::Shl => shift(b).map(|bits| a << bits),
-        BinaryOp::Shr => shift(b).map(|bits| a >> bits),
-        _ => None,
-    }
-}
-
-/// Whether a comparison, `&&` or `||` of numbers of the script holds; `None` for arithmetic.
-fn fold_truth(op: BinaryOp, a: i128, b: i128) -> Option<bool> {
-    Some(match op {
-        BinaryOp::Eq => a == b,
-        BinaryOp::Ne => a != b,
-        BinaryOp::Lt => a < b,
-        BinaryOp::Le => a <= b,
-        BinaryOp::Gt => a > b,
-        BinaryOp::Ge => a >= b,
-        BinaryOp::And => a != 0 && b != 0,
-        BinaryOp::Or => a != 0 || b != 0,
-        _ => return None,
-    })
-}
-
-/// Names of scalar types: bits and sign; 1 bit is a bool.
-const SCALAR_TYPES: &[(&str, u8, bool)] = &[
-    ("bool", 1, false),
-    ("int8", 8, true),
-    ("int16", 16, true),
-    ("int32", 32, true),
-    ("int64", 64, true),
-    ("uint8", 8, false),
-    ("uint16", 16, false),
-    ("uint32", 32, false),
-    ("uint64", 64, false),
-    ("int8_t", 8, true),
-    ("int16_t", 16, true),
-    ("int32_t", 32, true),
-    ("int64_t", 64, true),
-    ("uint8_t", 8, false),
-    ("uint16_t", 16, false),
-    ("uint32_t", 32, false),
-    ("uint64_t", 64, false),
-    ("char", 8, true),
-    ("short", 16, true),
-    ("int", 32, true),
-    ("long", 64, true),
-    ("unsigned char", 8, false),
-    ("unsigned short", 16, false),
-    ("unsigned int", 32, false),
-    ("unsigned long", 64, false),
-    ("unsigned", 32, false),
-    ("long long", 64, true),
-    ("unsigned long long", 64, false),
-    ("size_t", 64, false),
-];
-
-fn scalar_type(name: &str) -> Option<Type> {
-    let (_, bits, signed) = *SCALAR_TYPES.iter().find(|(known, ..)| *known == name)?;
-    Some(if bits == 1 { Type::Bool } else { Type::Int(IntType { bits, signed }) })
 }

@@ -1,0 +1,175 @@
+//! Operators: the types of their results, and folding where the operands are known.
+
+use super::expr::{int, known_truth, literal, number_literal, text_literal, unknown};
+use super::{Checker, ProbeState};
+use crate::ast::{self, BinaryOp, UnaryOp};
+use crate::diag::Diagnostic;
+use crate::span::Span;
+use crate::typed::{Expr, ExprKind};
+use crate::types::Type;
+
+impl Checker<'_> {
+    pub fn unary(&mut self, state: &mut ProbeState<'_>, op: UnaryOp, operand: &ast::Expr, span: Span) -> Expr {
+        if matches!(op, UnaryOp::Deref | UnaryOp::AddressOf) {
+            return self.refuse(span, "reading through a pointer is not supported yet");
+        }
+        let operand = self.value(state, operand);
+        let fits = match (op, &operand.ty) {
+            (UnaryOp::Not, ty) => ty.is_scalar(),
+            (_, ty) => matches!(ty, Type::Int(_) | Type::Pointer(..)),
+        };
+        if operand.ty == Type::Unknown {
+            return unknown(span);
+        }
+        if !fits {
+            let symbol = if op == UnaryOp::Not {
+                "!"
+            } else if op == UnaryOp::Neg {
+                "-"
+            } else {
+                "~"
+            };
+            let title = format!("The {symbol} operator can not be used on expressions of type '{}'", operand.ty);
+            return self.refuse(span, title);
+        }
+        if let (UnaryOp::Not, Some(truth)) = (op, known_truth(&operand)) {
+            return int(i64::from(!truth), Type::Bool, span);
+        }
+        if let Some(value) = literal(&operand) {
+            return match op {
+                UnaryOp::Neg if value == 1 << 63 => int(i64::MIN, Type::I64, span),
+                UnaryOp::Neg => self.folded(Some(-value), span),
+                _ => int(!(value as i64), Type::U64, span),
+            };
+        }
+        let ty = match (op, &operand.ty) {
+            (UnaryOp::Not, _) => Type::Bool,
+            (_, Type::Int(int)) => wide(int.signed || int.suits_both_signs()),
+            _ => Type::I64,
+        };
+        Expr { kind: ExprKind::Unary(op, Box::new(operand)), ty, span }
+    }
+
+    pub fn binary(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
+        if left.ty == Type::Unknown || right.ty == Type::Unknown {
+            // Whatever the operand turns out to be, the result is known: this lets `$y = @z / 2; @z = $y` be typed.
+            let yields_bool = op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or);
+            return Expr { ty: if yields_bool { Type::Bool } else { Type::I64 }, ..unknown(span) };
+        }
+        if let Some(folded) = self.fold_text(op, &left, &right, span) {
+            return folded;
+        }
+        let scalars = left.ty.is_scalar() && right.ty.is_scalar();
+        let comparable = matches!(
+            (op, &left.ty, &right.ty),
+            (BinaryOp::Eq | BinaryOp::Ne, Type::Str(_), Type::Str(_))
+                | (BinaryOp::Eq | BinaryOp::Ne, Type::Tuple(_), Type::Tuple(_))
+        );
+        if !scalars && (!comparable || left.ty.join(&right.ty).is_none()) {
+            let (symbol, a, b) = (op.symbol(), &left.ty, &right.ty);
+            let title = match a.join(b) {
+                Some(_) => format!("The {symbol} operator can not be used on expressions of types {a}, {b}"),
+                None => format!("Type mismatch for '{symbol}': comparing {a} with {b}"),
+            };
+            return self.refuse(span, title);
+        }
+        if let (Some(a), Some(b)) = (literal(&left), literal(&right)) {
+            if let Some(truth) = fold_truth(op, a, b) {
+                // No type of 64 bits holds both: bpftrace refuses this, and so it has no meaning to keep.
+                return match a.min(b) < 0 && a.max(b) > i128::from(i64::MAX) {
+                    true => self.folded(None, span),
+                    false => int(i64::from(truth), Type::Bool, span),
+                };
+            }
+            return self.folded(fold(op, a, b), span);
+        }
+        let ty = match op {
+            BinaryOp::And | BinaryOp::Or => Type::Bool,
+            op if op.is_comparison() => Type::Bool,
+            BinaryOp::Sub => Type::I64,
+            BinaryOp::Shl | BinaryOp::Shr => wide(left.ty.is_signed()),
+            _ => wide(left.ty.is_signed() || right.ty.is_signed()),
+        };
+        Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), ty, span }
+    }
+
+    /// Two texts of the script compared or joined; or a text and a number, which leaves out that many bytes at the
+    /// text's beginning (as adding to a pointer would, which is what `str($1 + 1)` relies on).
+    pub fn fold_text(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Option<Expr> {
+        let (text, other) = match (&left.kind, &right.kind) {
+            (ExprKind::Str(text), _) => (text, right),
+            (_, ExprKind::Str(text)) => (text, left),
+            _ => return None,
+        };
+        match (&other.kind, literal(other)) {
+            (ExprKind::Str(other), _) => {
+                let truth = match op {
+                    BinaryOp::Add => return Some(text_literal([&text[..], other].concat(), span)),
+                    BinaryOp::Eq => text == other,
+                    BinaryOp::Ne => text != other,
+                    BinaryOp::Lt => text < other,
+                    BinaryOp::Le => text <= other,
+                    BinaryOp::Gt => text > other,
+                    BinaryOp::Ge => text >= other,
+                    _ => return None,
+                };
+                Some(int(i64::from(truth), Type::Bool, span))
+            }
+            (_, Some(skipped @ 0..)) if op == BinaryOp::Add => {
+                let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+                if skipped >= text.len() {
+                    self.report(Diagnostic::warning(span, "literal string will always be empty"));
+                }
+                Some(text_literal(text.get(skipped..).unwrap_or_default().to_vec(), span))
+            }
+            _ => None,
+        }
+    }
+
+    /// The result of arithmetic on numbers of the script.
+    pub fn folded(&mut self, value: Option<i128>, span: Span) -> Expr {
+        match value {
+            Some(value) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value) => {
+                number_literal(value, span)
+            }
+            _ => self.refuse(span, "unable to fold literals due to overflow or underflow"),
+        }
+    }
+}
+
+fn wide(signed: bool) -> Type {
+    if signed { Type::I64 } else { Type::U64 }
+}
+
+/// Arithmetic on numbers of the script, as C does it on signed operands; `None` where that is not defined.
+fn fold(op: BinaryOp, a: i128, b: i128) -> Option<i128> {
+    let shift = |b: i128| u32::try_from(b).ok().filter(|bits| *bits < 64);
+    match op {
+        BinaryOp::Add => a.checked_add(b),
+        BinaryOp::Sub => a.checked_sub(b),
+        BinaryOp::Mul => a.checked_mul(b),
+        BinaryOp::Div => a.checked_div(b),
+        BinaryOp::Rem => a.checked_rem(b),
+        BinaryOp::BitAnd => Some(a & b),
+        BinaryOp::BitOr => Some(a | b),
+        BinaryOp::BitXor => Some(a ^ b),
+        BinaryOp::Shl => shift(b).map(|bits| a << bits),
+        BinaryOp::Shr => shift(b).map(|bits| a >> bits),
+        _ => None,
+    }
+}
+
+/// Whether a comparison, `&&` or `||` of numbers of the script holds; `None` for arithmetic.
+fn fold_truth(op: BinaryOp, a: i128, b: i128) -> Option<bool> {
+    Some(match op {
+        BinaryOp::Eq => a == b,
+        BinaryOp::Ne => a != b,
+        BinaryOp::Lt => a < b,
+        BinaryOp::Le => a <= b,
+        BinaryOp::Gt => a > b,
+        BinaryOp::Ge => a >= b,
+        BinaryOp::And => a != 0 && b != 0,
+        BinaryOp::Or => a != 0 || b != 0,
+        _ => return None,
+    })
+}
