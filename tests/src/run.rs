@@ -163,6 +163,8 @@ impl Run {
         unsafe {
             command.pre_exec(move || {
                 self.place.enter()?;
+                // A test run in the background of a script has it ignored, and would hand that down.
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
                 // So that a test process that is killed takes rtrace with it. A change of user forgets it, so it is last.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 Ok(())

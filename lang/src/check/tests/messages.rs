@@ -43,14 +43,14 @@ begin { let $a : struct task_struct; print($a); }
     check(
         r#"
 begin { print(@nope); }
-            //^^^^^ error: Undefined map: @nope
+            //^^^^^ warning: Undefined map: @nope | no probe assigns it, so it stays empty
 "#,
     );
     check(
         r#"
 begin { clear(@nope); zero(@nope); delete(@nope); }
-            //^^^^^ error: Undefined map: @nope
-                         //^^^^^ error: Undefined map: @nope
+            //^^^^^ warning: Undefined map: @nope | no probe assigns it, so it stays empty
+                         //^^^^^ warning: Undefined map: @nope | no probe assigns it, so it stays empty
                                         //^^^^^ error: Undefined map: @nope
 "#,
     );
