@@ -352,10 +352,7 @@ impl Checker<'_> {
         let (map, keys) = self.map_place(state, place);
         let gathered = self.gathered(state, row, args, call_span);
         let ty = gathered.as_ref().map_or(Type::Unknown, |(aggregate, _)| Type::Aggregate(*aggregate));
-        if let Err(diagnostic) = self.maps.assign(map, &ty, call_span) {
-            self.report(diagnostic);
-            return None;
-        }
+        self.learn_value(map, &ty, call_span)?;
         Some(StmtKind::Gather { map, keys, value: gathered?.1 })
     }
 

@@ -412,14 +412,24 @@ impl Checker<'_> {
                 let (map, keys) = self.map_place(state, place);
                 // `++` alone leaves the sign open, `--` may go below zero.
                 let ty = if step < 0 { Type::I64 } else { Type::Int(IntType::smallest(1).widest()) };
-                if let Err(diagnostic) = self.maps.assign(map, &ty, span) {
-                    self.report(diagnostic);
+                if self.learn_value(map, &ty, span).is_none() {
                     return unknown(span);
                 }
                 let ty = self.maps.value(map).clone();
                 Expr { kind: ExprKind::StepMap { map, keys, step, postfix }, ty, span }
             }
             _ => self.refuse(span, format!("{} needs a variable or a map", sign(step))),
+        }
+    }
+
+    /// Notes that a map is to hold values of this type; `None`, with the clash reported, if it cannot.
+    pub fn learn_value(&mut self, map: MapId, ty: &Type, span: Span) -> Option<()> {
+        match self.maps.assign(map, ty, span) {
+            Ok(()) => Some(()),
+            Err(diagnostic) => {
+                self.report(diagnostic);
+                None
+            }
         }
     }
 

@@ -229,10 +229,7 @@ impl Checker<'_> {
         }
         let (map, keys) = self.map_place(state, place);
         let value = self.value(state, value);
-        if let Err(diagnostic) = self.maps.assign(map, &value.ty, span) {
-            self.report(diagnostic);
-            return None;
-        }
+        self.learn_value(map, &value.ty, span)?;
         Some(StmtKind::SetMap(map, keys, value))
     }
 
@@ -257,10 +254,7 @@ impl Checker<'_> {
             (_, Type::Int(int)) => Type::Int(int.widest()),
             _ => Type::I64,
         };
-        if let Err(diagnostic) = self.maps.assign(map, &wide, span) {
-            self.report(diagnostic);
-            return None;
-        }
+        self.learn_value(map, &wide, span)?;
         let ty = self.maps.value(map).clone();
         let operand_span = value.span;
         match op {
