@@ -16,7 +16,7 @@ pub const CONTROL_SIZE: u32 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Control {
-    /// End tracing; argument: the exit code.
+    /// End tracing; argument: the exit code, which user space takes from `.bss` (`layout::EXIT`).
     Exit = 1,
     /// Print the map with this number; arguments: top, div.
     PrintMap = 2,

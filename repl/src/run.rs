@@ -44,7 +44,7 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     }
     let process = process(args, reporter)?;
     let options = Options { keep_text: args.debug.is_some(), process, ..Options::default() };
-    let object = compiled(&program, &target, &options, source, reporter)?;
+    let mut object = compiled(&program, &target, &options, source, reporter)?;
     if let Some(stage) = args.debug {
         return debug(stage, &object, source, reporter);
     }
@@ -56,8 +56,8 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
         };
     }
     check_privileges(reporter)?;
-    let uses_kprobes = object.programs.iter().flat_map(|program| &program.points);
-    let uses_kprobes = uses_kprobes.into_iter().any(|point| matches!(point.attach, Attach::Kprobe { .. }));
+    let mut points = object.programs.iter().flat_map(|program| &program.points);
+    let uses_kprobes = points.any(|point| matches!(point.attach, Attach::Kprobe { .. }));
     let kprobes = match uses_kprobes && target.has_kprobe_multi() {
         true => KprobeLink::Multi,
         false => KprobeLink::Perf,
@@ -71,22 +71,18 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     };
     let mut output = open_output(args, reporter)?;
     let mut host = Terminal { args, source, reporter };
-    let result = attempt(&program, &object, source, &mut config, &mut *output, &mut host);
-    let result = match result {
-        // What the verifier refuses may be the mid-end's doing.
-        Err(RunError::Load(LoadError::Refused { refusal, .. })) if refusal.slot.is_some() => {
-            if args.verbose {
-                reporter.note(&format!("the verifier refuses {} as optimised; trying without", refusal.program));
-            }
-            let plain = Options { optimise: false, ..options };
-            let object = compiled(&program, &target, &plain, source, reporter)?;
-            match attempt(&program, &object, source, &mut config, &mut *output, &mut host) {
-                Err(error) => return explain(&error, &object, args, source, reporter),
-                result => result,
-            }
+    let mut result = attempt(&program, &object, source, &mut config, &mut *output, &mut host);
+    // What the verifier refuses may be the mid-end's doing.
+    if let Err(RunError::Load(LoadError::Refused { refusal, .. })) = &result
+        && refusal.slot.is_some()
+    {
+        if args.verbose {
+            reporter.note(&format!("the verifier refuses {} as optimised; trying without", refusal.program));
         }
-        result => result,
-    };
+        let plain = Options { optimise: false, ..options };
+        object = compiled(&program, &target, &plain, source, reporter)?;
+        result = attempt(&program, &object, source, &mut config, &mut *output, &mut host);
+    }
     match result {
         Ok(code) => Ok(code),
         Err(RunError::OutputClosed) => Ok(0),
