@@ -47,12 +47,12 @@ fn a_flood_at_a_slow_reader_is_accounted_for_to_the_last_event() {
     let name = unique("s");
     let (workers, fired) = hammer(&name, 1_000_000);
     let text = format!(
-        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{ printf("%s 0123456789\n", comm); @ = count(); }}"#
+        r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{ printf("%s %s %s %s\n", comm, comm, comm, comm); @ = count(); }}"#
     );
     let run = Run::program(text).reader(Reader::Slow).limit(Duration::from_secs(120));
     let out = run.run(|_| finish_all(workers));
     assert!(out.lost() > 0, "the reader was meant to be too slow");
-    assert_accounted(&out.stdout, &format!("{name} 0123456789"), fired, &out);
+    assert_accounted(&out.stdout, &format!("{name} {name} {name} {name}"), fired, &out);
 }
 
 #[test]
@@ -86,7 +86,8 @@ fn a_flood_does_not_lose_what_a_program_asks_for() {
     let text = format!(
         r#"tracepoint:syscalls:sys_enter_getppid /comm == "{name}"/ {{
             @n++;
-            printf("a line that fills the ring with many others of its kind\n");
+            printf("a line that fills the ring with others of its kind %s %s %s %s %s %s %s %s\n",
+                comm, comm, comm, comm, comm, comm, comm, comm);
             if (@n == {print}) {{ print(@mark); }}
             if (@n == {clear}) {{ @zero = 5; zero(@zero); @clear = 5; clear(@clear); }}
             if (@n == {exit}) {{ exit(9); }}
