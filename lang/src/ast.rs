@@ -8,8 +8,52 @@ use crate::span::Span;
 /// A whole script.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
+    /// Its macros in source order. They are gone after expansion.
+    pub macros: Vec<Macro>,
     /// Its probes in source order.
     pub probes: Vec<Probe>,
+}
+
+/// `macro name(a, $b, @c) { body }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Macro {
+    /// What it is called.
+    pub name: Name,
+    /// What it is given.
+    pub params: Vec<MacroParam>,
+    /// Its body, which may end with a value.
+    pub body: ValueBlock,
+    /// From `macro` to the end of the body.
+    pub span: Span,
+}
+
+/// A parameter of a macro; its kind says what may be passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MacroParam {
+    /// What may be passed.
+    pub kind: MacroParamKind,
+    /// Its name and place.
+    pub name: Name,
+}
+
+/// What a macro's parameter stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacroParamKind {
+    /// `a`: any expression, which replaces the name wherever it stands.
+    Expr,
+    /// `$a`: a variable of the caller.
+    Var,
+    /// `@a`: a map.
+    Map,
+}
+
+/// Statements in braces, with a value at their end: `{ let $x = 1; $x + 1 }`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ValueBlock {
+    /// The statements.
+    pub block: Block,
+    /// The last expression if no semicolon follows it.
+    pub value: Option<Box<Expr>>,
 }
 
 /// `point, point /predicate/ { body }`
@@ -88,10 +132,48 @@ pub enum StmtKind {
     },
     /// `{ ... }` as a statement.
     Block(Block),
+    /// `while cond { }`
+    While {
+        /// The condition.
+        cond: Expr,
+        /// What is repeated.
+        body: Block,
+    },
+    /// `for $var : over { }`
+    For {
+        /// The loop variable.
+        var: Name,
+        /// What it goes through.
+        over: ForOver,
+        /// What is repeated.
+        body: Block,
+    },
+    /// `unroll count { }`
+    Unroll {
+        /// How often; must be known when compiling.
+        count: Expr,
+        /// What is repeated.
+        body: Block,
+    },
+    /// `break`
+    Break,
+    /// `continue`
+    Continue,
+    /// `_ = value`: for its effect, without the warning.
+    Discard(Expr),
     /// `return`, `return value`: leaves the probe.
     Return(Option<Expr>),
     /// Could not be understood; a diagnostic tells why.
     Error,
+}
+
+/// What a `for` loop goes through.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ForOver {
+    /// `from..to`, without `to`.
+    Range(Expr, Expr),
+    /// A map's entries; other expressions parse, and the checker refuses them.
+    Entries(Expr),
 }
 
 /// An expression.
@@ -188,10 +270,34 @@ pub enum ExprKind {
         /// Operator after the place: the value is the one before the change.
         postfix: bool,
     },
-    /// `sizeof(expr)`.
-    SizeOfExpr(Box<Expr>),
-    /// `sizeof(type)`.
-    SizeOfType(TypeName),
+    /// `(a=x, b=y)`: a record, whose parts have names.
+    Record(Vec<(Name, Expr)>),
+    /// `{ statements; value }`
+    Block(ValueBlock),
+    /// `if cond { value } else { value }` as a value.
+    If {
+        /// The condition.
+        cond: Box<Expr>,
+        /// When it holds.
+        then: ValueBlock,
+        /// When it does not: a block, or another `If` within one.
+        otherwise: Option<ValueBlock>,
+    },
+    /// `comptime x`: must be known when compiling.
+    Comptime(Box<Expr>),
+    /// `sizeof(type or expression)`
+    SizeOf(Box<TypeOf>),
+    /// `offsetof(type or expression, member.member)`
+    OffsetOf {
+        /// The structure.
+        of: Box<TypeOf>,
+        /// The path to the member.
+        path: Vec<Name>,
+    },
+    /// `typeof(type or expression)` as an argument of a macro.
+    TypeOf(Box<TypeOf>),
+    /// `typeinfo(type or expression)`: a record `(btf_id, base_ty, full_ty)`.
+    TypeInfo(Box<TypeOf>),
     /// Could not be understood; a diagnostic tells why.
     Error,
 }
@@ -205,19 +311,47 @@ pub struct Name {
     pub span: Span,
 }
 
-/// A type as written: `uint64`, `struct task_struct *`, `char[16]`, `int8 *`.
+/// A type, or an expression that stands for its type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TypeOf {
+    /// A type.
+    Type(TypeName),
+    /// An expression, which is not computed.
+    Expr(Expr),
+}
+
+/// A type as written: `uint64`, `struct task_struct *`, `char[16]`, `int8 *`, `typeof($x)[2]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TypeName {
-    /// `struct`, `union` or `enum` before the name.
-    pub tag: Option<TypeTag>,
-    /// The name, several words joined by one blank (`unsigned long`).
-    pub name: String,
-    /// How many `*` follow.
-    pub pointers: u32,
-    /// Lengths of `[n]` suffixes, outermost first.
-    pub arrays: Vec<u64>,
+    /// What the suffixes apply to.
+    pub base: TypeBase,
+    /// Pointers and arrays, from the left: `int32*[4]` is an array of pointers.
+    pub suffixes: Vec<TypeSuffix>,
     /// Where.
     pub span: Span,
+}
+
+/// A type without its suffixes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TypeBase {
+    /// By name.
+    Named {
+        /// `struct`, `union` or `enum` before the name.
+        tag: Option<TypeTag>,
+        /// The name, several words joined by one blank (`unsigned long`).
+        name: String,
+    },
+    /// `typeof(...)`
+    TypeOf(Box<TypeOf>),
+}
+
+/// What follows a type's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeSuffix {
+    /// `*`
+    Pointer,
+    /// `[n]`; without a number `[]`.
+    Array(Option<u64>),
 }
 
 /// The C tag before a type's name.
@@ -229,6 +363,17 @@ pub enum TypeTag {
     Union,
     /// `enum`
     Enum,
+}
+
+impl TypeTag {
+    /// As it stands before a name.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Struct => "struct ",
+            Self::Union => "union ",
+            Self::Enum => "enum ",
+        }
+    }
 }
 
 /// The suffix of a number.
@@ -330,16 +475,22 @@ impl Expr {
             | ExprKind::Var(_)
             | ExprKind::Map(_)
             | ExprKind::Param(_)
-            | ExprKind::SizeOfType(_)
             | ExprKind::Error => {}
             ExprKind::MapKey { keys: items, .. } | ExprKind::Call { args: items, .. } | ExprKind::Tuple(items) => {
                 items.iter().for_each(|item| item.visit(look));
             }
+            ExprKind::Record(items) => items.iter().for_each(|(_, item)| item.visit(look)),
             ExprKind::Field { base: inner, .. }
             | ExprKind::Unary(_, inner)
-            | ExprKind::Cast { value: inner, .. }
             | ExprKind::IncDec { place: inner, .. }
-            | ExprKind::SizeOfExpr(inner) => inner.visit(look),
+            | ExprKind::Comptime(inner) => inner.visit(look),
+            ExprKind::Cast { ty, value } => {
+                ty.visit(look);
+                value.visit(look);
+            }
+            ExprKind::SizeOf(of) | ExprKind::OffsetOf { of, .. } | ExprKind::TypeOf(of) | ExprKind::TypeInfo(of) => {
+                of.visit(look)
+            }
             ExprKind::Index { base: left, index: right } | ExprKind::Binary { left, right, .. } => {
                 left.visit(look);
                 right.visit(look);
@@ -349,7 +500,38 @@ impl Expr {
                 yes.iter().for_each(|yes| yes.visit(look));
                 no.visit(look);
             }
+            ExprKind::Block(block) => block.visit(look),
+            ExprKind::If { cond, then, otherwise } => {
+                cond.visit(look);
+                then.visit(look);
+                otherwise.iter().for_each(|block| block.visit(look));
+            }
         }
+    }
+}
+
+impl TypeOf {
+    fn visit(&self, look: &mut impl FnMut(&Expr)) {
+        match self {
+            Self::Type(ty) => ty.visit(look),
+            Self::Expr(expr) => expr.visit(look),
+        }
+    }
+}
+
+impl TypeName {
+    fn visit(&self, look: &mut impl FnMut(&Expr)) {
+        if let TypeBase::TypeOf(of) = &self.base {
+            of.visit(look);
+        }
+    }
+}
+
+impl ValueBlock {
+    /// Calls `look` on every expression within.
+    pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
+        self.block.visit(look);
+        self.value.iter().for_each(|value| value.visit(look));
     }
 }
 
@@ -358,10 +540,12 @@ impl Block {
     pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
         for stmt in &self.stmts {
             match &stmt.kind {
-                StmtKind::Expr(expr) => expr.visit(look),
-                StmtKind::Let { value, .. } | StmtKind::Return(value) => {
+                StmtKind::Expr(expr) | StmtKind::Discard(expr) => expr.visit(look),
+                StmtKind::Let { ty, value, .. } => {
+                    ty.iter().for_each(|ty| ty.visit(look));
                     value.iter().for_each(|value| value.visit(look));
                 }
+                StmtKind::Return(value) => value.iter().for_each(|value| value.visit(look)),
                 StmtKind::Assign { place, value, .. } => {
                     place.visit(look);
                     value.visit(look);
@@ -372,7 +556,18 @@ impl Block {
                     otherwise.iter().for_each(|block| block.visit(look));
                 }
                 StmtKind::Block(block) => block.visit(look),
-                StmtKind::Error => {}
+                StmtKind::While { cond: expr, body } | StmtKind::Unroll { count: expr, body } => {
+                    expr.visit(look);
+                    body.visit(look);
+                }
+                StmtKind::For { over, body, .. } => {
+                    match over {
+                        ForOver::Range(from, to) => [from, to].into_iter().for_each(|expr| expr.visit(look)),
+                        ForOver::Entries(of) => of.visit(look),
+                    }
+                    body.visit(look);
+                }
+                StmtKind::Break | StmtKind::Continue | StmtKind::Error => {}
             }
         }
     }

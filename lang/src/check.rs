@@ -10,8 +10,10 @@ mod expr;
 mod names;
 mod operators;
 mod stmt;
+mod type_names;
 
 use crate::ast;
+use crate::c::Definitions;
 use crate::diag::Diagnostic;
 use crate::params::Param;
 use crate::probes::{ProviderId, parse_attach_point};
@@ -59,6 +61,8 @@ impl Checked {
 pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
     let mut checker = Checker {
         settings,
+        target,
+        definitions: Definitions::default(),
         maps: Maps::default(),
         variable_types: HashMap::new(),
         broken_variables: HashSet::new(),
@@ -108,6 +112,9 @@ struct Walk {
 
 struct Checker<'a> {
     settings: &'a Settings,
+    target: &'a dyn Target,
+    /// What the script defines in C.
+    definitions: Definitions,
     maps: Maps,
     /// By the place of the variable's first assignment, which stays the same from walk to walk.
     variable_types: HashMap<Span, crate::types::Type>,

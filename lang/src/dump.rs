@@ -66,7 +66,44 @@ impl Dump {
             }),
             StmtKind::Block(block) => self.block("block", block),
             StmtKind::Return(value) => self.node("return", |out| value.iter().for_each(|value| out.expr(value))),
+            StmtKind::While { cond, body } => self.node("while", |out| {
+                out.expr(cond);
+                out.block("body", body);
+            }),
+            StmtKind::For { var, over, body } => self.node(format_args!("for ${}", var.text), |out| {
+                match over {
+                    ForOver::Range(from, to) => out.node("..", |out| {
+                        out.expr(from);
+                        out.expr(to);
+                    }),
+                    ForOver::Entries(of) => out.expr(of),
+                }
+                out.block("body", body);
+            }),
+            StmtKind::Unroll { count, body } => self.node("unroll", |out| {
+                out.expr(count);
+                out.block("body", body);
+            }),
+            StmtKind::Break => self.leaf("break"),
+            StmtKind::Continue => self.leaf("continue"),
+            StmtKind::Discard(value) => self.node("_ =", |out| out.expr(value)),
             StmtKind::Error => self.leaf("error"),
+        }
+    }
+
+    fn value_block(&mut self, label: &str, block: &ValueBlock) {
+        self.node(label, |out| {
+            block.block.stmts.iter().for_each(|stmt| out.stmt(stmt));
+            if let Some(value) = &block.value {
+                out.node("value", |out| out.expr(value));
+            }
+        });
+    }
+
+    fn type_of(&mut self, label: &str, of: &TypeOf) {
+        match of {
+            TypeOf::Type(ty) => self.leaf(format_args!("{label} ({})", type_name(ty))),
+            TypeOf::Expr(expr) => self.node(label, |out| out.expr(expr)),
         }
     }
 
@@ -107,8 +144,23 @@ impl Dump {
                 let when = if *postfix { "after" } else { "before" };
                 self.node(format_args!("{sign} {when}"), |out| out.expr(place));
             }
-            ExprKind::SizeOfExpr(value) => self.node("sizeof", |out| out.expr(value)),
-            ExprKind::SizeOfType(ty) => self.leaf(format_args!("sizeof ({})", type_name(ty))),
+            ExprKind::Record(parts) => self.node("record", |out| {
+                parts.iter().for_each(|(name, part)| out.node(format_args!("{}=", name.text), |out| out.expr(part)));
+            }),
+            ExprKind::Block(block) => self.value_block("block", block),
+            ExprKind::If { cond, then, otherwise } => self.node("if", |out| {
+                out.expr(cond);
+                out.value_block("then", then);
+                otherwise.iter().for_each(|block| out.value_block("else", block));
+            }),
+            ExprKind::Comptime(value) => self.node("comptime", |out| out.expr(value)),
+            ExprKind::SizeOf(of) => self.type_of("sizeof", of),
+            ExprKind::OffsetOf { of, path } => {
+                let path: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
+                self.type_of(&format!("offsetof .{}", path.join(".")), of);
+            }
+            ExprKind::TypeOf(of) => self.type_of("typeof", of),
+            ExprKind::TypeInfo(of) => self.type_of("typeinfo", of),
             ExprKind::Error => self.leaf("error"),
         }
     }
@@ -139,17 +191,20 @@ fn unary_symbol(op: UnaryOp) -> &'static str {
 }
 
 /// A type as a script would write it.
-fn type_name(ty: &TypeName) -> String {
-    let tag = match ty.tag {
-        None => "",
-        Some(TypeTag::Struct) => "struct ",
-        Some(TypeTag::Union) => "union ",
-        Some(TypeTag::Enum) => "enum ",
+pub(crate) fn type_name(ty: &TypeName) -> String {
+    let mut text = match &ty.base {
+        TypeBase::Named { tag, name } => format!("{}{name}", tag.map_or("", TypeTag::prefix)),
+        TypeBase::TypeOf(of) => match &**of {
+            TypeOf::Type(ty) => format!("typeof({})", type_name(ty)),
+            TypeOf::Expr(_) => "typeof(...)".to_owned(),
+        },
     };
-    let blank = if ty.pointers > 0 { " " } else { "" };
-    let mut text = format!("{tag}{}{blank}{}", ty.name, "*".repeat(ty.pointers as usize));
-    for length in &ty.arrays {
-        let _ = if *length == 0 { write!(text, "[]") } else { write!(text, "[{length}]") };
+    for suffix in &ty.suffixes {
+        let _ = match suffix {
+            TypeSuffix::Pointer => write!(text, "{}*", if text.ends_with('*') { "" } else { " " }),
+            TypeSuffix::Array(None) => write!(text, "[]"),
+            TypeSuffix::Array(Some(length)) => write!(text, "[{length}]"),
+        };
     }
     text
 }

@@ -5,9 +5,11 @@
 
 pub mod ast;
 pub mod builtins;
+pub mod c;
 #[cfg(test)]
 mod carets;
 pub mod check;
+pub mod ctypes;
 pub mod diag;
 pub mod dump;
 pub mod functions;

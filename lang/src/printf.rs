@@ -120,8 +120,8 @@ impl Verb {
         match ty {
             Type::Unknown => true,
             Type::Void | Type::Aggregate(_) => false,
-            Type::Str(_) | Type::Tuple(_) => self == Self::Text,
-            Type::Int(_) | Type::Bool | Type::Pointer(..) => true,
+            Type::Str(_) | Type::Tuple(_) | Type::Record(_) | Type::Array(..) | Type::Struct(_) => self == Self::Text,
+            Type::Int(_) | Type::Bool | Type::Pointer(..) | Type::Enum(_) => true,
         }
     }
 }

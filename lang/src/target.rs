@@ -3,6 +3,7 @@
 //! `lang` and `codegen` touch no file and no kernel; they ask one trait. The real implementation stands in
 //! `probes-ebpf`, a fake for tests in [`fake`].
 
+use crate::ast::TypeTag;
 use crate::probes::Spec;
 use crate::types::Type;
 
@@ -15,6 +16,13 @@ pub trait Target {
 
     /// Byte offset of a member of the kernel's `struct task_struct`, if the kernel tells (BTF).
     fn task_member(&self, name: &str) -> Option<u32>;
+
+    /// The kernel's type of this name, with its tag if it has one (`struct task_struct`, `enum pid_type`, the typedef
+    /// `pid_t`).
+    fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type>;
+
+    /// A number that the kernel's types give a name: the value of an enum, with that enum.
+    fn kernel_constant(&self, name: &str) -> Option<(i64, Type)>;
 
     /// What the kernel's BPF machine can do.
     fn features(&self) -> Features;

@@ -4,6 +4,7 @@
 
 use crate::ast::{BinaryOp, UnaryOp};
 use crate::builtins::BuiltinId;
+use crate::ctypes::Bits;
 use crate::printf::Format;
 use crate::span::Span;
 use crate::target::{Attach, Context};
@@ -145,6 +146,34 @@ pub enum StmtKind {
     },
     /// Runs one of two lists.
     If(Expr, Vec<Stmt>, Vec<Stmt>),
+    /// Repeats while the condition holds.
+    While(Expr, Vec<Stmt>),
+    /// Repeats with the variable going from the first number to the one before the second; both are computed once.
+    ForRange {
+        /// The loop variable.
+        var: VarId,
+        /// The first value.
+        from: Expr,
+        /// The value not reached any more.
+        to: Expr,
+        /// What is repeated.
+        body: Vec<Stmt>,
+    },
+    /// Repeats for each entry of a keyed map; the variable is the pair `(key, value)`.
+    ForMap {
+        /// The loop variable.
+        var: VarId,
+        /// The map.
+        map: MapId,
+        /// What is repeated.
+        body: Vec<Stmt>,
+    },
+    /// Repeats this many times, known when compiling.
+    Unroll(u64, Vec<Stmt>),
+    /// Leaves the innermost loop.
+    Break,
+    /// Goes on with the next turn of the innermost loop.
+    Continue,
     /// Sends a record to be printed.
     Print(FormatId, Vec<Expr>),
     /// Prints a whole map.
@@ -209,8 +238,32 @@ pub enum ExprKind {
     Item(Box<Expr>, usize),
     /// To the type of this expression: narrows or widens an integer, or makes a bool.
     Cast(Box<Expr>),
-    /// Several values as one.
+    /// Several values as one: a tuple, or a record in the order of its type.
     Tuple(Vec<Expr>),
+    /// `*pointer`: the value at an address. Reading it may fail, and then it is zero.
+    Deref(Box<Expr>),
+    /// A member of a structure; the structure may itself be a [`ExprKind::Deref`], which then is not read as a whole.
+    Member {
+        /// The structure.
+        base: Box<Expr>,
+        /// Bytes from its beginning.
+        offset: u32,
+        /// Where a bit-field is.
+        bits: Option<Bits>,
+    },
+    /// An element of an array of C, which like a structure is not read as a whole.
+    Element {
+        /// The array.
+        base: Box<Expr>,
+        /// Its number.
+        index: Box<Expr>,
+    },
+    /// `&place`: of a variable, a map's value, or what a chain of members and elements leads to.
+    AddressOf(Box<Expr>),
+    /// Statements, then a value.
+    Block(Vec<Stmt>, Box<Expr>),
+    /// The state of an aggregation gathered from all CPUs, as the number it stands for.
+    ReadAggregate(MapId, Vec<Expr>),
     /// `$x++` and so on; the value is a variable's old or new one.
     StepVar {
         /// The variable.
@@ -243,7 +296,7 @@ pub enum ExprKind {
 impl Expr {
     /// Whether the variable's value goes into this one.
     pub fn reads_variable(&self, var: VarId) -> bool {
-        self.any(&|expr| match expr.kind {
+        self.any(&mut |expr| match expr.kind {
             ExprKind::Var(read) | ExprKind::StepVar { var: read, .. } => read == var,
             _ => false,
         })
@@ -251,21 +304,29 @@ impl Expr {
 
     /// Whether the map is read or changed within.
     pub fn reads_map(&self, map: MapId) -> bool {
-        self.any(&|expr| match expr.kind {
-            ExprKind::MapGet(used, _) | ExprKind::Delete(used, _) | ExprKind::StepMap { map: used, .. } => used == map,
+        self.any(&mut |expr| match expr.kind {
+            ExprKind::MapGet(used, _)
+            | ExprKind::Delete(used, _)
+            | ExprKind::StepMap { map: used, .. }
+            | ExprKind::ReadAggregate(used, _) => used == map,
+            // What its statements do is not looked at.
+            ExprKind::Block(..) => true,
             _ => false,
         })
     }
 
     /// Whether computing it changes a variable or a map.
     pub fn has_effects(&self) -> bool {
-        self.any(&|expr| {
-            matches!(expr.kind, ExprKind::StepVar { .. } | ExprKind::StepMap { .. } | ExprKind::Delete(..))
+        self.any(&mut |expr| {
+            matches!(
+                expr.kind,
+                ExprKind::StepVar { .. } | ExprKind::StepMap { .. } | ExprKind::Delete(..) | ExprKind::Block(..)
+            )
         })
     }
 
-    /// Whether `look` holds for this expression or one within.
-    fn any(&self, look: &dyn Fn(&Expr) -> bool) -> bool {
+    /// Whether `look` holds for this expression or one within; statements of blocks within are walked, too.
+    pub fn any(&self, look: &mut dyn FnMut(&Expr) -> bool) -> bool {
         look(self)
             || match &self.kind {
                 ExprKind::Int(_)
@@ -278,13 +339,46 @@ impl Expr {
                 ExprKind::MapGet(_, items)
                 | ExprKind::Delete(_, items)
                 | ExprKind::Tuple(items)
+                | ExprKind::ReadAggregate(_, items)
                 | ExprKind::StepMap { keys: items, .. } => items.iter().any(|item| item.any(look)),
-                ExprKind::Unary(_, inner) | ExprKind::Cast(inner) | ExprKind::Item(inner, _) => inner.any(look),
-                ExprKind::Binary(_, left, right) | ExprKind::OrElse(left, right) => left.any(look) || right.any(look),
+                ExprKind::Unary(_, inner)
+                | ExprKind::Cast(inner)
+                | ExprKind::Item(inner, _)
+                | ExprKind::Deref(inner)
+                | ExprKind::Member { base: inner, .. }
+                | ExprKind::AddressOf(inner) => inner.any(look),
+                ExprKind::Binary(_, left, right)
+                | ExprKind::OrElse(left, right)
+                | ExprKind::Element { base: left, index: right } => left.any(look) || right.any(look),
                 ExprKind::Ternary(cond, yes, no) => cond.any(look) || yes.any(look) || no.any(look),
                 ExprKind::ReadStr { pointer, length } => {
                     pointer.any(look) || length.as_ref().is_some_and(|length| length.any(look))
                 }
+                ExprKind::Block(stmts, value) => any_in(stmts, look) || value.any(look),
             }
     }
+}
+
+/// Whether `look` holds for an expression of the statements or of what is nested in them.
+pub fn any_in(stmts: &[Stmt], look: &mut dyn FnMut(&Expr) -> bool) -> bool {
+    stmts.iter().any(|stmt| match &stmt.kind {
+        StmtKind::Expr(expr) | StmtKind::SetVar(_, expr) | StmtKind::Exit(expr) => expr.any(look),
+        StmtKind::SetMap(_, keys, value) | StmtKind::AddMap { keys, delta: value, .. } => {
+            keys.iter().any(|key| key.any(look)) || value.any(look)
+        }
+        StmtKind::Gather { keys, value, .. } => {
+            keys.iter().any(|key| key.any(look)) || value.as_ref().is_some_and(|value| value.any(look))
+        }
+        StmtKind::If(cond, then, otherwise) => cond.any(look) || any_in(then, look) || any_in(otherwise, look),
+        StmtKind::While(cond, body) => cond.any(look) || any_in(body, look),
+        StmtKind::ForRange { from, to, body, .. } => from.any(look) || to.any(look) || any_in(body, look),
+        StmtKind::ForMap { body, .. } | StmtKind::Unroll(_, body) => any_in(body, look),
+        StmtKind::Print(_, args) => args.iter().any(|arg| arg.any(look)),
+        StmtKind::PrintMap { .. }
+        | StmtKind::Clear(_)
+        | StmtKind::Zero(_)
+        | StmtKind::Return
+        | StmtKind::Break
+        | StmtKind::Continue => false,
+    })
 }

@@ -4,7 +4,9 @@
 //! of eight. So keys have no uninitialised padding, equal keys are equal bytes, and the kernel's hash reads whole words.
 //! C structures of the traced program are another matter: they keep the layout that their compiler gave them.
 
+use crate::ctypes::{Enum, Struct};
 use std::fmt;
+use std::sync::Arc;
 
 /// An integer type.
 ///
@@ -78,6 +80,9 @@ pub enum AddressSpace {
     Kernel,
     /// The current process's.
     User,
+    /// Not known when compiling: the address itself tells (the kernel's have their top bit set, on x86-64 as on
+    /// aarch64).
+    Either,
 }
 
 /// What a map gathers instead of a plain value. Parameters that fix the layout belong to the type.
@@ -201,6 +206,14 @@ pub enum Type {
     Pointer(Box<Type>, AddressSpace),
     /// `(a, b, ...)`
     Tuple(Vec<Type>),
+    /// `(x=a, y=b, ...)`
+    Record(Vec<(String, Type)>),
+    /// Elements of C one after the other.
+    Array(Box<Type>, u32),
+    /// A structure or union of C, as it lies in the traced program's memory.
+    Struct(Arc<Struct>),
+    /// A number whose values have names.
+    Enum(Arc<Enum>),
     /// Only as the value of a map.
     Aggregate(Aggregate),
     /// Not known yet, or not knowable because of an error already reported. Agrees with everything.
@@ -219,18 +232,19 @@ impl Type {
     pub fn as_int(&self) -> Option<IntType> {
         match self {
             Self::Int(int) => Some(*int),
+            Self::Enum(of) => Some(of.int),
             _ => None,
         }
     }
 
-    /// Whether it fits one register: integers, bools and addresses.
+    /// Whether it fits one register: integers, bools, enums and addresses.
     pub fn is_scalar(&self) -> bool {
-        matches!(self, Self::Int(_) | Self::Bool | Self::Pointer(..))
+        matches!(self, Self::Int(_) | Self::Bool | Self::Pointer(..) | Self::Enum(_))
     }
 
     /// Whether values read as negative when the top bit is set.
     pub fn is_signed(&self) -> bool {
-        matches!(self, Self::Int(int) if int.signed)
+        self.as_int().is_some_and(|int| int.signed)
     }
 
     /// What kind of type it is, in one word.
@@ -240,6 +254,10 @@ impl Type {
             Self::Str(_) => "string".into(),
             Self::Pointer(..) => "pointer".into(),
             Self::Tuple(_) => "tuple".into(),
+            Self::Record(_) => "record".into(),
+            Self::Array(..) => "array".into(),
+            Self::Struct(_) => "struct".into(),
+            Self::Enum(_) => "enum".into(),
             other => other.to_string(),
         }
     }
@@ -248,9 +266,11 @@ impl Type {
     pub fn slot_size(&self) -> u32 {
         match self {
             Self::Void | Self::Unknown => 0,
-            Self::Bool | Self::Int(_) | Self::Pointer(..) => 8,
+            Self::Bool | Self::Int(_) | Self::Pointer(..) | Self::Enum(_) => 8,
             Self::Str(size) => size.next_multiple_of(8),
             Self::Tuple(items) => items.iter().map(Self::slot_size).sum(),
+            Self::Record(items) => items.iter().map(|(_, ty)| ty.slot_size()).sum(),
+            Self::Array(..) | Self::Struct(_) => (self.size_of() as u32).next_multiple_of(8),
             Self::Aggregate(aggregate) => aggregate.words() * 8,
         }
     }
@@ -263,21 +283,36 @@ impl Type {
             Self::Int(int) => u64::from(int.bits.div_ceil(8)),
             Self::Pointer(..) => 8,
             Self::Str(size) => u64::from(*size),
+            Self::Enum(of) => u64::from(of.int.bits.div_ceil(8)),
             // As a structure of C with these members would be.
-            Self::Tuple(items) => {
-                let end = items.iter().fold(0, |at: u64, item| at.next_multiple_of(item.alignment()) + item.size_of());
-                end.next_multiple_of(self.alignment())
+            Self::Tuple(_) | Self::Record(_) => {
+                let place = |at: u64, item: &Self| at.next_multiple_of(item.alignment()) + item.size_of();
+                self.items().fold(0, place).next_multiple_of(self.alignment())
             }
+            Self::Array(element, length) => element.size_of() * u64::from(*length),
+            Self::Struct(of) => u64::from(of.size),
             Self::Aggregate(aggregate) => u64::from(aggregate.words()) * 8,
         }
     }
 
+    /// The types of a tuple's or record's items; none for other types.
+    pub fn items(&self) -> impl Iterator<Item = &Type> {
+        let (plain, named) = match self {
+            Self::Tuple(items) => (&items[..], &[][..]),
+            Self::Record(items) => (&[][..], &items[..]),
+            _ => (&[][..], &[][..]),
+        };
+        plain.iter().chain(named.iter().map(|(_, ty): &(String, Type)| ty))
+    }
+
     /// In a structure of C.
-    fn alignment(&self) -> u64 {
+    pub fn alignment(&self) -> u64 {
         match self {
             Self::Void | Self::Unknown | Self::Str(_) => 1,
-            Self::Bool | Self::Int(_) | Self::Pointer(..) => self.size_of(),
-            Self::Tuple(items) => items.iter().map(Self::alignment).max().unwrap_or(1),
+            Self::Bool | Self::Int(_) | Self::Pointer(..) | Self::Enum(_) => self.size_of(),
+            Self::Tuple(_) | Self::Record(_) => self.items().map(Self::alignment).max().unwrap_or(1),
+            Self::Array(element, _) => element.alignment(),
+            Self::Struct(of) => u64::from(of.align.max(1)),
             Self::Aggregate(_) => 8,
         }
     }
@@ -287,16 +322,14 @@ impl Type {
         match self {
             Self::Int(int) => Self::Int(int.settled()),
             Self::Tuple(items) => Self::Tuple(items.iter().map(Self::settled).collect()),
+            Self::Record(items) => Self::Record(items.iter().map(|(name, ty)| (name.clone(), ty.settled())).collect()),
             other => other.clone(),
         }
     }
 
-    /// Byte offset of a tuple's item in a slot, if it has that many.
+    /// Byte offset of a tuple's or record's item in a slot, if it has that many.
     pub fn item_offset(&self, index: usize) -> Option<u32> {
-        match self {
-            Self::Tuple(items) if index < items.len() => Some(items[..index].iter().map(Self::slot_size).sum()),
-            _ => None,
-        }
+        (index < self.items().count()).then(|| self.items().take(index).map(Self::slot_size).sum())
     }
 
     /// A type that holds the values of both, if there is one: integers widen, strings take the longer buffer.
@@ -308,7 +341,17 @@ impl Type {
             (Self::Tuple(a), Self::Tuple(b)) if a.len() == b.len() => {
                 a.iter().zip(b).map(|(a, b)| a.join(b)).collect::<Option<_>>().map(Self::Tuple)
             }
+            // The order of the names may differ; it is that of the first.
+            (Self::Record(a), Self::Record(b)) if a.len() == b.len() => {
+                let join = |(name, a): &(String, Type)| {
+                    let (_, b) = b.iter().find(|(other, _)| other == name)?;
+                    Some((name.clone(), a.join(b)?))
+                };
+                a.iter().map(join).collect::<Option<_>>().map(Self::Record)
+            }
+            (Self::Array(a, n), Self::Array(b, m)) if n == m && a == b => Some(self.clone()),
             (Self::Pointer(..), Self::Pointer(..)) => Some(self.clone()),
+            (Self::Enum(a), Self::Int(b)) | (Self::Int(b), Self::Enum(a)) => Some(Self::Int(a.int.join(*b))),
             (Self::Aggregate(a), Self::Aggregate(b)) => a.join(*b).map(Self::Aggregate),
             (a, b) if a == b => Some(a.clone()),
             _ => None,
@@ -336,6 +379,16 @@ impl fmt::Display for Type {
                 }
                 write!(f, ")")
             }
+            Self::Record(items) => {
+                write!(f, "(")?;
+                for (i, (name, item)) in items.iter().enumerate() {
+                    write!(f, "{}{name}={item}", if i > 0 { "," } else { "" })?;
+                }
+                write!(f, ")")
+            }
+            Self::Array(element, length) => write!(f, "{element}[{length}]"),
+            Self::Struct(of) => write!(f, "{}", of.name),
+            Self::Enum(of) => write!(f, "{}", of.name),
             Self::Aggregate(aggregate) => {
                 write!(f, "{}{}_t", if aggregate.is_unsigned() { "u" } else { "" }, aggregate.name())
             }

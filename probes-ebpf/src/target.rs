@@ -12,6 +12,7 @@ use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::syscalls::{self, Edge};
 use crate::tracefs::{Tracefs, TracefsError};
+use lang::ast::TypeTag;
 use lang::nearest::nearest;
 use lang::probes::Spec;
 use lang::target::{
@@ -202,6 +203,14 @@ impl Target for KernelTarget {
 
     fn task_member(&self, name: &str) -> Option<u32> {
         task_offset(self.btf()?, &[name])
+    }
+
+    fn kernel_type(&self, _tag: Option<TypeTag>, _name: &str) -> Option<Type> {
+        None
+    }
+
+    fn kernel_constant(&self, _name: &str) -> Option<(i64, Type)> {
+        None
     }
 
     fn features(&self) -> Features {

@@ -65,6 +65,12 @@ impl Lowering<'_, '_> {
                 let old = self.map_add(*map, keys, delta, expr.span);
                 if *postfix { old } else { self.builder.ins().iadd(old, delta) }
             }
+            ExprKind::Deref(_)
+            | ExprKind::Member { .. }
+            | ExprKind::Element { .. }
+            | ExprKind::AddressOf(_)
+            | ExprKind::Block(..)
+            | ExprKind::ReadAggregate(..) => unreachable!("the checker does not make these yet"),
             ExprKind::Str(_) | ExprKind::Tuple(_) | ExprKind::ReadStr { .. } => {
                 unreachable!("checked: texts and tuples are not scalars")
             }

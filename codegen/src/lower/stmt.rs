@@ -53,6 +53,12 @@ impl Lowering<'_, '_> {
                 self.leave();
             }
             StmtKind::Return => self.leave(),
+            StmtKind::While(..)
+            | StmtKind::ForRange { .. }
+            | StmtKind::ForMap { .. }
+            | StmtKind::Unroll(..)
+            | StmtKind::Break
+            | StmtKind::Continue => unreachable!("the checker does not make these yet"),
         }
     }
 

@@ -76,7 +76,7 @@ impl Checker<'_> {
             A::Ternary { cond, yes, no } => self.ternary(state, cond, yes.as_deref(), no, span),
             A::Cast { ty, value } => {
                 let value = self.expr(state, value);
-                match self.type_name(ty) {
+                match self.type_name(state, ty) {
                     Some(ty) => self.cast(value, ty, span),
                     None => unknown(span),
                 }
@@ -92,11 +92,14 @@ impl Checker<'_> {
             A::IncDec { place, increment, postfix } => {
                 self.step(state, place, if *increment { 1 } else { -1 }, *postfix, span)
             }
-            A::SizeOfExpr(operand) => {
-                let operand = self.expr(state, operand);
-                int(operand.ty.size_of() as i64, Type::U64, span)
-            }
-            A::SizeOfType(name) => match self.type_name(name) {
+            A::Record(_)
+            | A::Block(_)
+            | A::If { .. }
+            | A::Comptime(_)
+            | A::OffsetOf { .. }
+            | A::TypeOf(_)
+            | A::TypeInfo(_) => self.refuse(span, "this is not supported yet"),
+            A::SizeOf(of) => match self.type_of(state, of) {
                 Some(ty) => int(ty.size_of() as i64, Type::U64, span),
                 None => unknown(span),
             },

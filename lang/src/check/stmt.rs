@@ -51,6 +51,18 @@ impl Checker<'_> {
                 }
                 Some(StmtKind::Return)
             }
+            ast::StmtKind::Discard(value) => {
+                let value = self.expr(state, value);
+                Some(StmtKind::Expr(value))
+            }
+            ast::StmtKind::While { .. }
+            | ast::StmtKind::For { .. }
+            | ast::StmtKind::Unroll { .. }
+            | ast::StmtKind::Break
+            | ast::StmtKind::Continue => {
+                self.refuse(span, "loops are not supported yet");
+                None
+            }
             ast::StmtKind::Error => None,
         };
         out.extend(kind.map(|kind| Stmt { kind, span }));
@@ -90,7 +102,7 @@ impl Checker<'_> {
             self.report(Diagnostic::error(Span::new(span.start, name.span.end), title));
             return None;
         }
-        let fixed = ty.and_then(|ty| match self.type_name(ty) {
+        let fixed = ty.and_then(|ty| match self.type_name(state, ty) {
             Some(Type::Void) => {
                 self.refuse(ty.span, "Invalid variable declaration type: void");
                 None

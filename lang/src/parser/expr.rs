@@ -3,7 +3,7 @@
 use super::error::{Expect, ParseError};
 use super::input::{Node, Rule, sym, word};
 use super::types;
-use crate::ast::{BinaryOp, Expr, ExprKind, Name, TypeName, UnaryOp};
+use crate::ast::{BinaryOp, Expr, ExprKind, Name, TypeName, TypeOf, UnaryOp};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token, string};
 use crate::span::Span;
@@ -136,11 +136,11 @@ fn map<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
 
 /// `sizeof(type)`, `sizeof(expression)`.
 fn sizeof<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let of_type = types::certain_type().map(ExprKind::SizeOfType);
-    let of_expression = expression.map(|value| ExprKind::SizeOfExpr(Box::new(value)));
+    let of_type = types::certain_type().map(TypeOf::Type);
+    let of_expression = expression.map(TypeOf::Expr);
     word("sizeof")
         .ignore_then(of_type.or(of_expression).delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)))
-        .map_with(|kind, e| Expr { kind, span: e.span() })
+        .map_with(|of, e| Expr { kind: ExprKind::SizeOf(Box::new(of)), span: e.span() })
 }
 
 /// `(a)`, `(a, b)`, `(a,)`, `()`.

@@ -23,5 +23,5 @@ pub(super) fn script<'a>() -> impl Rule<'a, Script> {
         .then(predicate.or_not())
         .then(stmt::body(expression))
         .map_with(|((points, predicate), body), e| Probe { points, predicate, body, span: e.span() });
-    probe.repeated().collect().then_ignore(end()).map(|probes| Script { probes })
+    probe.repeated().collect().then_ignore(end()).map(|probes| Script { probes, ..Script::default() })
 }

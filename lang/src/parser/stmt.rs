@@ -134,7 +134,7 @@ fn assignment_or_expression<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a
 fn assignment(place: Expr, op: Option<BinaryOp>, value: Expr, e: &mut Node<'_, '_>) -> StmtKind {
     match &place.kind {
         // `_ = f()`: the value is not wanted.
-        ExprKind::Ident(name) if name == "_" && op.is_none() => StmtKind::Expr(value),
+        ExprKind::Ident(name) if name == "_" && op.is_none() => StmtKind::Discard(value),
         ExprKind::Ident(name) => {
             let told = Diagnostic::error(place.span, format!("`{name}` cannot be assigned to"))
                 .with_help(format!("did you mean `${name}`?"));

@@ -2,7 +2,7 @@
 
 use super::error::{Expect, ParseError};
 use super::input::{Rule, sym, word};
-use crate::ast::{TypeName, TypeTag};
+use crate::ast::{TypeBase, TypeName, TypeSuffix, TypeTag};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
 use chumsky::prelude::*;
@@ -58,15 +58,14 @@ fn any_name<'a>() -> impl Rule<'a, (Option<TypeTag>, String)> {
 
 /// A name with the pointers and array lengths behind it.
 fn with_suffixes<'a>(name: impl Rule<'a, (Option<TypeTag>, String)>, least_pointers: usize) -> impl Rule<'a, TypeName> {
-    let pointers = sym(Sym::Star).repeated().at_least(least_pointers).count();
-    let length = select! { Token::Int(length, _) => length }.or_not().map(|length| length.unwrap_or(0));
-    let arrays = length.delimited_by(sym(Sym::OpenSquare), sym(Sym::CloseSquare)).repeated().collect();
-    name.then(pointers).then(arrays).map_with(|(((tag, name), pointers), arrays), e| TypeName {
-        tag,
-        name,
-        pointers: pointers as u32,
-        arrays,
-        span: e.span(),
+    let pointer = sym(Sym::Star).to(TypeSuffix::Pointer);
+    let length = select! { Token::Int(length, _) => length }.or_not();
+    let array = length.delimited_by(sym(Sym::OpenSquare), sym(Sym::CloseSquare)).map(TypeSuffix::Array);
+    let least = pointer.clone().repeated().exactly(least_pointers).collect::<Vec<_>>();
+    let more = pointer.or(array).repeated().collect::<Vec<_>>();
+    name.then(least).then(more).map_with(|(((tag, name), mut suffixes), more), e| {
+        suffixes.extend(more);
+        TypeName { base: TypeBase::Named { tag, name }, suffixes, span: e.span() }
     })
 }
 

@@ -1,8 +1,11 @@
 //! A made-up machine, the same everywhere: for tests of the compiler.
 
 use super::{Access, Attach, Base, Context, Features, Field, ProgramType, Resolved, Target, TargetError, Wants};
+use crate::ast::TypeTag;
+use crate::ctypes::{Member, Struct};
 use crate::probes::Spec;
 use crate::types::{AddressSpace, IntType, Type};
+use std::sync::Arc;
 
 /// A machine with the tracepoints `syscalls:sys_enter_write` and `syscalls:sys_enter_openat`, any function to probe,
 /// and all features.
@@ -64,7 +67,25 @@ impl Target for FakeTarget {
         (name == "comm").then_some(3008)
     }
 
+    fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
+        (tag == Some(TypeTag::Struct) && name == "task_struct").then(|| Type::Struct(task_struct()))
+    }
+
+    fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {
+        (name == "PIDTYPE_TGID").then_some((1, Type::U32))
+    }
+
     fn features(&self) -> Features {
         Features { instructions_v4: true, current_task_btf: true }
     }
+}
+
+/// A `struct task_struct` with a few of its members.
+fn task_struct() -> Arc<Struct> {
+    Struct::new("struct task_struct", 4096, 8, || {
+        let member = |name: &str, ty, offset| Member { name: name.into(), ty, offset, bits: None };
+        let task = Type::Pointer(Box::new(Type::Struct(task_struct())), AddressSpace::Kernel);
+        let int = Type::Int(IntType { bits: 32, signed: true });
+        vec![member("pid", int, 1000), member("real_parent", task, 1008), member("comm", Type::Str(16), 3008)]
+    })
 }

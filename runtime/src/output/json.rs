@@ -157,7 +157,9 @@ fn write_value(out: &mut Vec<u8>, text: &mut Vec<u8>, ty: &Type, bytes: &[u8], s
             out.push(b']');
         }
         (Type::Aggregate(aggregate), _) => write_aggregate(out, *aggregate, bytes, style.div),
-        (Type::Int(_) | Type::Pointer(..) | Type::Bool | Type::Void | Type::Unknown, _) => {
+        // Made by no checker yet.
+        (Type::Record(_) | Type::Array(..) | Type::Struct(_) | Type::Enum(_), _)
+        | (Type::Int(_) | Type::Pointer(..) | Type::Bool | Type::Void | Type::Unknown, _) => {
             out.extend_from_slice(b"null");
         }
     }

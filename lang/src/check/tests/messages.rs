@@ -36,8 +36,8 @@ begin { let $a : unit8; }
     );
     check(
         r#"
-begin { let $a : struct task_struct; print($a); }
-               //^^^^^^^^^^^^^^^^^^ error: Cannot resolve unknown type "struct task_struct"
+begin { let $a : struct no_such_struct; print($a); }
+               //^^^^^^^^^^^^^^^^^^^^^ error: Cannot resolve unknown type "struct no_such_struct"
 "#,
     );
     check(

@@ -127,7 +127,7 @@ fn statements() {
         "let $x (let $y (int 1)) (let $z: struct a * (int 0))".replace("let $x", "(let $x)")
     );
     assert_eq!(body("$x += 1; $x <<= 2; @a[1] ^= 3"), "(+= $x (int 1)) (<<= $x (int 2)) (^= (@a[] (int 1)) (int 3))");
-    assert_eq!(body("$p->x = 1; *$p = 2; _ = f();"), "(= (->x $p) (int 1)) (= (* $p) (int 2)) (call f)");
+    assert_eq!(body("$p->x = 1; *$p = 2; _ = f();"), "(= (->x $p) (int 1)) (= (* $p) (int 2)) (_ = (call f))");
     assert_eq!(body("return; return 1"), "return (return (int 1))");
     assert_eq!(body("{ f(); } { } f()"), "(block (call f)) (block) (call f)");
     assert_eq!(body("$a == 1; @a + 1;"), "(== $a (int 1)) (+ @a (int 1))");

@@ -1,0 +1,159 @@
+//! The types that names in a script stand for.
+
+use super::{Checker, ProbeState};
+use crate::ast::{self, TypeBase, TypeSuffix, TypeTag};
+use crate::diag::Diagnostic;
+use crate::nearest::nearest;
+use crate::types::{AddressSpace, IntType, Type};
+
+impl Checker<'_> {
+    /// The type of a type or expression in `sizeof` and its like. The expression is checked and then forgotten.
+    pub fn type_of(&mut self, state: &mut ProbeState<'_>, of: &ast::TypeOf) -> Option<Type> {
+        match of {
+            ast::TypeOf::Type(name) => self.type_name(state, name),
+            ast::TypeOf::Expr(expr) => {
+                let formats = self.walk.program.formats.len();
+                let ty = self.expr(state, expr).ty;
+                self.walk.program.formats.truncate(formats);
+                (ty != Type::Unknown).then_some(ty)
+            }
+        }
+    }
+
+    /// The type that a name with its suffixes stands for; `None`, with the reason reported, if there is none.
+    pub fn type_name(&mut self, state: &mut ProbeState<'_>, written: &ast::TypeName) -> Option<Type> {
+        let mut suffixes = &written.suffixes[..];
+        let base = match &written.base {
+            TypeBase::TypeOf(of) => self.type_of(state, of)?,
+            TypeBase::Named { tag: None, name } if name == "string" => {
+                let (ty, rest) = self.string_type(written)?;
+                suffixes = rest;
+                ty
+            }
+            TypeBase::Named { tag, name } => match self.named_type(*tag, name) {
+                Some(ty) => ty,
+                // What a pointer points to need not be known as long as nobody looks.
+                None if tag.is_some() && suffixes.first() == Some(&TypeSuffix::Pointer) => Type::Void,
+                None => {
+                    self.report_unknown_type(*tag, name, written.span);
+                    return None;
+                }
+            },
+        };
+        let space = self.pointer_space(state);
+        let mut ty = base;
+        for suffix in suffixes {
+            ty = match suffix {
+                TypeSuffix::Pointer => Type::Pointer(Box::new(ty), space),
+                TypeSuffix::Array(_) if ty == Type::Void => {
+                    self.refuse(written.span, "there are no arrays of void");
+                    return None;
+                }
+                // Without a length it is as long as what is cast.
+                TypeSuffix::Array(length) => {
+                    let length = u32::try_from(length.unwrap_or(0)).unwrap_or(u32::MAX);
+                    let bytes = ty.size_of().saturating_mul(u64::from(length));
+                    if bytes > MOST_BYTES {
+                        self.refuse(written.span, format!("an array of {bytes} bytes is too large"));
+                        return None;
+                    }
+                    Type::Array(Box::new(ty), length)
+                }
+            };
+        }
+        Some(ty)
+    }
+
+    /// Whose memory an address means that the script makes into a pointer, as far as the probe tells.
+    pub fn pointer_space(&self, state: &ProbeState<'_>) -> AddressSpace {
+        let _ = state;
+        AddressSpace::Either
+    }
+
+    /// The type of this name: of C, of the script, or of the kernel.
+    pub fn named_type(&mut self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
+        if tag.is_none() {
+            if name == "void" {
+                return Some(Type::Void);
+            }
+            if let Some(ty) = scalar_type(name) {
+                return Some(ty);
+            }
+        }
+        self.definitions.find(tag, name).or_else(|| self.target.kernel_type(tag, name))
+    }
+
+    /// `string`, or `string[n]`, and the suffixes behind it.
+    fn string_type<'t>(&mut self, written: &'t ast::TypeName) -> Option<(Type, &'t [TypeSuffix])> {
+        match &written.suffixes[..] {
+            [TypeSuffix::Array(Some(length)), rest @ ..] => {
+                let most = u64::from(self.settings.max_strlen);
+                if !(1..=most).contains(length) {
+                    let title = format!("a string has 1 to {most} bytes");
+                    self.report(Diagnostic::error(written.span, title));
+                    return None;
+                }
+                Some((Type::Str(*length as u32), rest))
+            }
+            rest => Some((Type::Str(0), rest)),
+        }
+    }
+
+    fn report_unknown_type(&mut self, tag: Option<TypeTag>, name: &str, span: crate::span::Span) {
+        let shown = format!("{}{name}", tag.map_or("", TypeTag::prefix));
+        let help = match tag {
+            // Written without its tag, as C++ allows and C does not.
+            None => [TypeTag::Struct, TypeTag::Union, TypeTag::Enum]
+                .into_iter()
+                .find(|tag| self.named_type(Some(*tag), name).is_some())
+                .map(|tag| format!("did you mean `{}{name}`?", tag.prefix())),
+            Some(_) => None,
+        };
+        let names = SCALAR_TYPES.iter().map(|(name, ..)| *name).chain(["string", "void"]);
+        let near = |names| nearest(name, names, 1).first().map(|near| format!("did you mean `{near}`?"));
+        let help = help.or_else(|| if tag.is_none() { near(names) } else { None });
+        let error = Diagnostic::error(span, format!("Cannot resolve unknown type \"{shown}\""));
+        self.report(error.with_maybe_help(help));
+    }
+}
+
+/// No value is larger.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Names of scalar types: bits and sign; 1 bit is a bool.
+const SCALAR_TYPES: &[(&str, u8, bool)] = &[
+    ("bool", 1, false),
+    ("int8", 8, true),
+    ("int16", 16, true),
+    ("int32", 32, true),
+    ("int64", 64, true),
+    ("uint8", 8, false),
+    ("uint16", 16, false),
+    ("uint32", 32, false),
+    ("uint64", 64, false),
+    ("int8_t", 8, true),
+    ("int16_t", 16, true),
+    ("int32_t", 32, true),
+    ("int64_t", 64, true),
+    ("uint8_t", 8, false),
+    ("uint16_t", 16, false),
+    ("uint32_t", 32, false),
+    ("uint64_t", 64, false),
+    ("char", 8, true),
+    ("short", 16, true),
+    ("int", 32, true),
+    ("long", 64, true),
+    ("unsigned char", 8, false),
+    ("unsigned short", 16, false),
+    ("unsigned int", 32, false),
+    ("unsigned long", 64, false),
+    ("unsigned", 32, false),
+    ("long long", 64, true),
+    ("unsigned long long", 64, false),
+    ("size_t", 64, false),
+];
+
+fn scalar_type(name: &str) -> Option<Type> {
+    let (_, bits, signed) = *SCALAR_TYPES.iter().find(|(known, ..)| *known == name)?;
+    Some(if bits == 1 { Type::Bool } else { Type::Int(IntType { bits, signed }) })
+}
