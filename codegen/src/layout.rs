@@ -61,6 +61,8 @@ pub enum SiteKind {
     MapFull,
     /// A divisor was zero.
     DivisionByZero,
+    /// An index was not within its array.
+    OutOfBounds,
 }
 
 /// A place in the script where something can go wrong, with its counter in `.bss`.

@@ -9,6 +9,7 @@ mod event;
 mod expr;
 mod map;
 mod memory;
+mod place;
 mod stmt;
 mod text;
 

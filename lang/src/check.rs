@@ -7,6 +7,7 @@
 mod call;
 mod casts;
 mod expr;
+mod members;
 mod names;
 mod operators;
 mod stmt;

@@ -140,3 +140,29 @@ pub const NOT_YET: &[&str] = &[
 pub fn function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|row| row.name == name)
 }
+
+/// Whether a call of this name is there only for its effect.
+pub fn is_statement(name: &str) -> bool {
+    const STATEMENTS: &[&str] = &[
+        "assert",
+        "cat",
+        "clear",
+        "debugf",
+        "errorf",
+        "exit",
+        "fail",
+        "join",
+        "override",
+        "print",
+        "printf",
+        "signal",
+        "signal_thread",
+        "skboutput",
+        "system",
+        "time",
+        "unwatch",
+        "warnf",
+        "zero",
+    ];
+    STATEMENTS.contains(&name)
+}

@@ -350,7 +350,10 @@ impl Type {
                 a.iter().map(join).collect::<Option<_>>().map(Self::Record)
             }
             (Self::Array(a, n), Self::Array(b, m)) if n == m && a == b => Some(self.clone()),
-            (Self::Pointer(..), Self::Pointer(..)) => Some(self.clone()),
+            (Self::Pointer(a, from), Self::Pointer(b, other)) => match (&**a, &**b) {
+                (Self::Struct(a), Self::Struct(b)) if a != b => None,
+                _ => Some(Self::Pointer(a.clone(), if from == other { *from } else { AddressSpace::Either })),
+            },
             (Self::Enum(a), Self::Int(b)) | (Self::Int(b), Self::Enum(a)) => Some(Self::Int(a.int.join(*b))),
             (Self::Aggregate(a), Self::Aggregate(b)) => a.join(*b).map(Self::Aggregate),
             (a, b) if a == b => Some(a.clone()),
@@ -380,11 +383,11 @@ impl fmt::Display for Type {
                 write!(f, ")")
             }
             Self::Record(items) => {
-                write!(f, "(")?;
+                write!(f, "record {{")?;
                 for (i, (name, item)) in items.iter().enumerate() {
-                    write!(f, "{}{name}={item}", if i > 0 { "," } else { "" })?;
+                    write!(f, "{} .{name} = {item}", if i > 0 { "," } else { "" })?;
                 }
-                write!(f, ")")
+                write!(f, " }}")
             }
             Self::Array(element, length) => write!(f, "{element}[{length}]"),
             Self::Struct(of) => write!(f, "{}", of.name),

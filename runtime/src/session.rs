@@ -432,6 +432,11 @@ impl<'a> Session<'a> {
                          result.{times}"
                     ),
                 ),
+                SiteKind::OutOfBounds => Diagnostic::warning(
+                    site.span,
+                    format!("Array access out of bounds. This can lead to unexpected results.{times}"),
+                )
+                .with_help("0 is used as the result"),
             };
             host.diagnostic(&diagnostic);
         }

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::ast::{BinaryOp, UnaryOp};
 use lang::builtins::{BuiltinId, COMM_LEN};
 use lang::target::{Access, Base};
-use lang::typed::{Expr, ExprKind};
+use lang::typed::{Expr, ExprKind, Stmt};
 use lang::types::{IntType, Type};
 
 impl Lowering<'_, '_> {
@@ -45,9 +45,17 @@ impl Lowering<'_, '_> {
                 self.reset(mark);
                 value
             }
-            ExprKind::Cast(value) => {
+            ExprKind::Cast(value) if value.ty.is_scalar() => {
                 let from = self.scalar(value);
                 self.convert(from, &expr.ty)
+            }
+            // The bytes of an array.
+            ExprKind::Cast(value) => {
+                let mark = self.mark();
+                let place = self.place(value);
+                let number = self.load_place(place, &expr.ty, None);
+                self.reset(mark);
+                number
             }
             ExprKind::StepVar { var, step, postfix } => {
                 let VarPlace::Register(variable) = self.variables[var.index()] else {
@@ -65,12 +73,23 @@ impl Lowering<'_, '_> {
                 let old = self.map_add(*map, keys, delta, expr.span);
                 if *postfix { old } else { self.builder.ins().iadd(old, delta) }
             }
-            ExprKind::Deref(_)
-            | ExprKind::Member { .. }
-            | ExprKind::Element { .. }
-            | ExprKind::AddressOf(_)
-            | ExprKind::Block(..)
-            | ExprKind::ReadAggregate(..) => unreachable!("the checker does not make these yet"),
+            ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } => {
+                let mark = self.mark();
+                let place = self.place(expr);
+                let bits = match expr.kind {
+                    ExprKind::Member { bits, .. } => bits,
+                    _ => None,
+                };
+                let value = self.load_place(place, &expr.ty, bits);
+                self.reset(mark);
+                value
+            }
+            ExprKind::AddressOf(place) => self.address_of(place),
+            ExprKind::Block(stmts, value) => {
+                self.block(stmts);
+                self.scalar(value)
+            }
+            ExprKind::ReadAggregate(..) => unreachable!("the checker does not make these yet"),
             ExprKind::Str(_) | ExprKind::Tuple(_) | ExprKind::ReadStr { .. } => {
                 unreachable!("checked: texts and tuples are not scalars")
             }
@@ -80,9 +99,15 @@ impl Lowering<'_, '_> {
     /// Stores the value of any expression at `to`, in slot layout and with its padding zeroed, for a slot of type `ty`
     /// (the expression's own, or one that is wider).
     pub fn store(&mut self, expr: &Expr, ty: &Type, to: Addr) {
-        match (ty, &expr.ty) {
-            (Type::Tuple(types), _) => self.store_tuple(expr, types, to),
-            (Type::Str(size), _) => self.store_text(expr, *size, to),
+        match (&expr.kind, ty) {
+            (ExprKind::Block(stmts, value), _) => {
+                self.block(stmts);
+                self.store(value, ty, to);
+            }
+            (_, Type::Tuple(_) | Type::Record(_)) => self.store_items(expr, ty, to),
+            (_, Type::Str(size)) => self.store_text(expr, *size, to),
+            (ExprKind::Cast(value), Type::Array(..)) => self.store_as_array(value, ty, to),
+            (_, Type::Array(..) | Type::Struct(_)) => self.store_whole(expr, ty, to),
             _ if expr.ty.is_scalar() => {
                 let value = self.scalar(expr);
                 self.store_word(value, to);
@@ -91,19 +116,27 @@ impl Lowering<'_, '_> {
         }
     }
 
-    fn store_tuple(&mut self, expr: &Expr, types: &[Type], to: Addr) {
-        let offsets = types.iter().scan(0, |at, ty| {
-            let offset = *at;
-            *at += ty.slot_size();
-            Some(offset)
-        });
+    /// Statements within an expression.
+    fn block(&mut self, stmts: &[Stmt]) {
+        self.stmts(stmts);
+        if self.returned {
+            // What would follow is never run, but it has to stand somewhere.
+            let unreachable = self.builder.create_block();
+            self.resume(unreachable);
+        }
+    }
+
+    /// Stores a tuple or record. The items are computed in the order they are written, wherever their place is.
+    fn store_items(&mut self, expr: &Expr, ty: &Type, to: Addr) {
         match &expr.kind {
             ExprKind::Tuple(items) => {
-                for ((item, ty), offset) in items.iter().zip(types).zip(offsets) {
-                    self.store(item, ty, to.plus(offset));
+                for (index, item) in items.iter().enumerate() {
+                    let (item_ty, offset) = slot_of(ty, &expr.ty, index);
+                    let item_ty = item_ty.clone();
+                    self.store(item, &item_ty, to.plus(offset));
                 }
             }
-            _ => self.store_whole(expr, &Type::Tuple(types.to_vec()), to),
+            _ => self.store_whole(expr, ty, to),
         }
     }
 
@@ -135,12 +168,23 @@ impl Lowering<'_, '_> {
             ExprKind::Ternary(cond, yes, no) => {
                 self.choose_unit(cond, |this| this.store(yes, ty, to), |this| this.store(no, ty, to));
             }
-            _ => unreachable!("checked: {} is no text or tuple", expr.ty),
+            ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } | ExprKind::EventField(_) => {
+                let mark = self.mark();
+                let place = self.place(expr);
+                // What a pointer to a value of the script points to is a slot.
+                let size = match &expr.ty {
+                    Type::Tuple(_) | Type::Record(_) => expr.ty.slot_size(),
+                    ty => ty.size_of() as u32,
+                };
+                self.store_place(place, size, ty.slot_size().max(size), to);
+                self.reset(mark);
+            }
+            _ => unreachable!("checked: {} is no value that is copied", expr.ty),
         }
     }
 
     /// Where an item of a tuple lies, until the temporaries are given back.
-    fn item(&mut self, tuple: &Expr, index: usize) -> Addr {
+    pub fn item(&mut self, tuple: &Expr, index: usize) -> Addr {
         let offset = tuple.ty.item_offset(index).expect("checked: the tuple has the item");
         let whole = match &tuple.kind {
             ExprKind::Var(var) => self.variable_address(self.variables[var.index()]),
@@ -156,12 +200,12 @@ impl Lowering<'_, '_> {
     /// Copies between slots whose texts may differ in size.
     fn copy_widening(&mut self, from: Addr, from_ty: &Type, to: Addr, ty: &Type) {
         match (from_ty, ty) {
-            (Type::Tuple(old), Type::Tuple(new)) => {
-                let (mut from, mut to) = (from, to);
-                for (old, new) in old.iter().zip(new) {
-                    self.copy_widening(from, old, to, new);
-                    from = from.plus(old.slot_size());
-                    to = to.plus(new.slot_size());
+            (Type::Tuple(_), Type::Tuple(_)) | (Type::Record(_), Type::Record(_)) => {
+                let mut at = 0;
+                for (index, old) in from_ty.items().enumerate() {
+                    let (new, offset) = slot_of(ty, from_ty, index);
+                    self.copy_widening(from.plus(at), old, to.plus(offset), new);
+                    at += old.slot_size();
                 }
             }
             _ => {
@@ -394,7 +438,7 @@ impl Lowering<'_, '_> {
         if !left.ty.is_scalar() {
             let difference = match left.ty {
                 Type::Str(_) => self.text_difference(left, right),
-                _ => self.tuple_difference(left, right),
+                _ => self.slot_difference(left, right),
             };
             let condition = if op == BinaryOp::Eq { IntCC::Equal } else { IntCC::NotEqual };
             return self.compare(condition, difference, 0);
@@ -418,9 +462,9 @@ impl Lowering<'_, '_> {
         self.builder.ins().icmp(condition, a, b)
     }
 
-    /// A value that is zero exactly when two tuples are equal.
-    fn tuple_difference(&mut self, left: &Expr, right: &Expr) -> Value {
-        let ty = left.ty.join(&right.ty).expect("checked: tuples that can be compared");
+    /// A value that is zero exactly when two tuples, records or arrays are equal.
+    fn slot_difference(&mut self, left: &Expr, right: &Expr) -> Value {
+        let ty = left.ty.join(&right.ty).expect("checked: they can be compared");
         let mark = self.mark();
         let [a, b] = [left, right].map(|side| {
             let to = self.temporary(ty.slot_size());
@@ -520,4 +564,18 @@ impl Lowering<'_, '_> {
         debug_assert_eq!(COMM_LEN % 8, 0);
         Some(Addr::new(task).plus(offset))
     }
+}
+
+/// Type and offset in a slot of type `to` of what is the item of this number in a slot of type `from`. Items of tuples
+/// go by number, those of records by name.
+fn slot_of<'t>(to: &'t Type, from: &Type, index: usize) -> (&'t Type, u32) {
+    let number = match (to, from) {
+        (Type::Record(to), Type::Record(from)) => {
+            let (name, _) = &from[index];
+            to.iter().position(|(known, _)| known == name).unwrap_or(index)
+        }
+        _ => index,
+    };
+    let ty = to.items().nth(number).expect("checked: both have the same items");
+    (ty, to.items().take(number).map(Type::slot_size).sum())
 }

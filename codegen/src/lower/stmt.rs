@@ -68,6 +68,12 @@ impl Lowering<'_, '_> {
             _ if expr.ty.is_scalar() => {
                 self.scalar(expr);
             }
+            ExprKind::Block(stmts, value) => {
+                self.stmts(stmts);
+                if !self.returned {
+                    self.effect(value);
+                }
+            }
             // Texts and tuples have no effect of their own, but their parts may.
             ExprKind::Tuple(items) => items.iter().for_each(|item| self.effect(item)),
             ExprKind::Item(tuple, _) => self.effect(tuple),

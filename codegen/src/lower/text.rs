@@ -7,7 +7,6 @@ use super::memory::Addr;
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::{BuiltinId, COMM_LEN};
-use lang::target::Base;
 use lang::typed::{Expr, ExprKind};
 use lang::types::{AddressSpace, Type};
 
@@ -43,15 +42,14 @@ impl Lowering<'_, '_> {
                 }
                 self.zero(to.plus(COMM_LEN), slot - COMM_LEN);
             }
-            ExprKind::EventField(index) => {
-                let access = self.field(*index).access;
-                debug_assert_eq!(access.base, Base::Context, "texts lie in the record itself");
-                // What follows the closing zero in the record is not defined.
-                self.zero(to, slot);
-                let from = self.address(Addr { base: self.event, offset: access.offset as i32 });
-                let (pointer, bytes) = (self.address(to), self.int(i64::from(access.bytes.min(size))));
-                self.call(Helper::ProbeReadKernelStr, &[pointer, bytes, from]);
+            ExprKind::EventField(_) | ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } => {
+                let Type::Str(room) = expr.ty else { unreachable!("checked: a text") };
+                let mark = self.mark();
+                let place = self.place(expr);
+                self.store_place_text(place, room, size, to);
+                self.reset(mark);
             }
+            ExprKind::Block(..) => self.store(expr, &Type::Str(size), to),
             ExprKind::ReadStr { pointer, length } => {
                 let Type::Str(buffer) = expr.ty else { unreachable!("checked: str() gives a text") };
                 if padded {
@@ -88,27 +86,18 @@ impl Lowering<'_, '_> {
             }
         };
         let to = self.address(to);
-        match pointer.ty {
-            Type::Pointer(_, AddressSpace::User) => {
-                self.call(Helper::ProbeReadUserStr, &[to, size, from]);
-            }
-            Type::Str(_) | Type::Pointer(_, AddressSpace::Kernel) => {
-                self.call(Helper::ProbeReadKernelStr, &[to, size, from]);
-            }
-            _ => {
-                // Addresses of the kernel have their top bit set, on x86-64 as on aarch64.
-                let (user, kernel, done) =
-                    (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
-                let is_kernel = self.compare(IntCC::SignedLessThan, from, 0);
-                self.builder.ins().brif(is_kernel, kernel, &[], user, &[]);
-                for (block, helper) in [(user, Helper::ProbeReadUserStr), (kernel, Helper::ProbeReadKernelStr)] {
-                    self.builder.switch_to_block(block);
-                    self.call(helper, &[to, size, from]);
-                    self.builder.ins().jump(done, &[]);
-                }
-                self.builder.switch_to_block(done);
-            }
-        }
+        let space = match pointer.ty {
+            Type::Pointer(_, space) => space,
+            Type::Str(_) => AddressSpace::Kernel,
+            _ => AddressSpace::Either,
+        };
+        self.in_space(space, from, |this, space| {
+            let helper = match space {
+                AddressSpace::User => Helper::ProbeReadUserStr,
+                _ => Helper::ProbeReadKernelStr,
+            };
+            this.call(helper, &[to, size, from])
+        });
     }
 
     /// The smaller of a value and a constant, in a form that the verifier follows.
@@ -169,13 +158,14 @@ impl Lowering<'_, '_> {
     /// Where the words of a text are, which is about to be compared with `other`.
     fn words(&mut self, expr: &Expr, other: &Expr) -> Words {
         match &expr.kind {
+            _ if other.has_effects() && !matches!(expr.kind, ExprKind::Str(_)) => self.words_in_memory(expr),
             ExprKind::Str(text) => Words::Literal(text.clone()),
             ExprKind::Builtin(BuiltinId::Probe) => Words::Literal(self.unit.name.as_bytes().to_vec()),
             ExprKind::Builtin(BuiltinId::Comm) => match self.task_comm() {
                 Some(comm) => Words::Memory(comm),
                 None => self.words_in_memory(expr),
             },
-            // Nothing within an expression changes a variable that holds a text.
+            // Nothing but statements, which have been seen to, changes a variable that holds a text.
             ExprKind::Var(var) => Words::Memory(self.variable_address(self.variables[var.index()])),
             ExprKind::MapGet(map, _) if !other.reads_map(*map) => match self.global_address(*map) {
                 Some(addr) => Words::Memory(addr),

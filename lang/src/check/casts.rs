@@ -1,7 +1,7 @@
 //! Casts.
 
 use super::Checker;
-use super::expr::unknown;
+use super::expr::{literal, unknown};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::Type;
@@ -20,9 +20,73 @@ impl Checker<'_> {
                 _ => value,
             };
         }
-        if !value.ty.is_scalar() || !ty.is_scalar() {
-            return self.refuse(span, format!("Cannot cast from \"{}\" to \"{ty}\"", value.ty));
+        match (&value.ty, &ty) {
+            (Type::Array(element, 0), _) | (_, Type::Array(element, 0)) if element.size_of() == 0 => {
+                return self.refuse(span, format!("Cannot cast from \"{}\" to \"{ty}\"", value.ty));
+            }
+            (Type::Int(_), Type::Array(element, length)) => return self.int_to_array(value, element, *length, span),
+            (Type::Str(_), Type::Array(element, length)) if element.size_of() == 1 => {
+                return self.text_to_array(value, element, *length, span);
+            }
+            (Type::Array(element, length), Type::Int(int))
+                if matches!(**element, Type::Int(_) | Type::Bool)
+                    && element.size_of() * u64::from(*length) == u64::from(int.bits.div_ceil(8)) =>
+            {
+                return Expr { kind: ExprKind::Cast(Box::new(value)), ty, span };
+            }
+            (from, to) if from == to => return Expr { span, ..value },
+            (Type::Array(a, n), Type::Array(b, m)) if a.size_of() * u64::from(*n) == b.size_of() * u64::from(*m) => {
+                return Expr { kind: ExprKind::Cast(Box::new(value)), ty, span };
+            }
+            (from, to) if !from.is_scalar() || !to.is_scalar() => {
+                return self.refuse(span, format!("Cannot cast from \"{from}\" to \"{to}\""));
+            }
+            (_, Type::Enum(of)) => {
+                if let Some(number) = literal(&value)
+                    && of.name_of(number as i64).is_none()
+                {
+                    let of = of.clone();
+                    let name = of.name.strip_prefix("enum ").unwrap_or(&of.name);
+                    let title = format!("Enum: {name} doesn't contain a variant value of {number}");
+                    return self.refuse(span, title);
+                }
+            }
+            _ => {}
         }
+        // An address stays one of the same memory, whatever it is said to point to.
+        let ty = match (&value.ty, ty) {
+            (Type::Pointer(_, space), Type::Pointer(to, _)) => Type::Pointer(to, *space),
+            (_, ty) => ty,
+        };
+        Expr { kind: ExprKind::Cast(Box::new(value)), ty, span }
+    }
+
+    /// The bytes of a number as an array; a number of the script has as many as are wanted.
+    fn int_to_array(&mut self, value: Expr, element: &Type, length: u32, span: Span) -> Expr {
+        let size = element.size_of();
+        let (own, wanted) = (value.ty.size_of(), size * u64::from(length));
+        let length = match (literal(&value).is_some(), length) {
+            (_, 0) if own % size == 0 => (own / size) as u32,
+            (true, _) if wanted >= own && wanted <= 8 && length > 0 => length,
+            (false, _) if wanted == own && length > 0 => length,
+            _ => {
+                let to = Type::Array(Box::new(element.clone()), length);
+                return self.refuse(span, format!("Cannot cast from \"{}\" to \"{to}\"", value.ty));
+            }
+        };
+        let ty = Type::Array(Box::new(element.clone()), length);
+        Expr { kind: ExprKind::Cast(Box::new(value)), ty, span }
+    }
+
+    /// The bytes of a text, its closing zero included.
+    fn text_to_array(&mut self, value: Expr, element: &Type, length: u32, span: Span) -> Expr {
+        let Type::Str(size) = value.ty else { return unknown(span) };
+        if length != 0 && length < size {
+            let to = Type::Array(Box::new(element.clone()), length);
+            return self.refuse(span, format!("Cannot cast from \"{}\" to \"{to}\"", value.ty));
+        }
+        let length = if length == 0 { size } else { length };
+        let ty = Type::Array(Box::new(element.clone()), length);
         Expr { kind: ExprKind::Cast(Box::new(value)), ty, span }
     }
 }

@@ -1,10 +1,12 @@
 //! Expressions: what each means and what type its value has.
 
+use super::members::step_of;
 use super::names::NEVER_ASSIGNED;
 use super::{Checker, ProbeState};
 use crate::ast;
 use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
 use crate::diag::Diagnostic;
+use crate::functions;
 use crate::nearest::nearest;
 use crate::params::Param;
 use crate::probes::ProviderId;
@@ -66,7 +68,7 @@ impl Checker<'_> {
             A::Param(number) => self.param(*number, span),
             A::Call { name, args } => self.call(state, name, args, span),
             A::Field { base, name, .. } => self.field(state, base, name, span),
-            A::Index { .. } => self.refuse(span, "indexing is supported on maps only, so far"),
+            A::Index { base, index } => self.index(state, base, index, span),
             A::Unary(op, operand) => self.unary(state, *op, operand, span),
             A::Binary { op, left, right } => {
                 let left = self.expr(state, left);
@@ -92,13 +94,20 @@ impl Checker<'_> {
             A::IncDec { place, increment, postfix } => {
                 self.step(state, place, if *increment { 1 } else { -1 }, *postfix, span)
             }
-            A::Record(_)
-            | A::Block(_)
-            | A::If { .. }
-            | A::Comptime(_)
-            | A::OffsetOf { .. }
-            | A::TypeOf(_)
-            | A::TypeInfo(_) => self.refuse(span, "this is not supported yet"),
+            A::Record(parts) => self.record(state, parts, span),
+            A::Block(block) => self.value_block(state, block, span),
+            A::If { cond, then, otherwise } => self.if_value(state, cond, then, otherwise.as_ref(), span),
+            A::Comptime(value) => {
+                let value = self.expr(state, value);
+                match value.kind {
+                    ExprKind::Int(_) | ExprKind::Str(_) => value,
+                    _ if value.ty == Type::Unknown => value,
+                    _ => self.refuse(span, "Unable to resolve comptime expression"),
+                }
+            }
+            A::OffsetOf { of, path } => self.offset_of(state, of, path, span),
+            A::TypeInfo(of) => self.type_info(state, of, span),
+            A::TypeOf(_) => self.refuse(span, "a type is no value: it can only be passed to a macro"),
             A::SizeOf(of) => match self.type_of(state, of) {
                 Some(ty) => int(ty.size_of() as i64, Type::U64, span),
                 None => unknown(span),
@@ -127,6 +136,82 @@ impl Checker<'_> {
         let ast::ExprKind::Param(number) = expr.kind else { return None };
         let text = self.settings.params.get(number.checked_sub(1)? as usize);
         Some(text_literal(text.map(|text| text.as_bytes().to_vec()).unwrap_or_default(), expr.span))
+    }
+
+    /// `(a=x, b=y)`
+    fn record(&mut self, state: &mut ProbeState<'_>, parts: &[(ast::Name, ast::Expr)], span: Span) -> Expr {
+        let mut types: Vec<(String, Type)> = Vec::new();
+        let mut values = Vec::new();
+        for (name, part) in parts {
+            if types.iter().any(|(known, _)| *known == name.text) {
+                self.refuse(name.span, format!("Named argument list already contains name: {}", name.text));
+                continue;
+            }
+            let value = self.value(state, part);
+            types.push((name.text.clone(), value.ty.clone()));
+            values.push(value);
+        }
+        Expr { kind: ExprKind::Tuple(values), ty: Type::Record(types), span }
+    }
+
+    /// `{ statements; value }`
+    pub fn value_block(&mut self, state: &mut ProbeState<'_>, block: &ast::ValueBlock, span: Span) -> Expr {
+        state.scopes.enter();
+        let mut stmts = self.stmts(state, &block.block.stmts);
+        let value = match &block.value {
+            None => None,
+            // A call without a value is a statement.
+            Some(value) if self.gives_no_value(value) => {
+                self.effect(state, value, value.span, &mut stmts);
+                None
+            }
+            Some(value) => Some(self.expr(state, value)),
+        };
+        state.scopes.leave();
+        let value = value.unwrap_or(int(0, Type::Void, span));
+        let ty = value.ty.clone();
+        match stmts.is_empty() && ty != Type::Void {
+            true => Expr { span, ..value },
+            false => Expr { kind: ExprKind::Block(stmts, Box::new(value)), ty, span },
+        }
+    }
+
+    /// Whether an expression is only there for its effect.
+    fn gives_no_value(&self, expr: &ast::Expr) -> bool {
+        match &expr.kind {
+            ast::ExprKind::Call { name, .. } => functions::is_statement(&name.text),
+            ast::ExprKind::Ternary { yes: Some(yes), .. } => self.gives_no_value(yes),
+            ast::ExprKind::If { then, .. } => match &then.value {
+                Some(value) => self.gives_no_value(value),
+                None => true,
+            },
+            ast::ExprKind::Block(block) => match &block.value {
+                Some(value) => self.gives_no_value(value),
+                None => true,
+            },
+            _ => false,
+        }
+    }
+
+    /// `if cond { value } else { value }`
+    fn if_value(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        cond: &ast::Expr,
+        then: &ast::ValueBlock,
+        otherwise: Option<&ast::ValueBlock>,
+        span: Span,
+    ) -> Expr {
+        let cond = self.condition(state, cond);
+        let yes = self.value_block(state, then, span);
+        let Some(otherwise) = otherwise else {
+            return match yes.ty {
+                Type::Unknown => unknown(span),
+                _ => self.refuse(span, "an `if` without `else` gives no value"),
+            };
+        };
+        let no = self.value_block(state, otherwise, span);
+        self.chosen(cond, Some(yes), no, span)
     }
 
     /// An expression that must give a value to be kept, passed on or printed.
@@ -161,6 +246,9 @@ impl Checker<'_> {
         let Some(row) = builtin(name) else {
             if name == "args" {
                 return self.refuse(span, "`args` stands for all arguments: name one, such as args.count");
+            }
+            if let Some((value, ty)) = self.definitions.constant(name).or_else(|| self.target.kernel_constant(name)) {
+                return int(value, ty, span);
             }
             if builtins::NOT_YET.contains(&name) {
                 return self.refuse(span, format!("`{name}` is not supported yet"));
@@ -285,7 +373,7 @@ impl Checker<'_> {
 
     fn field(&mut self, state: &mut ProbeState<'_>, base: &ast::Expr, name: &ast::Name, span: Span) -> Expr {
         if !matches!(&base.kind, ast::ExprKind::Ident(word) if word == "args") {
-            return self.item(state, base, name, span);
+            return self.member(state, base, name, span);
         }
         let points = &state.header.points;
         let Some(first) = points.first() else { return unknown(span) };
@@ -330,30 +418,6 @@ impl Checker<'_> {
         }
     }
 
-    /// `tuple.0`
-    fn item(&mut self, state: &mut ProbeState<'_>, base: &ast::Expr, name: &ast::Name, span: Span) -> Expr {
-        let tuple = self.value(state, base);
-        let index = name.text.parse::<usize>();
-        match (&tuple.ty, index) {
-            (Type::Unknown, _) => unknown(span),
-            (Type::Tuple(items), Ok(index)) => match items.get(index).cloned() {
-                Some(ty) => Expr { kind: ExprKind::Item(Box::new(tuple), index), ty, span },
-                None => {
-                    let found = items.len();
-                    self.refuse(span, format!("Invalid tuple index: {index}. Found {found} elements in tuple."))
-                }
-            },
-            (ty, Ok(index)) => {
-                let title = format!("Can not access index '{index}' on expression of type '{ty}'");
-                self.refuse(span, title)
-            }
-            (ty, Err(_)) => {
-                let title = format!("Can not access field '{}' on expression of type '{ty}'", name.text);
-                self.refuse(span, title)
-            }
-        }
-    }
-
     fn ternary(
         &mut self,
         state: &mut ProbeState<'_>,
@@ -365,6 +429,11 @@ impl Checker<'_> {
         let cond = self.condition(state, cond);
         let yes = yes.map(|yes| self.value(state, yes));
         let no = self.value(state, no);
+        self.chosen(cond, yes, no, span)
+    }
+
+    /// One of two values, or the condition's own unless it is zero.
+    fn chosen(&mut self, cond: Expr, yes: Option<Expr>, no: Expr, span: Span) -> Expr {
         // What is decided now has the type of the one branch that is left.
         if let Some(truth) = known_truth(&cond) {
             return match (truth, yes) {
@@ -395,6 +464,9 @@ impl Checker<'_> {
                 let variable = self.variable(state, name, place.span);
                 let ExprKind::Var(var) = variable.kind else { return unknown(span) };
                 let Some(known) = state.scopes.find(name) else { return unknown(span) };
+                if let Some(size) = step_of(&variable.ty) {
+                    return Expr { kind: ExprKind::StepVar { var, step: step * size, postfix }, ty: variable.ty, span };
+                }
                 let Some(ty) = variable.ty.as_int() else {
                     if variable.ty == Type::Unknown {
                         return unknown(span);
@@ -413,6 +485,10 @@ impl Checker<'_> {
             }
             ast::ExprKind::Map(_) | ast::ExprKind::MapKey { .. } => {
                 let (map, keys) = self.map_place(state, place);
+                if let Some(size) = step_of(self.maps.value(map)) {
+                    let ty = self.maps.value(map).clone();
+                    return Expr { kind: ExprKind::StepMap { map, keys, step: step * size, postfix }, ty, span };
+                }
                 // `++` alone leaves the sign open, `--` may go below zero.
                 let ty = if step < 0 { Type::I64 } else { Type::Int(IntType::smallest(1).widest()) };
                 if self.learn_value(map, &ty, span).is_none() {

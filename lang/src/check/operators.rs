@@ -10,13 +10,17 @@ use crate::types::Type;
 
 impl Checker<'_> {
     pub fn unary(&mut self, state: &mut ProbeState<'_>, op: UnaryOp, operand: &ast::Expr, span: Span) -> Expr {
-        if matches!(op, UnaryOp::Deref | UnaryOp::AddressOf) {
-            return self.refuse(span, "reading through a pointer is not supported yet");
+        if op == UnaryOp::AddressOf {
+            return self.address_of(state, operand, span);
         }
         let operand = self.value(state, operand);
+        if op == UnaryOp::Deref {
+            return self.dereferenced(operand, span);
+        }
+        let operand = as_number(operand);
         let fits = match (op, &operand.ty) {
             (UnaryOp::Not, ty) => ty.is_scalar(),
-            (_, ty) => matches!(ty, Type::Int(_) | Type::Pointer(..)),
+            (_, ty) => matches!(ty, Type::Int(_)),
         };
         if operand.ty == Type::Unknown {
             return unknown(span);
@@ -59,11 +63,22 @@ impl Checker<'_> {
         if let Some(folded) = self.fold_text(op, &left, &right, span) {
             return folded;
         }
+        let pointer = matches!(left.ty, Type::Pointer(..)) || matches!(right.ty, Type::Pointer(..));
+        if pointer && !op.is_comparison() && !matches!(op, BinaryOp::And | BinaryOp::Or) {
+            return self.pointer_arithmetic(op, left, right, span);
+        }
+        // An enum of the other side's type is compared by name, so to speak; otherwise it is a number.
+        let (left, right) = match op.is_comparison() && left.ty == right.ty {
+            true => (left, right),
+            false => (as_number(left), as_number(right)),
+        };
         let scalars = left.ty.is_scalar() && right.ty.is_scalar();
         let comparable = matches!(
             (op, &left.ty, &right.ty),
             (BinaryOp::Eq | BinaryOp::Ne, Type::Str(_), Type::Str(_))
                 | (BinaryOp::Eq | BinaryOp::Ne, Type::Tuple(_), Type::Tuple(_))
+                | (BinaryOp::Eq | BinaryOp::Ne, Type::Record(_), Type::Record(_))
+                | (BinaryOp::Eq | BinaryOp::Ne, Type::Array(..), Type::Array(..))
         );
         if !scalars && (!comparable || left.ty.join(&right.ty).is_none()) {
             let (symbol, a, b) = (op.symbol(), &left.ty, &right.ty);
@@ -91,6 +106,24 @@ impl Checker<'_> {
             _ => wide(left.ty.is_signed() || right.ty.is_signed()),
         };
         Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), ty, span }
+    }
+
+    /// `pointer + number`, `number + pointer`, `pointer - number`.
+    fn pointer_arithmetic(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
+        let (a, b) = (left.ty.clone(), right.ty.clone());
+        let moved = match (op, &a, &b) {
+            (BinaryOp::Add | BinaryOp::Sub, Type::Pointer(..), Type::Int(_)) => {
+                self.moved(left, right, op == BinaryOp::Add, span)
+            }
+            (BinaryOp::Add, Type::Int(_), Type::Pointer(..)) => self.moved(right, left, true, span),
+            _ => None,
+        };
+        moved.unwrap_or_else(|| {
+            let title = format!("The {} operator can not be used on expressions of types {a}, {b}", op.symbol());
+            let error = Diagnostic::error(span, title);
+            self.report(error.with_help("cast the address to a number first: (uint64)x"));
+            unknown(span)
+        })
     }
 
     /// Two texts of the script compared or joined; or a text and a number, which leaves out that many bytes at the
@@ -134,6 +167,14 @@ impl Checker<'_> {
             }
             _ => self.refuse(span, "unable to fold literals due to overflow or underflow"),
         }
+    }
+}
+
+/// An enum as the number it is.
+fn as_number(value: Expr) -> Expr {
+    match &value.ty {
+        Type::Enum(of) => Expr { ty: Type::Int(of.int), ..value },
+        _ => value,
     }
 }
 

@@ -13,9 +13,16 @@ impl Checker<'_> {
     /// The statements of a block, in a scope of its own.
     pub fn block(&mut self, state: &mut ProbeState<'_>, block: &ast::Block) -> Vec<Stmt> {
         state.scopes.enter();
+        let stmts = self.stmts(state, &block.stmts);
+        state.scopes.leave();
+        stmts
+    }
+
+    /// Statements in the scope that is open.
+    pub fn stmts(&mut self, state: &mut ProbeState<'_>, block: &[ast::Stmt]) -> Vec<Stmt> {
         let mut stmts: Vec<Stmt> = Vec::new();
         let mut left = false;
-        for stmt in &block.stmts {
+        for stmt in block {
             if left {
                 self.report(Diagnostic::warning(stmt.span, "Unreachable statement."));
                 left = false;
@@ -24,7 +31,6 @@ impl Checker<'_> {
             self.stmt(state, stmt, &mut stmts);
             left |= stmts[before..].iter().any(|stmt| matches!(stmt.kind, StmtKind::Exit(_) | StmtKind::Return));
         }
-        state.scopes.leave();
         stmts
     }
 
@@ -51,10 +57,7 @@ impl Checker<'_> {
                 }
                 Some(StmtKind::Return)
             }
-            ast::StmtKind::Discard(value) => {
-                let value = self.expr(state, value);
-                Some(StmtKind::Expr(value))
-            }
+            ast::StmtKind::Discard(value) => return self.effect(state, value, span, out),
             ast::StmtKind::While { .. }
             | ast::StmtKind::For { .. }
             | ast::StmtKind::Unroll { .. }
@@ -69,7 +72,7 @@ impl Checker<'_> {
     }
 
     /// An expression as a statement; calls without a value become statements of their own.
-    fn effect(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr, span: Span, out: &mut Vec<Stmt>) {
+    pub fn effect(&mut self, state: &mut ProbeState<'_>, expr: &ast::Expr, span: Span, out: &mut Vec<Stmt>) {
         let kind = match &expr.kind {
             ast::ExprKind::Call { name, args } => self.call_statement(state, name, args, span),
             // Its branches may be calls without a value.
@@ -81,6 +84,25 @@ impl Checker<'_> {
                     stmts
                 });
                 Some(StmtKind::If(cond, yes, no))
+            }
+            ast::ExprKind::Block(block) => {
+                let block = self.value_block(state, block, span);
+                match block.kind {
+                    ExprKind::Block(stmts, value) if value.ty == Type::Void => return out.extend(stmts),
+                    _ => Some(StmtKind::Expr(block)),
+                }
+            }
+            ast::ExprKind::If { cond, then, otherwise } => {
+                let cond = self.condition(state, cond);
+                let mut branch = |block: &ast::ValueBlock| {
+                    let mut stmts = Vec::new();
+                    let block = ast::Expr { kind: ast::ExprKind::Block(block.clone()), span };
+                    self.effect(state, &block, span, &mut stmts);
+                    stmts
+                };
+                let then = branch(then);
+                let otherwise = otherwise.as_ref().map(branch).unwrap_or_default();
+                Some(StmtKind::If(cond, then, otherwise))
             }
             // Nothing can be known of its type, nor does it matter.
             ast::ExprKind::Map(name) if *self.maps.value_of(name) == Type::Unknown => None,
@@ -256,6 +278,16 @@ impl Checker<'_> {
     ) -> Option<StmtKind> {
         let (map, keys) = self.map_place(state, place);
         let value = self.value(state, value);
+        if let (BinaryOp::Add | BinaryOp::Sub, Type::Pointer(..)) = (op, self.maps.value(map)) {
+            let old = Expr { kind: ExprKind::MapGet(map, keys.clone()), ty: self.maps.value(map).clone(), span };
+            let ExprKind::Binary(_, _, by) = self.binary(op, old, value, span).kind else { return None };
+            let by = *by;
+            let delta = match op {
+                BinaryOp::Add => by,
+                _ => Expr { ty: Type::I64, span, kind: ExprKind::Unary(UnaryOp::Neg, Box::new(by)) },
+            };
+            return Some(StmtKind::AddMap { map, keys, delta });
+        }
         if !value.ty.is_scalar() && value.ty != Type::Unknown {
             let title = format!("Type mismatch for '{}': comparing int64 with {}", op.symbol(), value.ty);
             self.refuse(span, title);

@@ -356,8 +356,8 @@ begin { print(!"x"); }
     );
     check(
         r#"
-begin { print(*pid); }
-            //^^^^ error: reading through a pointer is not supported yet
+begin { print(*comm); }
+            //^^^^^ error: The * operator can not be used on expressions of type 'string[16]'
 "#,
     );
     check(
