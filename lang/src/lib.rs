@@ -13,7 +13,10 @@ pub mod ctypes;
 pub mod diag;
 pub mod dump;
 pub mod functions;
+#[cfg(not(fuzzing))]
 mod lexer;
+#[cfg(fuzzing)]
+pub mod lexer;
 pub mod nearest;
 pub mod params;
 pub mod parser;
