@@ -3,6 +3,7 @@
 use super::expr::{literal, text_literal, unknown};
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp};
+use crate::builtins::builtin;
 use crate::diag::Diagnostic;
 use crate::functions::{self, FUNCTIONS, Function, FunctionId, function};
 use crate::nearest::nearest;
@@ -45,6 +46,10 @@ impl Checker<'_> {
 
     /// A call within an expression.
     pub fn call(&mut self, state: &mut ProbeState<'_>, name: &ast::Name, args: &[ast::Expr], span: Span) -> Expr {
+        // A builtin may be called, too: `comm()`.
+        if args.is_empty() && function(&name.text).is_none() && builtin(&name.text).is_some() {
+            return self.name(state, &name.text, span);
+        }
         let Some(row) = self.function_row(name, args.len(), span) else { return unknown(span) };
         if row.aggregation {
             let error = Diagnostic::error(span, format!("{}() must be assigned directly to a map", row.name))

@@ -242,7 +242,9 @@ impl Checker<'_> {
         unknown(span)
     }
 
-    fn name(&mut self, state: &mut ProbeState<'_>, name: &str, span: Span) -> Expr {
+    /// A bare word. Of a builtin that a macro hides, `__builtin_NAME` is left.
+    pub fn name(&mut self, state: &mut ProbeState<'_>, name: &str, span: Span) -> Expr {
+        let name = name.strip_prefix("__builtin_").filter(|name| builtin(name).is_some()).unwrap_or(name);
         let Some(row) = builtin(name) else {
             if name == "args" {
                 return self.refuse(span, "`args` stands for all arguments: name one, such as args.count");

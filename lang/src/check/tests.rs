@@ -1,6 +1,7 @@
 //! The checker as a whole: what it tells of mistakes, and which types it finds.
 
 mod inference;
+mod members;
 mod messages;
 
 use super::{Checked, Settings, check as check_script};

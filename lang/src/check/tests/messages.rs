@@ -381,7 +381,7 @@ begin { $t = 5; print($t.0); }
     check(
         r#"
 begin { $t = 5; print($t[0]); }
-                    //^^^^^ error: indexing is supported on maps only, so far
+                    //^^^^^ error: The array index operator [] can only be used on arrays, pointers, and tuples, found int8.
 "#,
     );
     check(
