@@ -12,6 +12,7 @@ pub mod check;
 pub mod ctypes;
 pub mod diag;
 pub mod dump;
+pub mod dump_types;
 pub mod functions;
 #[cfg(not(fuzzing))]
 mod lexer;

@@ -1,34 +1,10 @@
-//! What the stages of the compiler make of a script, for `-d`.
+//! What the later stages of the compiler make of a script, for `-d`. `lang` shows its own trees.
 
 use codegen::insn::listing;
 use codegen::object::Object;
 use codegen::symbol::Symbol;
 use lang::Source;
-use lang::typed::Program;
 use std::fmt::Write;
-
-/// Maps, variables and probes with their types.
-pub fn types(program: &Program) -> String {
-    let mut text = String::new();
-    for map in &program.maps {
-        let key = map.key.as_ref().map_or_else(String::new, |parts| {
-            format!("[{}]", parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        });
-        let _ = writeln!(text, "@{}{key}: {}", map.name, map.value);
-    }
-    for probe in &program.probes {
-        for point in &probe.points {
-            let _ = writeln!(text, "{}: {:?}", point.name, point.context.program);
-            for field in &point.context.fields {
-                let _ = writeln!(text, "    args.{}: {}", field.name, field.ty);
-            }
-        }
-        for var in &probe.vars {
-            let _ = writeln!(text, "    ${}: {}", var.name, var.ty);
-        }
-    }
-    text
-}
 
 /// Cranelift IR of every program, before or after the mid-end.
 pub fn clif(object: &Object, optimised: bool) -> String {

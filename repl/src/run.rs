@@ -40,7 +40,7 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     show(reporter, source, &checked.diagnostics)?;
     let program = checked.program;
     if args.debug == Some(Stage::Types) {
-        return print(&dump::types(&program), reporter);
+        return print(&lang::dump_types::dump(&program), reporter);
     }
     let process = process(args, reporter)?;
     let options = Options { keep_text: args.debug.is_some(), process, ..Options::default() };
