@@ -510,6 +510,21 @@ impl Expr {
     }
 }
 
+impl Expr {
+    /// As a statement, where its value is not wanted: a block and an `if` are statements of their own.
+    pub fn into_stmt(self) -> Stmt {
+        let span = self.span;
+        let kind = match self.kind {
+            ExprKind::Block(block) => StmtKind::Block(block.into_block()),
+            ExprKind::If { cond, then, otherwise } => {
+                StmtKind::If { cond: *cond, then: then.into_block(), otherwise: otherwise.map(ValueBlock::into_block) }
+            }
+            kind => StmtKind::Expr(Expr { kind, span }),
+        };
+        Stmt { kind, span }
+    }
+}
+
 impl TypeOf {
     fn visit(&self, look: &mut impl FnMut(&Expr)) {
         match self {
@@ -528,6 +543,13 @@ impl TypeName {
 }
 
 impl ValueBlock {
+    /// As a block whose value is not wanted: the value becomes its last statement.
+    pub fn into_block(self) -> Block {
+        let mut block = self.block;
+        block.stmts.extend(self.value.map(|value| value.into_stmt()));
+        block
+    }
+
     /// Calls `look` on every expression within.
     pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
         self.block.visit(look);

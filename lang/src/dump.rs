@@ -6,6 +6,10 @@ use std::fmt::{Display, Write as _};
 /// The whole tree.
 pub fn dump(script: &Script) -> String {
     let mut out = Dump { text: String::new(), depth: 0 };
+    for item in &script.macros {
+        let params: Vec<String> = item.params.iter().map(param).collect();
+        out.value_block(&format!("macro {}({})", item.name.text, params.join(", ")), &item.body);
+    }
     for probe in &script.probes {
         out.node("probe", |out| {
             for point in &probe.points {
@@ -196,7 +200,7 @@ pub(crate) fn type_name(ty: &TypeName) -> String {
         TypeBase::Named { tag, name } => format!("{}{name}", tag.map_or("", TypeTag::prefix)),
         TypeBase::TypeOf(of) => match &**of {
             TypeOf::Type(ty) => format!("typeof({})", type_name(ty)),
-            TypeOf::Expr(_) => "typeof(...)".to_owned(),
+            TypeOf::Expr(expr) => format!("typeof({})", short(expr)),
         },
     };
     for suffix in &ty.suffixes {
@@ -207,6 +211,27 @@ pub(crate) fn type_name(ty: &TypeName) -> String {
         };
     }
     text
+}
+
+/// A parameter of a macro with its sigil.
+fn param(param: &MacroParam) -> String {
+    let sigil = match param.kind {
+        MacroParamKind::Expr => "",
+        MacroParamKind::Var => "$",
+        MacroParamKind::Map => "@",
+    };
+    format!("{sigil}{}", param.name.text)
+}
+
+/// An expression within a type, on one line: whole if it is a name.
+fn short(expr: &Expr) -> String {
+    match &expr.kind {
+        ExprKind::Ident(name) => name.clone(),
+        ExprKind::Var(name) => format!("${name}"),
+        ExprKind::Map(name) => format!("@{name}"),
+        ExprKind::Block(_) => "{ ... }".to_owned(),
+        _ => "...".to_owned(),
+    }
 }
 
 #[cfg(test)]

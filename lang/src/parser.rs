@@ -2,7 +2,7 @@
 //!
 //! [`parse`] always gives a tree and tells of what is wrong besides: the lexer repairs brackets, so each mistake stays
 //! within its statement, which becomes [`crate::ast::StmtKind::Error`], and the rest of the script is read as usual.
-//! One mistake gives one diagnostic. The grammar is in `probe`, `stmt`, `expr` and `types`, the words for its
+//! One mistake gives one diagnostic. The grammar is in `probe`, `stmt`, `expr`, `operand` and `types`, the words for its
 //! errors in `message`.
 //!
 //! INVARIANT: no tree is deeper than [`MAX_DEPTH`], so that those who walk it may recurse.
@@ -12,6 +12,7 @@ mod error;
 mod expr;
 mod input;
 mod message;
+mod operand;
 mod probe;
 mod skip;
 mod stmt;

@@ -76,7 +76,7 @@ impl<'a> Lexer<'a> {
             Sym::CloseSquare => self.close(Kind::Square, start),
             Sym::CloseBrace => self.close(Kind::Brace, start),
             Sym::Greater if self.innermost() == Some(Kind::Angle) => self.close_angle(start),
-            Sym::Slash if self.holds(Kind::Predicate) && self.predicate_ends() => self.close(Kind::Predicate, start),
+            Sym::Slash if self.in_predicate() && self.predicate_ends() => self.close(Kind::Predicate, start),
             Sym::Semicolon => {
                 self.close_before_semicolon(self.span_from(start));
                 self.push(Token::Sym(sym), start);
@@ -89,8 +89,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Whether the slash before `pos` closes the predicate: it does if a body follows. Before `{` or `<` it cannot be a
-    /// division, because no operand begins with either.
+    /// Whether a predicate is open, and no block within it.
+    fn in_predicate(&self) -> bool {
+        self.holds(Kind::Predicate) && !self.holds(Kind::Brace)
+    }
+
+    /// Whether the slash before `pos` closes the predicate: it does if a body follows. Nobody divides by a block.
     fn predicate_ends(&mut self) -> bool {
         matches!(self.peek_after_trivia(), b'{' | b'<' | 0)
     }
@@ -98,13 +102,20 @@ impl<'a> Lexer<'a> {
     /// `{` opens a block, unless brackets are open in which no block can stand.
     fn open_brace(&mut self, start: usize) {
         let span = self.span_from(start);
-        if let Some(at) = self.stack.iter().position(|open| open.kind == Kind::Predicate) {
+        // No operand ends with these words, and a block may follow them.
+        let introduces = |token| matches!(token, Token::Ident("else" | "comptime"));
+        let after_operand = self.tokens.last().is_some_and(|(token, _)| token.ends_operand() && !introduces(*token));
+        let in_predicate = self.stack.iter().position(|open| open.kind == Kind::Predicate);
+        if let Some(at) = in_predicate
+            && after_operand
+            && !self.holds(Kind::Brace)
+            && !self.stack.last().is_some_and(|open| open.holds_if)
+        {
             // The body begins, and the slash before it was forgotten.
             self.close_above(at, span, "{");
             self.pos = start;
             return;
         }
-        let after_operand = self.tokens.last().is_some_and(|(token, _)| token.ends_operand());
         let in_brackets = |open: &Open| matches!(open.kind, Kind::Paren | Kind::Square) && !open.holds_if;
         if after_operand && self.stack.last().is_some_and(in_brackets) {
             let block = self.stack.iter().rposition(|open| matches!(open.kind, Kind::Brace | Kind::Angle));

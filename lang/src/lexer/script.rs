@@ -55,6 +55,7 @@ impl<'a> Lexer<'a> {
             }
             b'$' | b'@' | b'(' | b'"' | b'0'..=b'9' => self.statement_without_probe(),
             byte if is_word_start(byte) => match self.other_item() {
+                Some("macro") => self.macro_item(),
                 Some(word) => self.unsupported_item(word),
                 None => self.probe(),
             },
@@ -210,6 +211,53 @@ impl<'a> Lexer<'a> {
             _ => false,
         };
         (fits && blank).then_some(word)
+    }
+
+    /// `macro name(params) { body }`, whole or not at all.
+    fn macro_item(&mut self) {
+        self.stray_closers_told = false;
+        self.brace_close = None;
+        self.angle_close = None;
+        let (start, tokens) = (self.pos, self.tokens.len());
+        let keyword = self.word();
+        self.push(Token::Ident(keyword), start);
+        self.skip_trivia();
+        let name_at = self.pos;
+        let name = self.word();
+        self.push(Token::Ident(name), name_at);
+        for (opener, kind, what) in
+            [(b'(', Kind::Paren, "`(` and the macro's parameters"), (b'{', Kind::Brace, "`{` and the macro's body")]
+        {
+            self.skip_trivia();
+            let at = self.pos;
+            if self.peek(0) != opener {
+                self.tokens.truncate(tokens);
+                return self.macro_cut_short(what);
+            }
+            self.pos += 1;
+            self.open(kind, at);
+            self.inside();
+        }
+    }
+
+    /// Tells what a macro lacks at `pos`, and skips what belongs to it.
+    fn macro_cut_short(&mut self, what: &str) {
+        let missing = Diagnostic::error(self.end_of_input(), format!("expected {what}"));
+        if self.at_end() {
+            // What ended it was told already if a bracket was open.
+            if !self.diagnostics.iter().any(|d| d.incomplete) {
+                self.report(missing.at_end_of_input());
+            }
+            return;
+        }
+        let start = self.pos;
+        self.step();
+        self.report(
+            Diagnostic { span: self.span_from(start), ..missing }
+                .with_help("a macro is written macro name(a, $b, @c) { ... }"),
+        );
+        self.pos = start;
+        self.skip_to_after_body();
     }
 
     fn unsupported_item(&mut self, word: &str) {

@@ -15,6 +15,8 @@ pub const MAX_DEPTH: usize = 500;
 struct Level {
     /// Operators since the last comma or semicolon on this level.
     operators: usize,
+    /// How many there were at the last `if`: those behind it are in its condition or its blocks.
+    at_if: usize,
     /// Chained `else` branches.
     branches: usize,
 }
@@ -27,6 +29,12 @@ pub(super) fn check(tokens: &[(Token<'_>, Span)]) -> Result<usize, Diagnostic> {
     let mut deepest = 0;
     let mut previous = None;
     for (token, span) in tokens {
+        // A block may be an operand, but then an operator follows it; nothing else goes on with the expression.
+        let after_block = matches!(previous, Some(Token::Sym(CloseBrace | CloseAngle)));
+        let goes_on = matches!(token, Token::Sym(sym) if !matches!(sym, OpenParen | OpenBrace | Bang | Tilde));
+        if after_block && !goes_on && *token != Token::Ident("else") {
+            reset(&mut levels, &mut depth);
+        }
         let Some(level) = levels.last_mut() else { break };
         match token {
             Token::Sym(OpenParen | OpenSquare | OpenBrace | OpenAngle | OpenPredicate) => {
@@ -41,21 +49,32 @@ pub(super) fn check(tokens: &[(Token<'_>, Span)]) -> Result<usize, Diagnostic> {
                 if levels.is_empty() {
                     levels.push(Level::default());
                 }
-                if matches!(token, Token::Sym(CloseBrace | CloseAngle)) {
-                    reset(&mut levels, &mut depth, false);
+            }
+            Token::Sym(Semicolon | Comma) => reset(&mut levels, &mut depth),
+            Token::Ident("else") => {
+                depth -= level.operators.saturating_sub(level.at_if);
+                level.operators = level.operators.min(level.at_if);
+                level.branches += 1;
+                depth += 1;
+            }
+            Token::Ident("if") => {
+                // Its blocks count for it, but not where it is the condition of another.
+                if previous == Some(*token) {
+                    level.operators += 1;
+                    depth += 1;
+                }
+                if previous != Some(Token::Ident("else")) {
+                    level.at_if = level.operators;
                 }
             }
-            Token::Sym(Semicolon | Comma) => reset(&mut levels, &mut depth, true),
-            Token::Ident("else") => {
-                level.branches += 1;
+            Token::Ident("comptime") => {
+                level.operators += 1;
                 depth += 1;
             }
             Token::Sym(_) => {
                 level.operators += 1;
                 depth += 1;
             }
-            // A statement that follows a block ends the chain of branches before it.
-            _ if previous == Some(Token::Sym(CloseBrace)) => reset(&mut levels, &mut depth, true),
             _ => {}
         }
         previous = Some(*token);
@@ -69,14 +88,10 @@ pub(super) fn check(tokens: &[(Token<'_>, Span)]) -> Result<usize, Diagnostic> {
 }
 
 /// A new expression begins on the innermost level.
-fn reset(levels: &mut [Level], depth: &mut usize, branches_too: bool) {
+fn reset(levels: &mut [Level], depth: &mut usize) {
     if let Some(level) = levels.last_mut() {
-        *depth -= level.operators;
-        level.operators = 0;
-        if branches_too {
-            *depth -= level.branches;
-            level.branches = 0;
-        }
+        *depth -= level.operators + level.branches;
+        *level = Level::default();
     }
 }
 

@@ -1,11 +1,12 @@
-//! Expressions: operands, and the operators of C around them.
+//! Expressions: the operators of C around operands.
 
 use super::error::{Expect, ParseError};
-use super::input::{Node, Rule, sym, word};
-use super::types;
-use crate::ast::{BinaryOp, Expr, ExprKind, Name, TypeName, TypeOf, UnaryOp};
+use super::input::{Node, Rule, sym};
+use super::operand::{compared, maybe_assigned, operand};
+use super::{stmt, types};
+use crate::ast::{BinaryOp, Expr, ExprKind, Name, TypeName, UnaryOp};
 use crate::diag::Diagnostic;
-use crate::lexer::{Sym, Token, string};
+use crate::lexer::{Sym, Token};
 use crate::span::Span;
 use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
@@ -27,6 +28,8 @@ pub(super) fn is_keyword(word: &str) -> bool {
             | "sizeof"
             | "offsetof"
             | "typeof"
+            | "typeinfo"
+            | "comptime"
             | "struct"
             | "union"
             | "enum"
@@ -38,8 +41,9 @@ pub(super) fn is_keyword(word: &str) -> bool {
 /// Any expression.
 pub(super) fn expression<'a>() -> impl Rule<'a, Expr> {
     recursive(|expression| {
-        let operators =
-            operators(operand(expression.clone()).labelled(Expect::Expression).boxed(), expression.clone()).boxed();
+        let block = stmt::block(expression.clone());
+        let operand = operand(expression.clone(), block).labelled(Expect::Expression).boxed();
+        let operators = operators(operand, expression.clone()).boxed();
         // The ternary is not one of the operators: chumsky would read its middle before it knows whether it binds
         // tightly enough, at each level again.
         let middle = expression.clone().or_not().map(|yes| yes.map(Box::new));
@@ -61,135 +65,12 @@ pub(super) fn condition<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Ex
     maybe_assigned(expression).map_with(|(left, assigned), e| compared(left, assigned, e))
 }
 
-/// `left`, or `left = right` with the place of the sign.
-type MaybeAssigned = (Expr, Option<(Span, Expr)>);
-
-fn maybe_assigned<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, MaybeAssigned> {
-    let assigned = sym(Sym::Assign).map_with(|_, e| -> Span { e.span() }).then(expression.clone());
-    expression.then(assigned.or_not())
-}
-
-/// Reads an assignment as the comparison that was meant.
-fn compared(left: Expr, assigned: Option<(Span, Expr)>, e: &mut Node<'_, '_>) -> Expr {
-    let Some((equals, right)) = assigned else { return left };
-    let told =
-        Diagnostic::error(equals, "`=` assigns, and nothing can be assigned here").with_help("write == to compare");
-    e.emit(ParseError::from(told));
-    let kind = ExprKind::Binary { op: BinaryOp::Eq, left: Box::new(left), right: Box::new(right) };
-    Expr { kind, span: e.span() }
-}
-
-/// What operators stand between: literals, names, calls, maps, parentheses.
-fn operand<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let leaf = select! {
-        Token::Int(value, suffix) => ExprKind::Int(value, suffix),
-        Token::Str(raw) => ExprKind::Str(string::unescape(raw)),
-        Token::Var(name) => ExprKind::Var(name.to_owned()),
-        Token::Param(number) => ExprKind::Param(number),
-        Token::Ident("true") => ExprKind::Bool(true),
-        Token::Ident("false") => ExprKind::Bool(false),
-        Token::Bad => ExprKind::Error,
-    };
-    let leaf = leaf.map_with(|kind, e| Expr { kind, span: e.span() });
-    choice((
-        leaf,
-        named(expression.clone()),
-        map(expression.clone()),
-        sizeof(expression.clone()),
-        parenthesis(expression),
-        unsupported(),
-    ))
-}
-
-/// `name`, `name(...)`.
-fn named<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let name = select! { Token::Ident(name) if !is_keyword(name) => name.to_owned() };
-    let name = name.map_with(|text, e| Name { text, span: e.span() });
-    let args =
-        expression.separated_by(sym(Sym::Comma)).collect().delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen));
-    name.then(args.or_not()).map_with(|(name, args), e| {
-        let kind = match args {
-            Some(args) => ExprKind::Call { name, args },
-            None => ExprKind::Ident(name.text),
-        };
-        Expr { kind, span: e.span() }
-    })
-}
-
-/// `@name`, `@name[key, ...]`.
-fn map<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let name = select! { Token::Map(name) => name.to_owned() };
-    let name = name.map_with(|text, e| Name { text, span: e.span() });
-    let keys = expression
-        .separated_by(sym(Sym::Comma))
-        .at_least(1)
-        .collect()
-        .delimited_by(sym(Sym::OpenSquare), sym(Sym::CloseSquare));
-    name.then(keys.or_not()).map_with(|(map, keys), e| {
-        let kind = match keys {
-            Some(keys) => ExprKind::MapKey { map, keys },
-            None => ExprKind::Map(map.text),
-        };
-        Expr { kind, span: e.span() }
-    })
-}
-
-/// `sizeof(type)`, `sizeof(expression)`.
-fn sizeof<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let of_type = types::certain_type().map(TypeOf::Type);
-    let of_expression = expression.map(TypeOf::Expr);
-    word("sizeof")
-        .ignore_then(of_type.or(of_expression).delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)))
-        .map_with(|of, e| Expr { kind: ExprKind::SizeOf(Box::new(of)), span: e.span() })
-}
-
-/// `(a)`, `(a, b)`, `(a,)`, `()`.
-fn parenthesis<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let part = maybe_assigned(expression);
-    let rest = part.clone().separated_by(sym(Sym::Comma)).allow_trailing().collect::<Vec<_>>();
-    let rest = sym(Sym::Comma).ignore_then(rest).or_not();
-    let content = part.then(rest).or_not();
-    content.delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)).map_with(|content, e| {
-        let kind = match content {
-            None => ExprKind::Tuple(Vec::new()),
-            Some(((first, assigned), None)) => compared(first, assigned, e).kind,
-            Some((first, Some(rest))) => tuple(std::iter::once(first).chain(rest).collect(), e),
-        };
-        Expr { kind, span: e.span() }
-    })
-}
-
-/// Several parts: a tuple, unless they have names.
-fn tuple(parts: Vec<MaybeAssigned>, e: &mut Node<'_, '_>) -> ExprKind {
-    if parts.iter().any(|(_, assigned)| assigned.is_some()) {
-        let told = Diagnostic::error(e.span(), "a record is not supported yet");
-        e.emit(ParseError::from(told));
-        return ExprKind::Error;
-    }
-    ExprKind::Tuple(parts.into_iter().map(|(part, _)| part).collect())
-}
-
-/// `offsetof(...)`, `typeof(...)`, and `{ ... }` and `if` as values: parts of the language that are not here yet.
-fn unsupported<'a>() -> impl Rule<'a, Expr> {
-    let call = select! { Token::Ident(name @ ("offsetof" | "typeof")) => name }
-        .then_ignore(super::skip::group(Sym::OpenParen))
-        .map_with(|name, e| (format!("`{name}` is not supported yet"), e.span()));
-    let block = super::skip::group(Sym::OpenBrace)
-        .map_with(|(), e| ("a block as a value is not supported yet".to_owned(), e.span()));
-    let conditional = word("if")
-        .then(super::skip::rest_of_statement())
-        .map_with(|_, e| ("`if` as a value is not supported yet".to_owned(), e.span()));
-    choice((call, block, conditional)).map_with(|(title, span), e| {
-        e.emit(ParseError::from(Diagnostic::error(span, title)));
-        Expr { kind: ExprKind::Error, span }
-    })
-}
-
 /// What may stand before an operand.
 #[derive(Clone)]
 enum Prefix {
     Unary(UnaryOp),
     Cast(TypeName),
+    Comptime,
     IncDec { increment: bool, operator: Span },
 }
 
@@ -211,10 +92,11 @@ fn operators<'a>(operand: impl Rule<'a, Expr>, expression: impl Rule<'a, Expr>) 
         Token::Sym(Sym::Tilde) => unary(UnaryOp::BitNot),
         Token::Sym(Sym::Star) => unary(UnaryOp::Deref),
         Token::Sym(Sym::Ampersand) => unary(UnaryOp::AddressOf),
+        Token::Ident("comptime") => Prefix::Comptime,
         Token::Sym(Sym::Increment) = e => Prefix::IncDec { increment: true, operator: e.span() },
         Token::Sym(Sym::Decrement) = e => Prefix::IncDec { increment: false, operator: e.span() },
     };
-    let before = before.or(types::cast().map(Prefix::Cast));
+    let before = before.or(types::cast(expression.clone()).map(Prefix::Cast));
 
     let inc_dec = select! {
         Token::Sym(Sym::Increment) = e => Postfix::IncDec { increment: true, operator: e.span() },
@@ -258,7 +140,9 @@ fn join<'a>(left: Expr, op: BinaryOp, right: Expr, e: &mut Node<'a, '_>) -> Expr
 
 fn with_prefix<'a>(prefix: Prefix, value: Expr, e: &mut Node<'a, '_>) -> Expr {
     let kind = match prefix {
+        Prefix::Unary(UnaryOp::AddressOf) => address(value, e),
         Prefix::Unary(op) => ExprKind::Unary(op, Box::new(value)),
+        Prefix::Comptime => ExprKind::Comptime(Box::new(value)),
         Prefix::Cast(ty) => ExprKind::Cast { ty, value: Box::new(value) },
         Prefix::IncDec { increment, operator } => inc_dec(value, increment, operator, false, e),
     };
@@ -272,6 +156,17 @@ fn with_postfix<'a>(base: Expr, postfix: Postfix, e: &mut Node<'a, '_>) -> Expr 
         Postfix::IncDec { increment, operator } => inc_dec(base, increment, operator, true, e),
     };
     Expr { kind, span: e.span() }
+}
+
+/// `&value`: only variables and maps are at a place that can be pointed to.
+fn address(value: Expr, e: &mut Node<'_, '_>) -> ExprKind {
+    if !matches!(value.kind, ExprKind::Var(_) | ExprKind::Map(_) | ExprKind::Error) {
+        let told = Diagnostic::error(e.span(), "`&` needs a variable or a map")
+            .with_help("keep the value in a variable: $x = ...; &$x");
+        e.emit(ParseError::from(told));
+        return ExprKind::Error;
+    }
+    ExprKind::Unary(UnaryOp::AddressOf, Box::new(value))
 }
 
 fn inc_dec(place: Expr, increment: bool, operator: Span, postfix: bool, e: &mut Node<'_, '_>) -> ExprKind {

@@ -14,6 +14,9 @@ pub(super) type Extra = extra::Err<ParseError>;
 /// What a rule builds its node with.
 pub(super) type Node<'a, 'b> = chumsky::input::MapExtra<'a, 'b, Tokens<'a>, Extra>;
 
+/// What a rule written by hand reads from.
+pub(super) type Cursor<'a, 'p> = chumsky::input::InputRef<'a, 'p, Tokens<'a>, Extra>;
+
 /// A rule of the grammar that gives an `O`.
 pub(super) trait Rule<'a, O>: Parser<'a, Tokens<'a>, O, Extra> + Clone + 'a {}
 impl<'a, O, P: Parser<'a, Tokens<'a>, O, Extra> + Clone + 'a> Rule<'a, O> for P {}

@@ -56,6 +56,10 @@ impl<'a> Place<'_, 'a> {
             (_, Token::Ident("else")) if expected == Expected::default() => {
                 Some(Diagnostic::error(span, "`else` after the last `else`"))
             }
+            (Some(Token::Sym(OpenParen)), _) if self.before(2) == Some(Token::Ident("for")) => Some(
+                Diagnostic::error(span, format!("expected a variable such as `$x`, found {}", describe(found)))
+                    .with_help("a loop goes through numbers or a map: for ($i : 0..10) { }, for ($kv : @map) { }"),
+            ),
             (Some(Token::Ident("else")), _) => {
                 Some(Diagnostic::error(span, format!("expected `{{` or `if` after `else`, found {}", describe(found))))
             }

@@ -1,16 +1,38 @@
-//! Probes. The lexer has made sure of their frame, so nothing here can go wrong but what stands inside.
+//! Probes and macros. The lexer has made sure of their frame, so nothing here can go wrong but what stands inside.
 
-use super::error::Expect;
+use super::error::{Expect, ParseError};
 use super::expr::{condition, expression};
-use super::input::{Rule, sym};
+use super::input::{Rule, sym, word};
 use super::{skip, stmt};
-use crate::ast::{AttachPoint, Probe, Script};
+use crate::ast::{AttachPoint, Expr, Macro, MacroParam, MacroParamKind, Name, Probe, Script};
+use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
 use chumsky::prelude::*;
+
+/// What a script consists of.
+enum Item {
+    Macro(Macro),
+    Probe(Probe),
+}
 
 /// A whole script.
 pub(super) fn script<'a>() -> impl Rule<'a, Script> {
     let expression = expression();
+    let item = choice((probe(expression.clone()).map(Item::Probe), macro_item(expression).map(Item::Macro)));
+    item.repeated().collect::<Vec<Item>>().then_ignore(end()).map(|items| {
+        let mut script = Script::default();
+        for item in items {
+            match item {
+                Item::Macro(found) => script.macros.push(found),
+                Item::Probe(found) => script.probes.push(found),
+            }
+        }
+        script
+    })
+}
+
+/// `point, point /predicate/ { body }`
+fn probe<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Probe> {
     let point = select! { Token::Point(text) => text.to_owned() }
         .labelled(Expect::Probe)
         .map_with(|text, e| AttachPoint { text, span: e.span() });
@@ -19,9 +41,47 @@ pub(super) fn script<'a>() -> impl Rule<'a, Script> {
         .then_ignore(sym(Sym::ClosePredicate).rewind())
         .recover_with(via_parser(skip::predicate()))
         .delimited_by(sym(Sym::OpenPredicate), sym(Sym::ClosePredicate));
-    let probe = points
-        .then(predicate.or_not())
-        .then(stmt::body(expression))
-        .map_with(|((points, predicate), body), e| Probe { points, predicate, body, span: e.span() });
-    probe.repeated().collect().then_ignore(end()).map(|probes| Script { probes, ..Script::default() })
+    points.then(predicate.or_not()).then(stmt::body(expression)).map_with(|((points, predicate), body), e| Probe {
+        points,
+        predicate,
+        body,
+        span: e.span(),
+    })
+}
+
+/// `macro name(a, $b, @c) { body }`
+fn macro_item<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Macro> {
+    let name = select! { Token::Ident(name) => name.to_owned() };
+    let name = name.map_with(|text, e| Name { text, span: e.span() });
+    let param = select! {
+        Token::Ident(name) => (MacroParamKind::Expr, name.to_owned()),
+        Token::Var(name) => (MacroParamKind::Var, name.to_owned()),
+        Token::Map(name) => (MacroParamKind::Map, name.to_owned()),
+    };
+    let param = param.labelled(Expect::Name).map_with(|(kind, text), e| {
+        if kind == MacroParamKind::Expr && is_reserved(&text) {
+            let told = Diagnostic::error(e.span(), format!("`{text}` is a builtin, so it cannot be a parameter"));
+            e.emit(ParseError::from(told));
+        }
+        MacroParam { kind, name: Name { text, span: e.span() } }
+    });
+    let params = param
+        .separated_by(sym(Sym::Comma))
+        .collect::<Vec<_>>()
+        .delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen))
+        .recover_with(via_parser(skip::parentheses().to(Vec::new())));
+    word("macro")
+        .ignore_then(name)
+        .then(params)
+        .then(stmt::block(expression))
+        .map_with(|((name, params), body), e| Macro { name, params, body, span: e.span() })
+}
+
+/// Words that mean the same everywhere, even in a macro.
+fn is_reserved(name: &str) -> bool {
+    let number = name.strip_prefix("sarg").or_else(|| name.strip_prefix("arg"));
+    matches!(name, "args" | "ctx" | "kstack" | "nsecs" | "pid" | "tid" | "ustack")
+        || name.starts_with("__builtin_")
+        || number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        || super::expr::is_keyword(name)
 }

@@ -1,14 +1,11 @@
 //! Stepping over what is not understood. Brackets are balanced by now, so a group has an end.
 
 use super::error::ParseError;
-use super::input::{Extra, Rule, Tokens};
+use super::input::{Cursor, Rule};
 use crate::ast::{Expr, ExprKind, Stmt, StmtKind};
 use crate::lexer::{Sym, Token};
 use crate::span::Span;
-use chumsky::input::InputRef;
 use chumsky::prelude::*;
-
-type Cursor<'a, 'p> = InputRef<'a, 'p, Tokens<'a>, Extra>;
 
 fn is_opener(token: Token<'_>) -> bool {
     use Sym::*;
@@ -21,7 +18,7 @@ fn is_closer(token: Token<'_>) -> bool {
 }
 
 /// Steps over one token, or a whole group if it opens one.
-fn step(input: &mut Cursor<'_, '_>) {
+pub(super) fn step(input: &mut Cursor<'_, '_>) {
     let mut depth = 0usize;
     while let Some(token) = input.next() {
         if is_opener(token) {
@@ -65,9 +62,9 @@ fn skip_with<'a>(skip: fn(&mut Cursor<'a, '_>)) -> impl Fn(&mut Cursor<'a, '_>) 
     }
 }
 
-/// A group that `opener` opens.
-pub(super) fn group<'a>(opener: Sym) -> impl Rule<'a, ()> {
-    just(Token::Sym(opener)).rewind().then(custom(skip_with(step))).ignored()
+/// A group in parentheses.
+pub(super) fn parentheses<'a>() -> impl Rule<'a, ()> {
+    just(Token::Sym(Sym::OpenParen)).rewind().then(custom(skip_with(step))).ignored()
 }
 
 /// The rest of a statement, without its semicolon. May be empty.

@@ -3,8 +3,9 @@
 use super::error::{Expect, ParseError};
 use super::expr::condition;
 use super::input::{Node, Rule, sym, word};
+use super::operand::{conditional, ending_with};
 use super::{skip, types};
-use crate::ast::{BinaryOp, Block, Expr, ExprKind, Name, Stmt, StmtKind};
+use crate::ast::{BinaryOp, Block, Expr, ExprKind, ForOver, Name, Stmt, StmtKind, ValueBlock};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
 use crate::span::Span;
@@ -12,49 +13,82 @@ use chumsky::prelude::*;
 
 /// A probe's body, in braces or angle brackets.
 pub(super) fn body<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Block> {
-    let block = block(expression);
-    let braces = block.clone().delimited_by(sym(Sym::OpenBrace), sym(Sym::CloseBrace));
-    let angles = block.delimited_by(sym(Sym::OpenAngle), sym(Sym::CloseAngle));
-    braces.or(angles).map_with(|stmts, e| Block { stmts, span: e.span() })
+    let braces = block(expression.clone()).map(ValueBlock::into_block);
+    let inner = block(expression.clone());
+    let angles = contents(expression, inner)
+        .delimited_by(sym(Sym::OpenAngle), sym(Sym::CloseAngle))
+        .map_with(|(stmts, value), e| ending_with(Block { stmts, span: e.span() }, value).into_block());
+    braces.or(angles)
 }
 
-/// Statements up to a closing bracket.
-fn block<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Vec<Stmt>> {
+/// Statements in braces, with a value at their end if no semicolon follows the last.
+pub(super) fn block<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, ValueBlock> {
     recursive(|block| {
-        let inner = block
+        contents(expression, block)
             .delimited_by(sym(Sym::OpenBrace), sym(Sym::CloseBrace))
-            .map_with(|stmts, e| Block { stmts, span: e.span() })
-            .boxed();
-        let node = |kind, e: &mut Node<'a, '_>| Stmt { kind, span: e.span() };
-        // Ends by itself; a semicolon may follow.
-        let with_block = choice((
-            conditional(expression.clone(), inner.clone()),
-            inner.map(StmtKind::Block),
-            loop_statement(),
-            lone_else(),
-        ))
-        .map_with(node)
-        .then_ignore(sym(Sym::Semicolon).or_not());
-        // Ends by a semicolon, or with the block.
-        let end = choice((sym(Sym::Semicolon), sym(Sym::CloseBrace).rewind(), sym(Sym::CloseAngle).rewind()));
-        let simple = choice((
-            declaration(expression.clone()),
-            return_statement(expression.clone()),
-            jump(),
-            // An `if` with an error in it is not an expression instead.
-            word("if").not().ignore_then(assignment_or_expression(expression)),
-        ))
-        .map_with(node)
-        .then_ignore(end);
-        let statement = choice((with_block, simple)).labelled(Expect::Statement).map(Some);
-        choice((statement, empty_statement().to(None)))
-            .recover_with(via_parser(skip::statement().map(Some)))
-            .boxed()
-            .repeated()
-            .collect::<Vec<Option<Stmt>>>()
-            .map(|stmts| stmts.into_iter().flatten().collect())
+            .map_with(|(stmts, value), e| ending_with(Block { stmts, span: e.span() }, value))
     })
     .boxed()
+}
+
+/// Statements up to a closing bracket, and the last expression apart if no semicolon follows it.
+fn contents<'a>(
+    expression: impl Rule<'a, Expr>,
+    block: impl Rule<'a, ValueBlock>,
+) -> impl Rule<'a, (Vec<Stmt>, Option<Expr>)> {
+    let node = |kind, e: &mut Node<'a, '_>| Stmt { kind, span: e.span() };
+    let plain_block = block.clone().map(ValueBlock::into_block).boxed();
+    let as_value = block.clone().map(|block| Expr { span: block.block.span, kind: ExprKind::Block(block) });
+    // What ends by itself; a semicolon may follow. A block or an `if` may turn out to be the value at the end.
+    let maybe_value = choice((conditional(expression.clone(), block), as_value)).map(StmtKind::Expr).map_with(node);
+    let with_block = choice((
+        while_loop(expression.clone(), plain_block.clone()),
+        for_loop(expression.clone(), plain_block.clone()),
+        unroll(expression.clone(), plain_block),
+        lone_else(),
+    ))
+    .map_with(node);
+    let with_block = maybe_value.or(with_block).then(sym(Sym::Semicolon).or_not().map(|ended| ended.is_some()));
+    // What ends by a semicolon, or with the block.
+    let end =
+        choice((sym(Sym::Semicolon).to(true), choice((sym(Sym::CloseBrace), sym(Sym::CloseAngle))).rewind().to(false)));
+    let simple = choice((
+        declaration(expression.clone()),
+        return_statement(expression.clone()),
+        jump(),
+        // What begins with a block and has an error in it is not an expression instead.
+        begins_with_block().not().ignore_then(assignment_or_expression(expression)),
+    ))
+    .map_with(node)
+    .then(end);
+    let statement = choice((with_block, simple)).labelled(Expect::Statement).map(Some);
+    choice((statement, empty_statement().to(None)))
+        .recover_with(via_parser(skip::statement().map(|stmt| Some((stmt, true)))))
+        .boxed()
+        .repeated()
+        .collect::<Vec<Option<(Stmt, bool)>>>()
+        .map(|stmts| split_value(stmts.into_iter().flatten().collect()))
+}
+
+/// Takes the value off the end of statements, of which it is known whether a semicolon follows each.
+fn split_value(mut stmts: Vec<(Stmt, bool)>) -> (Vec<Stmt>, Option<Expr>) {
+    let value = match stmts.pop() {
+        Some((Stmt { kind: StmtKind::Expr(value), .. }, false)) => Some(value),
+        last => {
+            stmts.extend(last);
+            None
+        }
+    };
+    let settle = |(stmt, _): (Stmt, bool)| match stmt.kind {
+        StmtKind::Expr(value) => value.into_stmt(),
+        _ => stmt,
+    };
+    (stmts.into_iter().map(settle).collect(), value)
+}
+
+/// Looks whether a block or an `if` comes.
+fn begins_with_block<'a>() -> impl Rule<'a, ()> {
+    choice((sym(Sym::OpenBrace), word("if"))).rewind().ignored()
 }
 
 /// `;` without a statement.
@@ -62,32 +96,6 @@ fn empty_statement<'a>() -> impl Rule<'a, ()> {
     sym(Sym::Semicolon).validate(|_, e, emitter| {
         let told = Diagnostic::error(e.span(), "expected a statement, found `;`").with_help("leave this `;` out");
         emitter.emit(ParseError::from(told));
-    })
-}
-
-/// `if`, any number of `else if`, `else`.
-fn conditional<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, Block>) -> impl Rule<'a, StmtKind> {
-    let branch = word("if")
-        .map_with(|_, e| -> Span { e.span() })
-        // A block is no condition, though `{` may begin an expression.
-        .then_ignore(none_of(Token::Sym(Sym::OpenBrace)).labelled(Expect::Expression).rewind())
-        .then(condition(expression))
-        .then(block.clone())
-        .map(|((start, cond), then)| (start, cond, then))
-        .boxed();
-    let more = word("else").ignore_then(branch.clone()).repeated().collect::<Vec<_>>();
-    let last = word("else").ignore_then(block).or_not();
-    // An `else` that is still there is broken; without this it would be taken for one that has no `if`.
-    let complete = word("else").not();
-    branch.then(more).then(last).then_ignore(complete).map(|(((_, cond, then), more), last)| {
-        // From the last branch to the first, each the only statement of the block before it.
-        let otherwise = more.into_iter().rev().fold(last, |otherwise, (start, cond, then)| {
-            let end = otherwise.as_ref().map_or(then.span, |block| block.span);
-            let span = start.to(end);
-            let stmts = vec![Stmt { kind: StmtKind::If { cond, then, otherwise }, span }];
-            Some(Block { stmts, span })
-        });
-        StmtKind::If { cond, then, otherwise }
     })
 }
 
@@ -101,7 +109,7 @@ fn declaration<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, StmtKind> {
         name
     });
     let name = variable.or(bare).labelled(Expect::Variable).map_with(|text, e| Name { text, span: e.span() });
-    let ty = sym(Sym::Colon).ignore_then(types::type_name()).or_not();
+    let ty = sym(Sym::Colon).ignore_then(types::type_name(expression.clone())).or_not();
     let value = sym(Sym::Assign).ignore_then(expression).or_not();
     word("let").ignore_then(name).then(ty).then(value).map(|((name, ty), value)| StmtKind::Let { name, ty, value })
 }
@@ -175,21 +183,63 @@ fn begins_with_place(value: &Expr) -> bool {
     }
 }
 
-/// `while`, `for` and `unroll`, which are not here yet.
-fn loop_statement<'a>() -> impl Rule<'a, StmtKind> {
-    let keyword = select! { Token::Ident(name @ ("while" | "for" | "unroll")) => name };
-    keyword.then_ignore(skip::rest_of_statement()).map_with(not_supported)
+/// `while cond { }`
+fn while_loop<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, Block>) -> impl Rule<'a, StmtKind> {
+    let head = word("while").ignore_then(condition_before_block(expression));
+    head.then(block).map(|(cond, body)| StmtKind::While { cond, body })
 }
 
-/// `break` and `continue`, which are not here yet either.
+/// `unroll count { }`
+fn unroll<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, Block>) -> impl Rule<'a, StmtKind> {
+    let head = word("unroll").ignore_then(condition_before_block(expression));
+    head.then(block).map(|(count, body)| StmtKind::Unroll { count, body })
+}
+
+/// A condition, which is no block, though `{` may begin an expression.
+fn condition_before_block<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
+    let no_block = none_of(Token::Sym(Sym::OpenBrace)).labelled(Expect::Expression).rewind();
+    no_block.ignore_then(condition(expression))
+}
+
+/// `for ($x : from..to) { }`, `for ($kv : @map) { }`, with or without the parentheses.
+fn for_loop<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, Block>) -> impl Rule<'a, StmtKind> {
+    let variable = select! { Token::Var(name) => name.to_owned() }
+        .labelled(Expect::Variable)
+        .map_with(|text, e| Name { text, span: e.span() });
+    let bound = expression.map_with(|bound: Expr, e| {
+        if let Some(operator) = bare_operator(&bound) {
+            let told = Diagnostic::error(bound.span, format!("{operator} needs parentheses here"))
+                .with_help("write it as for ($i : (1 + 2)..(-$n)), or keep it in a variable");
+            e.emit(ParseError::from(told));
+        }
+        bound
+    });
+    let over = bound.clone().then(sym(Sym::DotDot).ignore_then(bound).or_not()).map(|(first, last)| match last {
+        Some(last) => ForOver::Range(first, last),
+        None => ForOver::Entries(first),
+    });
+    let head = variable.then_ignore(sym(Sym::Colon)).then(over).boxed();
+    let head = head.clone().delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)).or(head);
+    word("for").ignore_then(head).then(block).map(|((var, over), body)| StmtKind::For { var, over, body })
+}
+
+/// What to call the operator of an expression that has no parentheses around it. Parentheses widen a span, so that the
+/// whole is no longer where its parts are.
+fn bare_operator(value: &Expr) -> Option<&'static str> {
+    let (part, text) = match &value.kind {
+        ExprKind::Unary(_, part) | ExprKind::IncDec { place: part, .. } | ExprKind::Comptime(part) => {
+            (part, "an operator before a value")
+        }
+        ExprKind::Binary { left, .. } => (left, "an operator between values"),
+        ExprKind::Ternary { cond, .. } => (cond, "a `? :`"),
+        _ => return None,
+    };
+    (part.span.start == value.span.start || part.span.end == value.span.end).then_some(text)
+}
+
+/// `break` and `continue`.
 fn jump<'a>() -> impl Rule<'a, StmtKind> {
-    select! { Token::Ident(name @ ("break" | "continue")) => name }.map_with(not_supported)
-}
-
-fn not_supported<'a>(name: &'a str, e: &mut Node<'a, '_>) -> StmtKind {
-    let told = Diagnostic::error(e.span(), format!("`{name}` is not supported yet"));
-    e.emit(ParseError::from(told));
-    StmtKind::Error
+    select! { Token::Ident("break") => StmtKind::Break, Token::Ident("continue") => StmtKind::Continue }
 }
 
 /// `else` where no `if` came before.

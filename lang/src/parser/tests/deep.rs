@@ -47,6 +47,14 @@ fn what_nests_a_hundred_thousand_times_is_refused() {
     too_deep(&format!("if (1) {{ }} {}", "else if (1) { } ".repeat(MANY)));
     too_deep(&"if (1) { ".repeat(MANY));
     too_deep(&format!("$x = (int8{})1;", "*".repeat(MANY)));
+    too_deep(&format!("$x = {}1;", "comptime ".repeat(MANY)));
+    too_deep(&format!("$x = {}1;", "if ".repeat(MANY)));
+    too_deep(&format!("$x = {}1;", "{ 1 } + ".repeat(MANY)));
+    too_deep(&format!("$x = {}1;", "if (1) { 2 } else { 3 } + ".repeat(MANY)));
+    too_deep(&format!("f({}1{})", "if (1) { ".repeat(MANY), " } else { 2 }".repeat(MANY)));
+    too_deep(&format!("$x = {}1{};", "(a=".repeat(MANY), ")".repeat(MANY)));
+    too_deep(&format!("$x = {}1{};", "sizeof(".repeat(MANY), ")".repeat(MANY)));
+    too_deep(&format!("$x = {}1{};", "(typeof(".repeat(MANY), "))1".repeat(MANY)));
 }
 
 #[test]
@@ -62,6 +70,13 @@ fn nesting_below_the_limit_works() {
     fine(&format!("$x = {}1;", "1 ? 2 : ".repeat(240)));
     fine(&format!("$x = {}1{};", "1 ? ".repeat(160), " : 2".repeat(160)));
     fine(&format!("$x = $y{};", ".a".repeat(490)));
+    fine(&format!("$x = {}1{};", "{ ".repeat(190), " }".repeat(190)));
+    fine(&format!("$x = {}1{};", "if (1) { ".repeat(150), " } else { 2 }".repeat(150)));
+    fine(&format!("{}{}", "while (1) { for ($i : 0..1) { ".repeat(70), "} }".repeat(70)));
+    fine(&format!("$x = {}1{};", "(a=".repeat(160), ")".repeat(160)));
+    fine(&format!("$x = {}1{};", "sizeof(".repeat(190), ")".repeat(190)));
+    fine(&format!("$x = {}1{};", "(typeof(".repeat(90), "))1".repeat(90)));
+    fine(&format!("$x = {}1{};", "sizeof(typeof(".repeat(90), "))".repeat(90)));
     fine(&format!("if (1) {{ }} {}", "else if (1) { } ".repeat(450)));
 }
 
@@ -69,6 +84,8 @@ fn nesting_below_the_limit_works() {
 fn length_is_not_depth() {
     fine(&"@x = 1; ".repeat(20_000));
     fine(&"if (1) { @x++ } ".repeat(5_000));
+    fine(&"{ @x++ } ".repeat(5_000));
+    fine(&"while (1 + 2) { @x++ } for ($i : (1 + 2)..3) { f({ 1 }) } ".repeat(2_000));
     fine(&"if (1) { @x++ } else { f(-1, 2 + 3) } ".repeat(5_000));
     fine(&format!("f({}1);", "1 + 2, ".repeat(20_000)));
     let probes = "begin { @x = 1 + 2; } ".repeat(5_000) + &"a:b /1/ < @x++ > ".repeat(5_000);

@@ -296,19 +296,10 @@ begin { if (1) { } else { } else { } }
 fn what_is_not_there_yet() {
     check(
         r#"
-begin { while ($x > 3) { $x = ; } for ($i : 0..5) { } @ok++ }
-      //^^^^^^^^^^^^^^^^^^^^^^^^^ error: `while` is not supported yet
-                                //^^^^^^^^^^^^^^^^^^^ error: `for` is not supported yet
-begin { unroll (3) { break; continue } break; for (i = 0; i < 3; i++) { } @ok++ }
-      //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: `unroll` is not supported yet
-                                     //^^^^^ error: `break` is not supported yet
-                                            //^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: `for` is not supported yet
   #include <linux/fs.h>
 //^^^^^^^^^^^^^^^^^^^^^ error: `#include` is not supported yet
   config = { a = 1; b }
 //^^^^^^^^^^^^^^^^^^^^^ error: `config` is not supported yet
-  macro f($x) { $x + 1 }
-//^^^^^^^^^^^^^^^^^^^^^^ error: `macro` is not supported yet
   struct foo { int x; };
 //^^^^^^^^^^^^^^^^^^^^^^ error: `struct` is not supported yet
   let @m = hash(10);
@@ -317,18 +308,110 @@ begin { unroll (3) { break; continue } break; for (i = 0; i < 3; i++) { } @ok++ 
 //^^^^^^^^^^^^^^ error: `import` is not supported yet
   fn f($x : int8) : int8 { return $x; }
 //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: `fn` is not supported yet
-begin { $a = offsetof(struct f, b); $b = { 1 }; }
-           //^^^^^^^^^^^^^^^^^^^^^ error: `offsetof` is not supported yet
-                                       //^^^^^ error: a block as a value is not supported yet
-begin { f(if (1) { 2 } else { 3 }); $a = (x = 1, y = 2); let $b : typeof(1) = (typeof($a))1; @ok++ }
-        //^^^^^^^^^^^^^^^^^^^^^^^ error: `if` as a value is not supported yet
-                                       //^^^^^^^^^^^^^^ error: a record is not supported yet
-                                                                //^^^^^^^^^ error: `typeof` is not supported yet
-                                                                             //^^^^^^^^^^ error: `typeof` is not supported yet
   enum { A = 1, B };
 //^^^^^^^^^^^^^^^^^^ error: `enum` is not supported yet
   struct s { int x; } __attribute__((packed))
 //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: `struct` is not supported yet
+"#,
+    );
+}
+
+#[test]
+fn loops() {
+    check(
+        r#"
+begin { while ($x > 3) { $x = ; } @ok++ }
+                            //^ error: expected an expression, found `;`
+begin { for (i = 0; i < 3; i++) { @a = ; } @b = ; }
+           //^ error: expected a variable such as `$x`, found `i` | a loop goes through numbers or a map: for ($i : 0..10) { }, for ($kv : @map) { }
+                                              //^ error: expected an expression, found `;`
+begin { for ($i : -2..$n + 1) { @b = ; } }
+                //^^ error: an operator before a value needs parentheses here | write it as for ($i : (1 + 2)..(-$n)), or keep it in a variable
+                    //^^^^^^ error: an operator between values needs parentheses here
+                                   //^ error: expected an expression, found `;`
+begin { for ($i, 0..3) { } for ($i : 1..) { } for (@a) { } @b = ; }
+             //^ error: expected `:`, found `,`
+                                      //^ error: expected an expression, found `)`
+                                                 //^^ error: expected a variable such as `$x`, found `@a`
+                                                              //^ error: expected an expression, found `;`
+begin { while { } unroll { } while ($a = 3) { } break 1; @b = ; }
+            //^ error: expected an expression, found `{`
+                       //^ error: expected an expression, found `{`
+                                     //^ error: `=` assigns, and nothing can be assigned here
+                                                    //^ error: expected `;`, found a number
+                                                            //^ error: expected an expression, found `;`
+"#,
+    );
+}
+
+#[test]
+fn values_in_braces() {
+    check(
+        r#"
+begin { $a = { 1 2 }; $b = { $c = ; 3 }; f({ , }); }
+               //^ error: expected `;`, found a number
+                                //^ error: expected an expression, found `;`
+                                           //^ error: expected a statement or `;`, found `,`
+begin { $a = if (1) { 2 } else 3; $b = if { 1 }; @c = ; }
+                             //^ error: expected `{` or `if` after `else`, found a number
+                                        //^ error: expected an expression, found `{`
+                                                    //^ error: expected an expression, found `;`
+"#,
+    );
+}
+
+#[test]
+fn records() {
+    check(
+        r#"
+begin { $a = (x=1, 2, x=3); $b = (x=, y=1); $c = (1, $d = 2); $e = (pid = 1); }
+                 //^ error: this part of the record has no name | name all parts of a record, (x=1, y=2), or none, (1, 2)
+                    //^ error: this record has a `x` already
+                                  //^ error: expected an expression, found `,`
+                                                      //^ error: `=` assigns, and nothing can be assigned here
+                                                                      //^ error: `=` assigns, and nothing can be assigned here
+"#,
+    );
+}
+
+#[test]
+fn words_that_take_a_type() {
+    check(
+        r#"
+begin { f(sizeof()); f(offsetof(struct x)); f(offsetof(struct x, 1)); f(sizeof(struct)); f(typeof x); }
+               //^ error: expected an expression, found `)`
+                                      //^ error: expected `,`, found `)`
+                                                               //^ error: expected a name, found a number
+                                                                                   //^ error: expected a name, found `)`
+                                                                                                //^ error: expected `(`, found `x`
+begin { f(&1, &@a[1]); f(comptime); $a = (struct x); let $b: = 1; let $c: int8[$n] = 1; }
+        //^^ error: `&` needs a variable or a map
+            //^^^^^^ error: `&` needs a variable or a map
+                               //^ error: expected an expression, found `)`
+                                                 //^ error: expected an expression, found `;`
+                                                           //^ error: expected a type, found `=`
+                                                                             //^^ error: expected `]`, found `$n`
+"#,
+    );
+}
+
+#[test]
+fn macros() {
+    check(
+        r#"
+macro f(a, $b, @c) { $b = ; @c = 1 }
+                        //^ error: expected an expression, found `;`
+macro g(a, pid, 1) { 1 }
+              //^ error: expected a name, found a number
+macro h(pid) { pid }
+      //^^^ error: `pid` is a builtin, so it cannot be a parameter
+macro i { 1 }
+      //^ error: expected `(` and the macro's parameters | a macro is written macro name(a, $b, @c) { ... }
+macro j(a) $x {
+         //^ error: expected `{` and the macro's body
+}
+begin { @b = ; }
+           //^ error: expected an expression, found `;`
 "#,
     );
 }
@@ -439,7 +522,8 @@ fn the_end_of_the_input_is_told_from_other_trouble() {
         assert!(parsed.is_incomplete(), "{text}: {:#?}", parsed.diagnostics);
         assert_eq!(parsed.diagnostics.len(), 1, "{text}: {:#?}", parsed.diagnostics);
     }
-    for text in ["kprobe:f { @x = = 1", "kprobe:f { 089", "kprobe:f { while (1) {", "kprobe:f { }", "kprobe:f { @x ) "]
+    for text in
+        ["kprobe:f { @x = = 1", "kprobe:f { 089", "kprobe:f { while (1 { ; }", "kprobe:f { }", "kprobe:f { @x ) "]
     {
         assert!(!super::parse(text).is_incomplete(), "{text}");
     }

@@ -74,6 +74,10 @@ fn prefix_binds_tighter_than_infix_and_postfix_tighter_than_prefix() {
     assert_eq!(body("f(-$a.b + !$c[1])"), "(call f (+ (- (.b $a)) (! ([] $c (int 1)))))");
     assert_eq!(body("f(*$p->q, &$x, ~1, - -5)"), "(call f (* (->q $p)) (& $x) (~ (int 1)) (- (- (int 5))))");
     assert_eq!(body("$a = ++$b - @c--;"), "(= $a (- (++ before $b) (-- after @c)))");
+    assert_eq!(
+        body("f(&@m, *$p++, $p->if.for.struct, $t[0], comptime $a.b)"),
+        "(call f (& @m) (* (++ after $p)) (.struct (.for (->if $p))) ([] $t (int 0)) (comptime (.b $a)))"
+    );
     assert_eq!(body("f($t.0.1, args.0)"), "(call f (.1 (.0 $t)) (.0 (name args)))");
 }
 
@@ -90,6 +94,11 @@ fn casts_are_told_from_parentheses() {
         "(call f (cast (foo_t) (- (int 1))) (cast (foo) $x) (cast (foo *) (name x)))"
     );
     assert_eq!(body("f((pid) - 1, (pid) * x)"), "(call f (- (name pid) (int 1)) (* (name pid) (name x)))");
+    assert_eq!(
+        body("f((x)*$a, (x)*arg0, (pid)*tid, (x), (x)-1, (x[2]), (arg0)&1, (x)[1])"),
+        "(call f (cast (x) (* $a)) (cast (x) (* (name arg0))) (* (name pid) (name tid)) (name x) (cast (x) (- (int 1))) \
+         ([] (name x) (int 2)) (& (name arg0) (int 1)) ([] (name x) (int 1)))"
+    );
     assert_eq!(body("f((enum e)1)"), "(call f (cast (enum e) (int 1)))");
 }
 
@@ -100,6 +109,22 @@ fn sizeof_takes_types_and_expressions() {
         "(call f (sizeof (uint8)) (sizeof (struct x)) (sizeof (x *)))"
     );
     assert_eq!(body("f(sizeof($a + 1), sizeof(x))"), "(call f (sizeof (+ $a (int 1))) (sizeof (name x)))");
+    assert_eq!(
+        body("f(sizeof(x[1]), sizeof((x)[1]), sizeof((x[1])), sizeof(pid[1]))"),
+        "(call f (sizeof (x[1])) (sizeof ([] (name x) (int 1))) (sizeof ([] (name x) (int 1))) (sizeof ([] (name pid) (int 1))))"
+    );
+    assert_eq!(
+        body("f(sizeof(x * y), sizeof(typeof($a)[2]), sizeof({ 1 }), sizeof((uint8)1))"),
+        "(call f (sizeof (* (name x) (name y))) (sizeof (typeof($a)[2])) (sizeof (block (value (int 1)))) (sizeof (cast (uint8) (int 1))))"
+    );
+    assert_eq!(
+        body("f(offsetof(struct x, a.b), offsetof(*$p, if), typeinfo(int32*[4]*), typeof(typeof(x)))"),
+        "(call f (offsetof .a.b (struct x)) (offsetof .if (* $p)) (typeinfo (int32 *[4] *)) (typeof (typeof(x))))"
+    );
+    assert_eq!(
+        body("let $a: string[64]; let $b: typeof({ 1 })* = $c; f((char[])$a, (typeof($a))1, (typeof($a)))"),
+        "(let $a: string[64]) (let $b: typeof({ ... }) * $c) (call f (cast (char[]) $a) (cast (typeof($a)) (int 1)) (typeof $a))"
+    );
 }
 
 #[test]
@@ -144,6 +169,77 @@ fn conditions_need_no_parentheses() {
     assert_eq!(
         body("if 1 { } else if 2 { f() } else if 3 { } else { g() }"),
         "(if (int 1) (then) (else (if (int 2) (then (call f)) (else (if (int 3) (then) (else (call g)))))))"
+    );
+}
+
+#[test]
+fn loops() {
+    assert_eq!(body("while ($a < 3) { $a++ } f()"), "(while (< $a (int 3)) (body (++ after $a))) (call f)");
+    assert_eq!(
+        body("while 1 { break; } while $a { continue }"),
+        "(while (int 1) (body break)) (while $a (body continue))"
+    );
+    assert_eq!(
+        body("for ($i : 0..ncpus) { f($i); } for $i : $a..(1 + 2) { }"),
+        "(for $i (.. (int 0) (name ncpus)) (body (call f $i))) (for $i (.. $a (+ (int 1) (int 2))) (body))"
+    );
+    assert_eq!(body("for ($kv : @m) { } for $kv : @ { }"), "(for $kv @m (body)) (for $kv @ (body))");
+    assert_eq!(body("for ($kv : @m[1]) { }; f()"), "(for $kv (@m[] (int 1)) (body)) (call f)");
+    assert_eq!(body("for ($i : (-2)..$n.0) { }"), "(for $i (.. (- (int 2)) (.0 $n)) (body))");
+    assert_eq!(body("unroll(3) { f() } unroll $1 { }"), "(unroll (int 3) (body (call f))) (unroll $1 (body))");
+}
+
+#[test]
+fn blocks_and_branches_have_values() {
+    assert_eq!(
+        body("$a = { $b = 1; $b }; { 1 } f()"),
+        "(= $a (block (= $b (int 1)) (value $b))) (block (int 1)) (call f)"
+    );
+    assert_eq!(
+        body("f({ 1 }, { 2; }); { { 3 } }"),
+        "(call f (block (value (int 1))) (block (int 2))) (block (block (int 3)))"
+    );
+    assert_eq!(
+        body("$a = if $b { 1 } else if $c { 2 } else { 3 } + 4;"),
+        "(= $a (+ (if $b (then (value (int 1))) (else (value (if $c (then (value (int 2))) (else (value (int 3))))))) (int 4)))"
+    );
+    assert_eq!(
+        body("f({ if (1) { 2 } else { g(); } }); if (1) { 2 } else { 3 }"),
+        "(call f (block (value (if (int 1) (then (value (int 2))) (else (call g)))))) \
+         (if (int 1) (then (int 2)) (else (int 3)))"
+    );
+    assert_eq!(body("f({ if (1) { g(); } })"), "(call f (block (if (int 1) (then (call g)))))");
+    assert_eq!(
+        body("@a[{ 1 }] = comptime { 2 };"),
+        "(= (@a[] (block (value (int 1)))) (comptime (block (value (int 2)))))"
+    );
+    assert_eq!(body("{ 1 }; { 2 }; if (1) { 2 };"), "(block (int 1)) (block (int 2)) (if (int 1) (then (int 2)))");
+    assert_eq!(
+        tree("k:f /{ 1 } == (if (1) { 2 } else { 3 })/ { }"),
+        "(probe (point k:f) (predicate (== (block (value (int 1))) \
+         (if (int 1) (then (value (int 2))) (else (value (int 3)))))) (body))"
+    );
+}
+
+#[test]
+fn records_have_names() {
+    assert_eq!(body("$a = (x=1, y=(z=2));"), "(= $a (record (x= (int 1)) (y= (record (z= (int 2))))))");
+    assert_eq!(body("f((a=$b == 1, if=3).if)"), "(call f (.if (record (a= (== $b (int 1))) (if= (int 3)))))");
+    assert_eq!(
+        body("@a[(x=1), 2] = (x == 1, 2);"),
+        "(= (@a[] (record (x= (int 1))) (int 2)) (tuple (== (name x) (int 1)) (int 2)))"
+    );
+}
+
+#[test]
+fn macros_stand_beside_probes() {
+    assert_eq!(
+        tree("macro f(a, $b, @c) { $b = a; @c[1] } macro g() { } begin { f(1, $x, @y); }"),
+        "(macro f(a, $b, @c) (= $b (name a)) (value (@c[] (int 1)))) (macro g()) (probe (point begin) (body (call f (int 1) $x @y)))"
+    );
+    assert_eq!(
+        tree("macro f(x) { let $y: typeof(x); (x*)$y } begin { f(typeof(struct s[2])) }"),
+        "(macro f(x) (let $y: typeof(x)) (value (cast (x *) $y))) (probe (point begin) (body (call f (typeof (struct s[2])))))"
     );
 }
 
