@@ -3,7 +3,7 @@
 use super::error::{Expect, ParseError};
 use super::input::{Node, Rule, sym};
 use super::operand::{compared, maybe_assigned, operand};
-use super::{stmt, types};
+use super::{skip, stmt, types};
 use crate::ast::{BinaryOp, Expr, ExprKind, Name, TypeName, UnaryOp};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
@@ -107,9 +107,12 @@ fn operators<'a>(operand: impl Rule<'a, Expr>, expression: impl Rule<'a, Expr>) 
         .map_with(|text, e| Name { text, span: e.span() });
     let arrow = select! { Token::Sym(Sym::Dot) => false, Token::Sym(Sym::Arrow) => true };
     let field = arrow.then(member).map(|(arrow, name)| Postfix::Field { name, arrow });
-    let index = expression
+    let index = skip::committed(expression, Sym::CloseSquare)
         .delimited_by(sym(Sym::OpenSquare), sym(Sym::CloseSquare))
-        .map(|index| Postfix::Index(Box::new(index)));
+        .map_with(|index, e| {
+            let broken = Expr { kind: ExprKind::Error, span: e.span() };
+            Postfix::Index(Box::new(index.unwrap_or(broken)))
+        });
     let after = choice((inc_dec, field, index));
 
     macro_rules! binary {

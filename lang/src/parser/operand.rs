@@ -3,7 +3,7 @@
 use super::error::{Expect, ParseError};
 use super::expr::{condition, is_keyword};
 use super::input::{Node, Rule, sym, word};
-use super::types;
+use super::{skip, types};
 use crate::ast::{BinaryOp, Block, Expr, ExprKind, Name, ValueBlock};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token, string};
@@ -38,11 +38,12 @@ pub(super) fn operand<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, 
 fn named<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
     let name = select! { Token::Ident(name) if !is_keyword(name) => name.to_owned() };
     let name = name.map_with(|text, e| Name { text, span: e.span() });
-    let args =
-        expression.separated_by(sym(Sym::Comma)).collect().delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen));
+    let args = skip::committed(expression.separated_by(sym(Sym::Comma)).collect(), Sym::CloseParen)
+        .delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen));
     name.then(args.or_not()).map_with(|(name, args), e| {
         let kind = match args {
-            Some(args) => ExprKind::Call { name, args },
+            Some(Some(args)) => ExprKind::Call { name, args },
+            Some(None) => ExprKind::Error,
             None => ExprKind::Ident(name.text),
         };
         Expr { kind, span: e.span() }
@@ -53,14 +54,12 @@ fn named<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
 fn map<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
     let name = select! { Token::Map(name) => name.to_owned() };
     let name = name.map_with(|text, e| Name { text, span: e.span() });
-    let keys = expression
-        .separated_by(sym(Sym::Comma))
-        .at_least(1)
-        .collect()
-        .delimited_by(sym(Sym::OpenSquare), sym(Sym::CloseSquare));
+    let keys = expression.separated_by(sym(Sym::Comma)).at_least(1).collect();
+    let keys = skip::committed(keys, Sym::CloseSquare).delimited_by(sym(Sym::OpenSquare), sym(Sym::CloseSquare));
     name.then(keys.or_not()).map_with(|(map, keys), e| {
         let kind = match keys {
-            Some(keys) => ExprKind::MapKey { map, keys },
+            Some(Some(keys)) => ExprKind::MapKey { map, keys },
+            Some(None) => ExprKind::Error,
             None => ExprKind::Map(map.text),
         };
         Expr { kind, span: e.span() }
@@ -156,12 +155,16 @@ fn parenthesis<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
     let part = named.or(value).boxed();
     let rest = part.clone().separated_by(sym(Sym::Comma)).allow_trailing().collect::<Vec<_>>();
     let rest = sym(Sym::Comma).ignore_then(rest).or_not();
-    let content = part.then(rest).or_not();
-    content.delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen)).map_with(|content, e| {
+    let content = skip::committed(part.then(rest).or_not(), Sym::CloseParen);
+    // A cast that nothing follows is broken behind its parenthesis, not within.
+    let tag = select! { Token::Ident("struct" | "union" | "enum") => () };
+    let group = content.delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen));
+    sym(Sym::OpenParen).then(tag).not().ignore_then(group).map_with(|content, e| {
         let kind = match content {
-            None => ExprKind::Tuple(Vec::new()),
-            Some((Part::Value(first, assigned), None)) => compared(first, assigned, e).kind,
-            Some((first, rest)) => several(std::iter::once(first).chain(rest.into_iter().flatten()).collect(), e),
+            None => ExprKind::Error,
+            Some(None) => ExprKind::Tuple(Vec::new()),
+            Some(Some((Part::Value(first, assigned), None))) => compared(first, assigned, e).kind,
+            Some(Some((first, rest))) => several(std::iter::once(first).chain(rest.into_iter().flatten()).collect(), e),
         };
         Expr { kind, span: e.span() }
     })

@@ -89,6 +89,19 @@ pub(super) fn statement<'a>() -> impl Rule<'a, Stmt> {
     })
 }
 
+/// What stands between brackets, up to the closing one; `None` if it cannot be read, which is told here.
+///
+/// Nobody takes another look at it then. If this failed instead, every operator in front of the brackets would try them
+/// again, and those inside every time: twenty brackets within each other would never end.
+pub(super) fn committed<'a, T: 'a>(content: impl Rule<'a, T>, close: Sym) -> impl Rule<'a, Option<T>> {
+    let to_close = custom(skip_with(|input| {
+        while input.peek().is_some_and(|token| !is_closer(token)) {
+            step(input);
+        }
+    }));
+    content.then_ignore(just(Token::Sym(close)).rewind()).map(Some).recover_with(via_parser(to_close.map(|()| None)))
+}
+
 /// A predicate with an error in it.
 pub(super) fn predicate<'a>() -> impl Rule<'a, Expr> {
     custom(|input: &mut Cursor<'a, '_>| {

@@ -66,13 +66,6 @@ begin { $p = (int32 *)16; print($p | 1); print(1 - $p); print($p - $p); print(-$
                                                                             //^^^ error: The - operator can not be used on expressions of type 'int32 *'
 "#,
     );
-    check(
-        r#"
-begin { print(&5); print(&pid); }
-            //^^ error: The & operator can only be used on maps and variables | or on a member or an element of what a pointer points to
-                       //^^^^ error: The & operator can only be used on maps and variables | or on a member or an element of what a pointer points to
-"#,
-    );
 }
 
 #[test]

@@ -202,3 +202,14 @@ impl Random {
         (self.0 % limit.max(1) as u64) as usize
     }
 }
+
+#[test]
+fn broken_brackets_within_each_other_take_no_time() {
+    let deep = "[!!I".repeat(60);
+    let started = std::time::Instant::now();
+    for text in [format!("[/-II{deep}[!w\u{7f}\u{1}!"), format!("begin {{ {} ) }}", "f(!!a[(1 ".repeat(60))] {
+        assert!(!parse(&text).diagnostics.is_empty());
+    }
+    // Each bracket once: milliseconds. Twice or more at each level: longer than the universe has been.
+    assert!(started.elapsed().as_secs() < 20);
+}
