@@ -355,7 +355,7 @@ pub enum TypeSuffix {
 }
 
 /// The C tag before a type's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TypeTag {
     /// `struct`
     Struct,

@@ -1,12 +1,16 @@
 //! How long it takes to ask a kernel what a short script needs. Best and median of many rounds, each from nothing.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lang::ast::TypeTag;
 use lang::nearest::nearest;
+use lang::types::Type;
 use probes_ebpf::btf::{Btf, Kind};
 use probes_ebpf::kallsyms::Kallsyms;
 use probes_ebpf::tracefs::Tracefs;
+use probes_ebpf::types::Types;
 
 fn measure<T>(what: &str, rounds: usize, mut question: impl FnMut() -> T) {
     let mut times: Vec<Duration> = (0..rounds)
@@ -35,6 +39,17 @@ fn main() {
         measure("BTF at hand: names of all functions", 20, || {
             btf.types_of(&[Kind::Func]).map(|types| types.map(|ty| ty.name().len()).sum::<usize>())
         });
+    }
+    if let Ok(btf) = Btf::vmlinux().map(Arc::new) {
+        let _ = btf.end_id();
+        let open = || Types::new(btf.clone()).named(Some(TypeTag::Struct), "task_struct");
+        measure("BTF at hand: open struct task_struct", 50, open);
+        measure("BTF at hand: the same, and its member comm", 50, || match open() {
+            Some(Type::Struct(task)) => task.member("comm"),
+            _ => None,
+        });
+        measure("BTF at hand: the type of a constant", 50, || Types::new(btf.clone()).constant("PIDTYPE_TGID"));
+        measure("BTF at hand: a constant that is another name", 50, || Types::new(btf.clone()).constant("comm"));
     }
     measure("open tracefs", 50, Tracefs::open);
     measure("open tracefs, not mounted", 50, Tracefs::open_detached);

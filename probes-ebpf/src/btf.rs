@@ -198,9 +198,9 @@ impl Btf {
         let Some(needle) = Needle::new(name) else {
             return Ok(None);
         };
-        if self.string_offset(&needle).is_some() {
+        if let Some(at) = self.string_offset(&needle) {
             for ty in self.types_of(&[Kind::Enum, Kind::Enum64])? {
-                if let Some(found) = ty.enumerators().find(|enumerator| enumerator.name == name) {
+                if let Some(found) = ty.enumerator_named_at(at) {
                     return Ok(Some((ty.id, found)));
                 }
             }
@@ -287,8 +287,8 @@ impl Btf {
         &self.source.bytes()[self.strings.clone()]
     }
 
-    /// The id of the first type of this file itself.
-    fn first_id(&self) -> u32 {
+    /// The id of the first type of this file itself; those before it are the base's.
+    pub(crate) fn first_id(&self) -> u32 {
         self.base.as_ref().map_or(1, |base| base.first_id)
     }
 
@@ -411,4 +411,4 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

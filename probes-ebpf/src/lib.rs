@@ -3,11 +3,13 @@
 
 pub mod arch;
 pub mod btf;
+mod fields;
 pub mod format;
 pub mod kallsyms;
 pub mod kernel;
 pub mod syscalls;
 pub mod target;
 pub mod tracefs;
+pub mod types;
 
 pub use target::KernelTarget;

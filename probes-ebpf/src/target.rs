@@ -7,24 +7,26 @@
 
 use crate::arch::{self, Arch};
 use crate::btf::{Btf, Kind};
-use crate::format::{Field as FormatField, Location};
+use crate::fields;
 use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::syscalls::{self, Edge};
 use crate::tracefs::{Tracefs, TracefsError};
+use crate::types::Types;
 use lang::ast::TypeTag;
 use lang::nearest::nearest;
 use lang::probes::Spec;
 use lang::target::{
     Access, Attach, Base, Context, Features, Field, Guard, ProgramType, Resolved, Target, TargetError, Wants,
 };
-use lang::types::{AddressSpace, IntType, Type};
+use lang::types::{AddressSpace, Type};
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// The kernel this process runs on.
 #[derive(Default)]
 pub struct KernelTarget {
-    btf: OnceCell<Option<Btf>>,
+    types: OnceCell<Option<Arc<Types>>>,
     tracefs: OnceCell<Result<Tracefs, TargetError>>,
 }
 
@@ -34,8 +36,13 @@ impl KernelTarget {
         Self::default()
     }
 
+    /// The kernel's types, if it tells (BTF).
+    pub fn types(&self) -> Option<&Arc<Types>> {
+        self.types.get_or_init(|| Some(Types::new(Arc::new(Btf::vmlinux().ok()?)))).as_ref()
+    }
+
     fn btf(&self) -> Option<&Btf> {
-        self.btf.get_or_init(|| Btf::vmlinux().ok()).as_ref()
+        self.types().map(|types| &**types.btf())
     }
 
     fn tracefs(&self) -> Result<&Tracefs, TargetError> {
@@ -72,7 +79,7 @@ impl KernelTarget {
         }
         let format = tracefs.format(category, event).map_err(|error| explain(&error))?;
         let space = if category == "syscalls" { AddressSpace::User } else { AddressSpace::Kernel };
-        let fields = format.own_fields().map(|field| record_field(field, space)).collect();
+        let fields = format.own_fields().map(|field| fields::of_record(field, space, || self.types())).collect();
         Ok(Resolved {
             attach: Attach::Tracepoint {
                 category: category.to_owned(),
@@ -134,7 +141,7 @@ impl KernelTarget {
         let arguments = format.own_fields().filter(|field| field.name != "__syscall_nr");
         let fields = arguments.enumerate().filter_map(|(index, field)| {
             let register = arch.syscall_argument(index)?;
-            let (ty, bytes) = argument_type(field);
+            let (ty, bytes) = fields::of_argument(field, || self.types());
             let signed = ty.is_signed();
             let offset = u32::from(register.offset);
             let access = Access { base: Base::Btf { word: 0 }, offset, bytes, signed };
@@ -205,12 +212,12 @@ impl Target for KernelTarget {
         task_offset(self.btf()?, &[name])
     }
 
-    fn kernel_type(&self, _tag: Option<TypeTag>, _name: &str) -> Option<Type> {
-        None
+    fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
+        self.types()?.named(tag, name)
     }
 
-    fn kernel_constant(&self, _name: &str) -> Option<(i64, Type)> {
-        None
+    fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {
+        self.types()?.constant(name)
     }
 
     fn features(&self) -> Features {
@@ -292,82 +299,4 @@ fn explain(error: &TracefsError) -> TargetError {
         }
         other => TargetError { title: other.to_string(), help: None },
     }
-}
-
-fn text_pointer(space: AddressSpace) -> Type {
-    Type::Pointer(Box::new(Type::Int(IntType { bits: 8, signed: true })), space)
-}
-
-/// A field of an event's record.
-fn record_field(field: &FormatField, space: AddressSpace) -> Field {
-    let name = field.name.clone();
-    let inline = |ty: Type| {
-        let signed = ty.is_signed();
-        Field {
-            name: name.clone(),
-            ty,
-            access: Access { base: Base::Context, offset: field.offset, bytes: field.size, signed },
-        }
-    };
-    let is_text = field.c_type.split_whitespace().any(|word| word == "char");
-    match (field.location, field.array) {
-        (Location::DataLoc | Location::RelLoc, _) if is_text => {
-            let from = if field.location == Location::RelLoc { field.offset + field.size } else { 0 };
-            let access = Access { base: Base::DataLoc { from }, offset: field.offset, bytes: 4, signed: false };
-            Field { name, ty: text_pointer(AddressSpace::Kernel), access }
-        }
-        (Location::Inline, Some(length)) if is_text && length == field.size => inline(Type::Str(field.size)),
-        (Location::Inline, None) if field.is_pointer && is_text => inline(text_pointer(space)),
-        (Location::Inline, None) if field.is_pointer => inline(Type::Pointer(Box::new(Type::Void), space)),
-        (Location::Inline, None) if matches!(field.size, 1 | 2 | 4 | 8) => {
-            if field.c_type == "bool" {
-                return inline(Type::Bool);
-            }
-            inline(Type::Int(IntType { bits: (field.size * 8) as u8, signed: field.signed }))
-        }
-        _ => inline(Type::Unknown),
-    }
-}
-
-/// Types that system calls declare their arguments with, by bits and sign; the record widens all of them to 64 bits.
-const ARGUMENT_TYPES: &[(&str, u8, bool)] = &[
-    ("int", 32, true),
-    ("unsigned int", 32, false),
-    ("unsigned", 32, false),
-    ("u32", 32, false),
-    ("__u32", 32, false),
-    ("s32", 32, true),
-    ("__s32", 32, true),
-    ("pid_t", 32, true),
-    ("uid_t", 32, false),
-    ("gid_t", 32, false),
-    ("qid_t", 32, false),
-    ("key_t", 32, true),
-    ("clockid_t", 32, true),
-    ("const clockid_t", 32, true),
-    ("timer_t", 32, true),
-    ("mqd_t", 32, true),
-    ("rwf_t", 32, true),
-    ("key_serial_t", 32, true),
-    ("umode_t", 16, false),
-    ("unsigned short", 16, false),
-    ("unsigned char", 8, false),
-    ("long", 64, true),
-    ("loff_t", 64, true),
-    ("off_t", 64, true),
-];
-
-/// The type and width of a system call's argument.
-fn argument_type(field: &FormatField) -> (Type, u32) {
-    if field.is_pointer || field.c_type.ends_with('*') {
-        let is_text = field.c_type.split_whitespace().any(|word| word == "char");
-        let pointer = match is_text {
-            true => text_pointer(AddressSpace::User),
-            false => Type::Pointer(Box::new(Type::Void), AddressSpace::User),
-        };
-        return (pointer, 8);
-    }
-    let known = ARGUMENT_TYPES.iter().find(|(name, ..)| *name == field.c_type);
-    let (bits, signed) = known.map_or((64, field.signed), |(_, bits, signed)| (*bits, *signed));
-    (Type::Int(IntType { bits, signed }), u32::from(bits / 8))
 }

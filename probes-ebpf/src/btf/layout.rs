@@ -165,23 +165,28 @@ impl Btf {
     }
 
     fn place(&self, outer: Type<'_>, type_id: TypeId, bits: u64, bit_size: Option<u8>) -> Result<FieldAt, BtfError> {
-        let (mut bits, mut bit_size) = (bits, bit_size);
-        // The old encoding says in the type that it is a bitfield: an int with fewer bits than bytes hold.
-        if bit_size.is_none()
-            && let Ok(ty) = self.resolve(type_id)
-            && let (Some(integer), Some(size)) = (ty.integer(), ty.byte_size())
-            && u64::from(integer.bits) < 8 * u64::from(size)
-            && (integer.bit_offset != 0 || bits % 8 != 0 || integer.bits % 8 != 0)
-        {
-            bits += u64::from(integer.bit_offset);
-            bit_size = Some(integer.bits);
-        }
+        let (bits, bit_size) = self.bit_field(type_id, bits, bit_size);
         let misplaced = Malformed { what: "member at no whole byte, type", at: outer.id.0 };
         if bit_size.is_none() && bits % 8 != 0 {
             return Err(misplaced.into());
         }
         let offset_bytes = u32::try_from(bits / 8).map_err(|_| misplaced)?;
         Ok(FieldAt { offset_bytes, bit_offset: (bits % 8) as u8, bit_size, type_id })
+    }
+
+    /// The first bit of a member and, if it is a bitfield, its width, whichever encoding the file has.
+    pub(crate) fn bit_field(&self, type_id: TypeId, bits: u64, bit_size: Option<u8>) -> (u64, Option<u8>) {
+        // The old encoding says in the type that it is a bitfield: an int with fewer bits than bytes hold.
+        match self.resolve(type_id).ok().and_then(|ty| Some((ty.integer()?, ty.byte_size()?))) {
+            Some((integer, size))
+                if bit_size.is_none()
+                    && u64::from(integer.bits) < 8 * u64::from(size)
+                    && (integer.bit_offset != 0 || !bits.is_multiple_of(8) || !integer.bits.is_multiple_of(8)) =>
+            {
+                (bits + u64::from(integer.bit_offset), Some(integer.bits))
+            }
+            _ => (bits, bit_size),
+        }
     }
 
     /// The prototype of a function; `None` if there is no such function.

@@ -2,29 +2,33 @@ use super::*;
 
 /// Builds the bytes of a BTF file.
 #[derive(Clone)]
-struct Writer {
+pub(crate) struct Writer {
     types: Vec<u8>,
     strings: Vec<u8>,
-    next: u32,
+    pub(crate) next: u32,
     first_string: u32,
 }
 
-const FLAG: u32 = 1 << 31;
+pub(crate) const FLAG: u32 = 1 << 31;
 
 impl Writer {
-    fn new() -> Writer {
+    pub(crate) fn new() -> Writer {
         Writer { types: Vec::new(), strings: vec![0], next: 1, first_string: 0 }
     }
 
     /// Continues `base`.
-    fn split(base: &Btf) -> Writer {
+    pub(crate) fn split(base: &Btf) -> Writer {
         let next = base.end_id().expect("a good base");
         Writer { types: Vec::new(), strings: Vec::new(), next, first_string: base.strings_end() }
     }
 
-    fn name(&mut self, name: &str) -> u32 {
+    pub(crate) fn name(&mut self, name: &str) -> u32 {
         if name.is_empty() {
             return 0;
+        }
+        // Each string is there once, as pahole has it.
+        if let Some(at) = Needle::new(name).and_then(|needle| needle.find_in(&self.strings)) {
+            return self.first_string + at;
         }
         let at = self.first_string + self.strings.len() as u32;
         self.strings.extend(name.as_bytes());
@@ -33,7 +37,7 @@ impl Writer {
     }
 
     /// Adds a type; `rows` are the words after its first three.
-    fn add(&mut self, kind: Kind, name: &str, vlen: u32, word: u32, rows: &[u32]) -> u32 {
+    pub(crate) fn add(&mut self, kind: Kind, name: &str, vlen: u32, word: u32, rows: &[u32]) -> u32 {
         let name = self.name(name);
         let info = (kind as u32) << 24 | vlen;
         for word in [name, info, word].iter().chain(rows) {
@@ -43,18 +47,25 @@ impl Writer {
         self.next - 1
     }
 
-    fn int(&mut self, name: &str, bytes: u32) -> u32 {
+    pub(crate) fn int(&mut self, name: &str, bytes: u32) -> u32 {
         self.add(Kind::Int, name, 0, bytes, &[(1 << 24) | (8 * bytes)])
     }
 
     /// Adds a struct or union of (name, type, offset word); `flag` is [`FLAG`] or 0.
-    fn aggregate(&mut self, kind: Kind, name: &str, size: u32, flag: u32, members: &[(&str, u32, u32)]) -> u32 {
+    pub(crate) fn aggregate(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        size: u32,
+        flag: u32,
+        members: &[(&str, u32, u32)],
+    ) -> u32 {
         let rows: Vec<u32> =
             members.iter().flat_map(|(name, type_id, offset)| [self.name(name), *type_id, *offset]).collect();
         self.add(kind, name, members.len() as u32 | flag, size, &rows)
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let header = [
             u32::from(MAGIC) | 1 << 16,
             24,
@@ -67,7 +78,7 @@ impl Writer {
         header.chain(self.types.iter().copied()).chain(self.strings.iter().copied()).collect()
     }
 
-    fn btf(&self) -> Btf {
+    pub(crate) fn btf(&self) -> Btf {
         Btf::from_bytes(self.bytes()).expect("a good file")
     }
 }

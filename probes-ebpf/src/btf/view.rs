@@ -297,6 +297,17 @@ impl<'a> Type<'a> {
         self.members().filter(move |member| member.name == name)
     }
 
+    /// The value of an enum whose name is the string at this offset, which is quicker to compare than the string.
+    pub(super) fn enumerator_named_at(&self, name: u32) -> Option<Enumerator<'a>> {
+        let names_it = |row: &[u8]| word(row, 0) == Some(name);
+        let position = match self.kind {
+            Kind::Enum => self.extra.chunks_exact(8).position(names_it),
+            Kind::Enum64 => self.extra.chunks_exact(12).position(names_it),
+            _ => None,
+        };
+        self.enumerators().nth(position?)
+    }
+
     fn flag(&self) -> bool {
         self.info >> 31 != 0
     }
