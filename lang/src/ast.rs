@@ -8,6 +8,12 @@ use crate::span::Span;
 /// A whole script.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
+    /// What its `config` block sets.
+    pub config: Vec<ConfigItem>,
+    /// The files it imports.
+    pub imports: Vec<Import>,
+    /// The maps it declares.
+    pub maps: Vec<MapDecl>,
     /// Its macros in source order. They are gone after expansion.
     pub macros: Vec<Macro>,
     /// Its probes in source order.
@@ -54,6 +60,48 @@ pub struct ValueBlock {
     pub block: Block,
     /// The last expression if no semicolon follows it.
     pub value: Option<Box<Expr>>,
+}
+
+/// `name = value` in a `config` block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigItem {
+    /// The variable as written; `config` knows what it is called.
+    pub name: Name,
+    /// What it is set to.
+    pub value: ConfigValue,
+    /// From the name to the value.
+    pub span: Span,
+}
+
+/// A value in a `config` block. Bools are the numbers 0 and 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigValue {
+    /// A number.
+    Number(u64),
+    /// A text in quotes or a bare word.
+    Text(String),
+}
+
+/// `import "path";`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Import {
+    /// What stands between the quotes.
+    pub path: String,
+    /// From `import` to the path.
+    pub span: Span,
+}
+
+/// `let @name = kind(entries);`
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapDecl {
+    /// The map.
+    pub name: Name,
+    /// How the kernel keeps it, as written.
+    pub kind: Name,
+    /// The most entries it holds.
+    pub entries: u64,
+    /// From `let` to the semicolon.
+    pub span: Span,
 }
 
 /// `point, point /predicate/ { body }`

@@ -91,6 +91,12 @@ impl Diagnostic {
         self
     }
 
+    /// Moves all its places on by so many bytes, for a source that does not begin at 0.
+    pub(crate) fn move_by(&mut self, base: u32) {
+        self.span = self.span.moved_by(base);
+        self.related.iter_mut().for_each(|label| label.span = label.span.moved_by(base));
+    }
+
     /// Whether the script is refused because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -10,6 +10,19 @@ pub fn dump(script: &Script) -> String {
         let params: Vec<String> = item.params.iter().map(param).collect();
         out.value_block(&format!("macro {}({})", item.name.text, params.join(", ")), &item.body);
     }
+    for item in &script.config {
+        let value = match &item.value {
+            ConfigValue::Number(number) => number.to_string(),
+            ConfigValue::Text(text) => format!("{text:?}"),
+        };
+        out.leaf(format_args!("config {} = {value}", item.name.text));
+    }
+    for import in &script.imports {
+        out.leaf(format_args!("import {:?}", import.path));
+    }
+    for map in &script.maps {
+        out.leaf(format_args!("map @{}: {}({})", map.name.text, map.kind.text, map.entries));
+    }
     for probe in &script.probes {
         out.node("probe", |out| {
             for point in &probe.points {

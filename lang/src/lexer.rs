@@ -6,12 +6,13 @@
 //! order, and a token that it had to add has a span of no width. So the parser meets broken statements, never a broken
 //! frame, and a bracket that is missing is told of once, here.
 //!
-//! The parts: [`script`] reads what stands outside of bodies, [`body`] what stands inside, [`brackets`] keeps the
+//! The parts: [`script`] reads what stands outside of bodies, [`items`] what of that is no probe, [`body`] what stands inside, [`brackets`] keeps the
 //! stack, [`angle`] finds out when a `>` was meant as greater-than.
 
 mod angle;
 mod body;
 mod brackets;
+mod items;
 pub(crate) mod number;
 mod points;
 mod script;

@@ -9,6 +9,7 @@ pub mod c;
 #[cfg(test)]
 mod carets;
 pub mod check;
+pub mod config;
 pub mod ctypes;
 pub mod diag;
 pub mod dump;
@@ -31,5 +32,5 @@ pub mod types;
 pub use check::{Checked, Settings, check};
 pub use diag::{Diagnostic, Severity};
 pub use parser::{Parse, parse};
-pub use span::{Source, Span};
+pub use span::{Source, SourceMap, Span};
 pub use target::Target;

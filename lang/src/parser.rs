@@ -2,7 +2,7 @@
 //!
 //! [`parse`] always gives a tree and tells of what is wrong besides: the lexer repairs brackets, so each mistake stays
 //! within its statement, which becomes [`crate::ast::StmtKind::Error`], and the rest of the script is read as usual.
-//! One mistake gives one diagnostic. The grammar is in `probe`, `stmt`, `expr`, `operand` and `types`, the words for its
+//! One mistake gives one diagnostic. The grammar is in `probe`, `items`, `stmt`, `expr`, `operand` and `types`, the words for its
 //! errors in `message`.
 //!
 //! INVARIANT: no tree is deeper than [`MAX_DEPTH`], so that those who walk it may recurse.
@@ -11,6 +11,7 @@ mod depth;
 mod error;
 mod expr;
 mod input;
+mod items;
 mod message;
 mod operand;
 mod probe;
@@ -44,16 +45,24 @@ impl Parse {
     }
 }
 
-/// Reads a script.
+/// Reads a script that is the only source there is.
 pub fn parse(text: &str) -> Parse {
-    let lexed = lexer::lex(text);
+    parse_at(text, 0)
+}
+
+/// Reads a source that begins at the position `base` of all sources' positions ([`crate::span::SourceMap`]).
+pub fn parse_at(text: &str, base: u32) -> Parse {
+    let mut lexed = lexer::lex(text);
+    lexed.tokens.iter_mut().for_each(|(_, span)| *span = span.moved_by(base));
     let mut diagnostics = lexed.diagnostics;
+    diagnostics.iter_mut().for_each(|diagnostic| diagnostic.move_by(base));
+    let source = Text { text, base };
     if !lexed.too_deep {
         match depth::check(&lexed.tokens) {
             Err(too_deep) => diagnostics.push(too_deep),
             Ok(depth) => {
-                let (script, mut found) = depth::with_stack_for(depth, || parse_tokens(text, &lexed.tokens));
-                let cut = cut_token(text, &diagnostics, &lexed.tokens);
+                let (script, mut found) = depth::with_stack_for(depth, || parse_tokens(source, &lexed.tokens));
+                let cut = cut_token(source, &diagnostics, &lexed.tokens);
                 found.retain(|d| Some(d.span) != cut && !shares_statement(d.span, &diagnostics, &lexed.tokens));
                 diagnostics.extend(found);
                 diagnostics.sort_by_key(|d| d.span);
@@ -64,11 +73,30 @@ pub fn parse(text: &str) -> Parse {
     Parse { script: Script::default(), diagnostics }
 }
 
+/// A source's text and where it begins among all positions.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    text: &'a str,
+    base: u32,
+}
+
+impl<'a> Text<'a> {
+    /// The text from one position to another.
+    fn between(self, start: u32, end: u32) -> Option<&'a str> {
+        self.text.get(start.checked_sub(self.base)? as usize..end.checked_sub(self.base)? as usize)
+    }
+
+    /// One past its last position that is not blank.
+    fn end(self) -> u32 {
+        self.base + self.text.trim_end().len() as u32
+    }
+}
+
 /// More than these nobody reads.
 const MOST_ERRORS: usize = 100;
 
-fn parse_tokens(text: &str, tokens: &[(Token<'_>, Span)]) -> (Script, Vec<Diagnostic>) {
-    let end = text.len() as u32;
+fn parse_tokens(text: Text<'_>, tokens: &[(Token<'_>, Span)]) -> (Script, Vec<Diagnostic>) {
+    let end = text.base + text.text.len() as u32;
     let parsed = probe::script().parse(tokens.split_token_span(Span::new(end, end)));
     let (script, errors) = parsed.into_output_errors();
     let told = errors.into_iter().filter_map(|error| message::explain(error, text, tokens));
@@ -78,9 +106,9 @@ fn parse_tokens(text: &str, tokens: &[(Token<'_>, Span)]) -> (Script, Vec<Diagno
 
 /// The last token if the text ends with it, and too soon: more text could make another token of it, or give it a
 /// meaning, as with `!` and `else`.
-fn cut_token(text: &str, told: &[Diagnostic], tokens: &[(Token<'_>, Span)]) -> Option<Span> {
+fn cut_token(text: Text<'_>, told: &[Diagnostic], tokens: &[(Token<'_>, Span)]) -> Option<Span> {
     let (_, last) = tokens.iter().rev().find(|(_, span)| span.start < span.end)?;
-    let at_end = last.end as usize == text.trim_end().len() && told.iter().any(|d| d.incomplete);
+    let at_end = last.end == text.end() && told.iter().any(|d| d.incomplete);
     at_end.then_some(*last)
 }
 

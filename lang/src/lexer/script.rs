@@ -56,6 +56,7 @@ impl<'a> Lexer<'a> {
             b'$' | b'@' | b'(' | b'"' | b'0'..=b'9' => self.statement_without_probe(),
             byte if is_word_start(byte) => match self.other_item() {
                 Some("macro") => self.macro_item(),
+                Some(word) if self.framed_item(word) => {}
                 Some(word) => self.unsupported_item(word),
                 None => self.probe(),
             },
@@ -203,9 +204,8 @@ impl<'a> Lexer<'a> {
         let next = self.peek(0);
         self.pos = start;
         let fits = match word {
-            "config" => next == b'=',
-            "import" => next == b'"',
-            "let" => matches!(next, b'@' | b'$'),
+            // No probe has one of these names, whatever follows.
+            "config" | "import" | "let" => true,
             "struct" | "union" | "enum" => is_word_start(next) || next == b'{',
             "macro" | "typedef" | "fn" => is_word_start(next),
             _ => false,
@@ -283,7 +283,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Steps over an item: to a `;`, or over one group in braces and a `;` after it. Whether it was complete.
-    fn skip_item(&mut self) -> bool {
+    pub(super) fn skip_item(&mut self) -> bool {
         let (tokens, told) = (self.tokens.len(), self.diagnostics.len());
         let complete = loop {
             self.skip_trivia();

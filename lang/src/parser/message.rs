@@ -1,5 +1,6 @@
 //! From an error of the parser to words for people.
 
+use super::Text;
 use super::error::{Expect, Expected, ParseError};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
@@ -7,14 +8,14 @@ use crate::span::Span;
 
 /// The tokens around an error.
 struct Place<'t, 'a> {
-    text: &'a str,
+    text: Text<'a>,
     tokens: &'t [(Token<'a>, Span)],
     /// Index of the token that was not expected.
     at: usize,
 }
 
 /// What to say of `error`; nothing if the lexer has said it already.
-pub(super) fn explain(error: ParseError, text: &str, tokens: &[(Token<'_>, Span)]) -> Option<Diagnostic> {
+pub(super) fn explain(error: ParseError, text: Text<'_>, tokens: &[(Token<'_>, Span)]) -> Option<Diagnostic> {
     if let Some(told) = error.told {
         return Some(*told);
     }
@@ -89,7 +90,7 @@ impl<'a> Place<'_, 'a> {
     /// Whether a line break stands before the unexpected token.
     fn on_new_line(&self) -> bool {
         let (_, last) = self.tokens[self.at - 1];
-        self.text.get(last.end as usize..self.span().start as usize).is_some_and(|between| between.contains('\n'))
+        self.text.between(last.end, self.span().start).is_some_and(|between| between.contains('\n'))
     }
 
     /// The bracket that the unexpected token closes.

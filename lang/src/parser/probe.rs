@@ -1,34 +1,25 @@
-//! Probes and macros. The lexer has made sure of their frame, so nothing here can go wrong but what stands inside.
+//! Probes, macros and the script around them. The lexer has made sure of their frames, so nothing here can go wrong but
+//! what stands inside.
 
 use super::error::{Expect, ParseError};
 use super::expr::{condition, expression};
 use super::input::{Rule, sym, word};
+use super::items::{self, Item};
 use super::{skip, stmt};
 use crate::ast::{AttachPoint, Expr, Macro, MacroParam, MacroParamKind, Name, Probe, Script};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
 use chumsky::prelude::*;
 
-/// What a script consists of.
-enum Item {
-    Macro(Macro),
-    Probe(Probe),
-}
-
 /// A whole script.
 pub(super) fn script<'a>() -> impl Rule<'a, Script> {
     let expression = expression();
-    let item = choice((probe(expression.clone()).map(Item::Probe), macro_item(expression).map(Item::Macro)));
-    item.repeated().collect::<Vec<Item>>().then_ignore(end()).map(|items| {
-        let mut script = Script::default();
-        for item in items {
-            match item {
-                Item::Macro(found) => script.macros.push(found),
-                Item::Probe(found) => script.probes.push(found),
-            }
-        }
-        script
-    })
+    let probe = probe(expression.clone()).map(Item::Probe);
+    let item = choice((probe, macro_item(expression).map(Item::Macro), items::item()));
+    item.repeated()
+        .collect::<Vec<_>>()
+        .then_ignore(end())
+        .validate(|items, _, emitter| items::assemble(items, |diagnostic| emitter.emit(ParseError::from(diagnostic))))
 }
 
 /// `point, point /predicate/ { body }`

@@ -94,12 +94,17 @@ pub(super) fn statement<'a>() -> impl Rule<'a, Stmt> {
 /// Nobody takes another look at it then. If this failed instead, every operator in front of the brackets would try them
 /// again, and those inside every time: twenty brackets within each other would never end.
 pub(super) fn committed<'a, T: 'a>(content: impl Rule<'a, T>, close: Sym) -> impl Rule<'a, Option<T>> {
-    let to_close = custom(skip_with(|input| {
+    let content = content.then_ignore(just(Token::Sym(close)).rewind());
+    content.map(Some).recover_with(via_parser(inside_brackets().map(|()| None)))
+}
+
+/// What stands in brackets, up to the one that closes them. May be nothing.
+pub(super) fn inside_brackets<'a>() -> impl Rule<'a, ()> {
+    custom(skip_with(|input| {
         while input.peek().is_some_and(|token| !is_closer(token)) {
             step(input);
         }
-    }));
-    content.then_ignore(just(Token::Sym(close)).rewind()).map(Some).recover_with(via_parser(to_close.map(|()| None)))
+    }))
 }
 
 /// A predicate with an error in it.

@@ -298,14 +298,8 @@ fn what_is_not_there_yet() {
         r#"
   #include <linux/fs.h>
 //^^^^^^^^^^^^^^^^^^^^^ error: `#include` is not supported yet
-  config = { a = 1; b }
-//^^^^^^^^^^^^^^^^^^^^^ error: `config` is not supported yet
   struct foo { int x; };
 //^^^^^^^^^^^^^^^^^^^^^^ error: `struct` is not supported yet
-  let @m = hash(10);
-//^^^^^^^^^^^^^^^^^^ error: `let` is not supported yet
-  import "a.bt";
-//^^^^^^^^^^^^^^ error: `import` is not supported yet
   fn f($x : int8) : int8 { return $x; }
 //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: `fn` is not supported yet
   enum { A = 1, B };
@@ -527,4 +521,68 @@ fn the_end_of_the_input_is_told_from_other_trouble() {
     {
         assert!(!super::parse(text).is_incomplete(), "{text}");
     }
+}
+
+#[test]
+fn config_blocks() {
+    check("config = { max_strlen=64; license = \"GPL\"; a=raw; b=true; }\nconfig:x { }");
+    check(
+        r#"
+config = { a = 1; b }
+                  //^ error: expected `=`, found `}`
+begin { }
+"#,
+    );
+    check(
+        r#"
+config = { a = -1; 5 = 3; c = $1; d = 5 }
+             //^^ error: expected string, int, boolean, or ident
+                 //^ error: expected the name of a config variable
+                            //^^ error: expected string, int, boolean, or ident
+    config = { }
+  //^^^^^^ error: duplicate config block
+begin { }
+    config = { a = 1 }
+  //^^^^^^ error: config must appear before probes and functions
+"#,
+    );
+    check(
+        r#"
+config = { a = 1
+             //^ error: expected `;` after this statement
+  b = 2 }
+    config a
+         //^ error: expected `=`, found `a`
+begin { }
+"#,
+    );
+}
+
+#[test]
+fn map_declarations_and_imports() {
+    check("import \"a.bt\"; let @a = hash(1e1) let @ = lruhash(0x10);\nbegin { }\nlet @b = percpuhash(5);");
+    check(
+        r#"
+let $a = 5; let @b; let @c = hash(-1); let @d = hash(); let @e = hash(1, 2);
+  //^ error: expected a map such as `@name`, found `$`
+                //^ error: expected `=`, found `;`
+                                //^^ error: expected positive integer for map declaration max entries
+                                                   //^ error: expected positive integer for map declaration max entries
+                                                                     //^ error: expected `)`, found `,`
+let @f = 5; let @g = hash 5; begin { }
+       //^ error: expected the kind of the map, such as `hash`, found `5`
+                        //^ error: expected `(`, found `5`
+    import "a.bt";
+  //^^^^^^^^^^^^^ error: root imports must appear before probes and functions
+"#,
+    );
+    check(
+        r#"
+import "a.bt" import 5; import;
+     //^^^^^^ error: expected `;` after this import
+                   //^ error: expected a path in quotes, found `5`
+                            //^ error: expected a path in quotes, found `;`
+begin { }
+"#,
+    );
 }

@@ -1,0 +1,414 @@
+//! Config variables: what a script's `config` block and the environment may set about how it is compiled and run.
+//!
+//! [`VARIABLES`] has a row for each. The block is read by [`Config::of_script`]; the environment, whose values come in as
+//! text, by [`Environment::read`], and it beats the block. Both end in the fields of [`Config`]. What a value may be is
+//! told in bpftrace's words, as scripts and their authors know them.
+
+use crate::ast::{ConfigItem, ConfigValue};
+use crate::diag::Diagnostic;
+use crate::nearest::nearest;
+use crate::params::Param;
+
+/// The value of each variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // each field is described by its row in `VARIABLES`
+pub struct Config {
+    /// None: as fits the run.
+    pub cache_user_symbols: Option<SymbolCache>,
+    pub cpp_demangle: bool,
+    pub lazy_symbolication: bool,
+    pub license: &'static str,
+    pub log_size: u64,
+    pub max_bpf_progs: u64,
+    pub max_cat_bytes: u64,
+    pub max_map_keys: u32,
+    pub max_probes: u64,
+    pub max_strlen: u32,
+    pub missing_probes: MissingProbes,
+    pub on_stack_limit: u64,
+    /// 0: as fits the machine.
+    pub perf_rb_pages: u64,
+    pub print_maps_on_exit: bool,
+    pub show_debug_info: bool,
+    pub stack_mode: StackMode,
+    pub str_trunc_trailer: String,
+    pub unstable_dw_ustack: Unstable,
+    pub unstable_import_statement: Unstable,
+    pub unstable_tseries: Unstable,
+    pub unstable_typeinfo: Unstable,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cache_user_symbols: None,
+            cpp_demangle: true,
+            lazy_symbolication: true,
+            license: LICENSES[0],
+            log_size: 1_000_000,
+            max_bpf_progs: 1024,
+            max_cat_bytes: 10240,
+            max_map_keys: 4096,
+            max_probes: 1024,
+            max_strlen: 1024,
+            missing_probes: MissingProbes::Error,
+            on_stack_limit: 32,
+            perf_rb_pages: 0,
+            print_maps_on_exit: true,
+            show_debug_info: true,
+            stack_mode: StackMode::Bpftrace,
+            str_trunc_trailer: "..".to_owned(),
+            unstable_dw_ustack: Unstable::Warn,
+            unstable_import_statement: Unstable::Error,
+            unstable_tseries: Unstable::Warn,
+            unstable_typeinfo: Unstable::Error,
+        }
+    }
+}
+
+/// Whose symbols are kept once they have been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolCache {
+    /// Each process has its own.
+    PerPid,
+    /// All processes that run one program share them.
+    PerProgram,
+    /// Nobody's.
+    None,
+}
+
+/// What becomes of attach points that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingProbes {
+    /// They are passed over in silence.
+    Ignore,
+    /// They are passed over, and told of.
+    Warn,
+    /// The script is refused.
+    Error,
+}
+
+/// How a stack is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StackMode {
+    /// Symbol and offset.
+    Bpftrace,
+    /// As perf does, the address first.
+    Perf,
+    /// Addresses.
+    Raw,
+    /// Build id and offset in the file.
+    BuildId,
+}
+
+/// Whether a feature that may still change can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unstable {
+    /// Yes.
+    Enable,
+    /// Yes, with a warning.
+    Warn,
+    /// No.
+    Error,
+}
+
+impl Unstable {
+    /// What is told of a script that uses `feature`, which `variable` allows or forbids. A warning belongs to no place
+    /// in particular and is worth telling once.
+    pub fn told(self, feature: &str, variable: &str) -> Option<String> {
+        match self {
+            Self::Enable => None,
+            Self::Warn => Some(format!(
+                "Script is using an unstable feature: {feature}. To prevent this warning you must explicitly enable it \
+                 in the config e.g. {variable}=enable"
+            )),
+            Self::Error => Some(format!(
+                "{feature} feature is not enabled by default. To enable this unstable feature, set the config flag to \
+                 enable. {variable}=enable"
+            )),
+        }
+    }
+}
+
+/// The licenses that the kernel takes for compatible with its own.
+const LICENSES: [&str; 6] =
+    ["GPL", "GPL v2", "GPL and additional rights", "Dual MPL/GPL", "Dual BSD/GPL", "Dual MIT/GPL"];
+
+/// A config variable.
+pub struct Variable {
+    /// In lower case.
+    pub name: &'static str,
+    /// What it was called in older versions of bpftrace.
+    pub older_names: &'static [&'static str],
+    /// What it may be set to.
+    pub kind: Kind,
+    /// Its value unless it is set, as the documentation has it.
+    pub default: &'static str,
+    /// One line.
+    pub help: &'static str,
+}
+
+/// What a variable may be set to, with its place in [`Config`].
+pub enum Kind {
+    /// Yes or no.
+    Bool(fn(&mut Config) -> &mut bool),
+    /// A number.
+    Number(fn(&mut Config) -> &mut u64),
+    /// A number within the limits that the kernel sets.
+    Limited {
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
+        /// Its place.
+        place: fn(&mut Config) -> &mut u32,
+    },
+    /// Any text.
+    Text(fn(&mut Config) -> &mut String),
+    /// One of some words; what the words are, told when it is another, and what to do when it is one of them.
+    Word(fn(&mut Config, &str) -> bool, &'static str),
+    /// A license.
+    License,
+    /// One of the unstable features.
+    Unstable(fn(&mut Config) -> &mut Unstable),
+    /// Nothing is left of it but the name, which is accepted.
+    Gone,
+    /// Read from the environment where it is needed; a script cannot set it.
+    Environment,
+}
+
+const fn row(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Variable {
+    Variable { name, older_names: &[], kind, default, help }
+}
+
+/// All config variables, by name.
+#[rustfmt::skip]
+pub static VARIABLES: &[Variable] = &[
+    row("btf", Kind::Environment, "", "A BTF file to use instead of the running kernel's"),
+    row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE"),
+    Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written") },
+    row("kernel_build", Kind::Environment, "", "The build folder of the kernel's headers"),
+    row("kernel_source", Kind::Environment, "", "The source folder of the kernel's headers"),
+    row("lazy_symbolication", Kind::Bool(|c| &mut c.lazy_symbolication), "true", "Look symbols up when they are printed, not before"),
+    row("license", Kind::License, "GPL", "The license that the kernel is told"),
+    row("log_size", Kind::Number(|c| &mut c.log_size), "1000000", "Bytes of the verifier's log"),
+    row("max_bpf_progs", Kind::Number(|c| &mut c.max_bpf_progs), "1024", "Most programs that a script may be compiled to"),
+    Variable { older_names: &["cat_bytes_max"], ..row("max_cat_bytes", Kind::Number(|c| &mut c.max_cat_bytes), "10240", "Most bytes that cat() prints") },
+    Variable { older_names: &["map_keys_max"], ..row("max_map_keys", Kind::Limited { least: 1, most: 1 << 30, place: |c| &mut c.max_map_keys }, "4096", "Most entries of a map") },
+    row("max_probes", Kind::Number(|c| &mut c.max_probes), "1024", "Most attach points of a script"),
+    Variable { older_names: &["strlen"], ..row("max_strlen", Kind::Limited { least: 1, most: 1 << 20, place: |c| &mut c.max_strlen }, "1024", "Most bytes of a text read by str()") },
+    row("max_type_res_iterations", Kind::Gone, "", ""),
+    row("missing_probes", Kind::Word(set_missing_probes, "Invalid value for missing_probes: valid values are ignore, warn, and error."), "error", "Attach points that are not there: ignore, warn or error"),
+    row("on_stack_limit", Kind::Number(|c| &mut c.on_stack_limit), "32", "Accepted for bpftrace's sake; rtrace finds room by itself"),
+    row("perf_rb_pages", Kind::Number(|c| &mut c.perf_rb_pages), "0", "Pages of the buffer for printed records"),
+    row("print_maps_on_exit", Kind::Bool(|c| &mut c.print_maps_on_exit), "true", "Print all maps at the end"),
+    row("show_debug_info", Kind::Bool(|c| &mut c.show_debug_info), "true", "Show file and line in stacks where they are known"),
+    row("stack_mode", Kind::Word(set_stack_mode, "Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id."), "bpftrace", "How stacks are printed: bpftrace, perf, raw or build_id"),
+    row("str_trunc_trailer", Kind::Text(|c| &mut c.str_trunc_trailer), "..", "Follows text that was cut off"),
+    row("symbol_source", Kind::Gone, "", ""),
+    row("unstable_addr", Kind::Gone, "", ""),
+    row("unstable_dw_ustack", Kind::Unstable(|c| &mut c.unstable_dw_ustack), "warn", "dw_ustack(): enable, warn or error"),
+    row("unstable_import", Kind::Gone, "", ""),
+    row("unstable_import_statement", Kind::Unstable(|c| &mut c.unstable_import_statement), "error", "import within a probe: enable, warn or error"),
+    row("unstable_macro", Kind::Gone, "", ""),
+    row("unstable_map_decl", Kind::Gone, "", ""),
+    row("unstable_tseries", Kind::Unstable(|c| &mut c.unstable_tseries), "warn", "tseries(): enable, warn or error"),
+    row("unstable_typeinfo", Kind::Unstable(|c| &mut c.unstable_typeinfo), "error", "typeinfo(): enable, warn or error"),
+    row("use_blazesym", Kind::Gone, "", ""),
+    row("vmlinux", Kind::Environment, "", "The kernel image to take symbols from"),
+];
+
+fn set_symbol_cache(config: &mut Config, word: &str) -> bool {
+    config.cache_user_symbols = match word {
+        // As it would be anyway.
+        "1" => config.cache_user_symbols,
+        "per_pid" => Some(SymbolCache::PerPid),
+        "per_program" => Some(SymbolCache::PerProgram),
+        "none" | "0" => Some(SymbolCache::None),
+        _ => return false,
+    };
+    true
+}
+
+fn set_missing_probes(config: &mut Config, word: &str) -> bool {
+    config.missing_probes = match word {
+        "ignore" => MissingProbes::Ignore,
+        "warn" => MissingProbes::Warn,
+        "error" => MissingProbes::Error,
+        _ => return false,
+    };
+    true
+}
+
+fn set_stack_mode(config: &mut Config, word: &str) -> bool {
+    config.stack_mode = match word {
+        "bpftrace" => StackMode::Bpftrace,
+        "perf" => StackMode::Perf,
+        "raw" => StackMode::Raw,
+        "build_id" => StackMode::BuildId,
+        _ => return false,
+    };
+    true
+}
+
+/// Whether a word means yes; none if it means neither.
+pub(crate) fn truth(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "1" | "true" | "on" | "yes" => Some(true),
+        "0" | "false" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+impl Variable {
+    /// Sets it; says what is wrong if it cannot be set to this. `called` is what the user called it.
+    fn set(&self, config: &mut Config, value: &ConfigValue, called: &str) -> Result<(), String> {
+        let text = match value {
+            ConfigValue::Number(number) => number.to_string(),
+            ConfigValue::Text(text) => text.clone(),
+        };
+        let number = || match (value, Param::read(Some(&text))) {
+            (ConfigValue::Number(number), _) => Ok(*number),
+            (_, Param::Number(number)) if u64::try_from(number).is_ok() => Ok(number as u64),
+            _ => Err(format!("{called}: expecting a number, got {text}")),
+        };
+        match &self.kind {
+            Kind::Bool(place) => match value {
+                ConfigValue::Number(number) => *place(config) = *number != 0,
+                ConfigValue::Text(word) => {
+                    let title = || format!("{called}: Invalid bool value: valid values are true, false, 1 or 0.");
+                    *place(config) = truth(word).ok_or_else(title)?;
+                }
+            },
+            Kind::Number(place) => *place(config) = number()?,
+            Kind::Limited { least, most, place } => {
+                let number = number()?;
+                let fits = u32::try_from(number).ok().filter(|number| (*least..=*most).contains(number));
+                let title = || format!("{called}: {number} is out of range: {least} to {most}");
+                *place(config) = fits.ok_or_else(title)?;
+            }
+            Kind::Text(place) => *place(config) = text,
+            Kind::Word(set, title) => {
+                if !set(config, &text.to_ascii_lowercase()) {
+                    return Err(format!("{called}: {title}"));
+                }
+            }
+            Kind::License => {
+                let known = LICENSES.into_iter().find(|license| *license == text);
+                config.license = known.ok_or_else(|| {
+                    let valid = LICENSES.iter().rev().copied().collect::<Vec<_>>().join(", ");
+                    format!("Invalid value for license. Found: {text}. Valid values: {valid}.")
+                })?;
+            }
+            Kind::Unstable(place) => {
+                let word = text.to_ascii_lowercase();
+                *place(config) = match (word.as_str(), value, truth(&word)) {
+                    ("enable", ..) | (.., Some(true)) => Unstable::Enable,
+                    ("warn", ..) => Unstable::Warn,
+                    ("error", ..) | (.., Some(false)) => Unstable::Error,
+                    (_, ConfigValue::Number(_), _) => Unstable::Enable,
+                    _ => {
+                        return Err(format!(
+                            "{called}: Invalid value for unstable config: valid values are enable, warn, and error."
+                        ));
+                    }
+                };
+            }
+            Kind::Gone => {}
+            Kind::Environment => return Err(format!("{called}: can only be set as an environment variable")),
+        }
+        Ok(())
+    }
+}
+
+/// The name without prefix, in lower case.
+fn plain_name(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    ["bpftrace_", "rtrace_"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name).to_owned()
+}
+
+impl Config {
+    /// The values that a script is compiled and run with: those of its block unless the environment has others.
+    pub fn of_script(block: &[ConfigItem], environment: &Environment, report: &mut Vec<Diagnostic>) -> Self {
+        let mut config = Self::default();
+        for item in block {
+            // The parser has told of it.
+            if item.name.text.is_empty() {
+                continue;
+            }
+            match config.set_from_block(item) {
+                Ok(None) => {}
+                Ok(Some(warning)) => report.push(Diagnostic::warning(item.span, warning)),
+                Err(diagnostic) => report.push(diagnostic),
+            }
+        }
+        for (variable, value) in &environment.values {
+            // It has been set once already, in `Environment::read`.
+            let _ = variable.set(&mut config, value, variable.name);
+        }
+        config
+    }
+
+    /// Sets one variable; gives a warning if there is a reason for one.
+    fn set_from_block(&mut self, item: &ConfigItem) -> Result<Option<String>, Diagnostic> {
+        let written = &item.name.text;
+        let name = plain_name(written);
+        let by_older_name = || VARIABLES.iter().find(|variable| variable.older_names.contains(&name.as_str()));
+        let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name).or_else(by_older_name) else {
+            let title = format!("{written}: not a known configuration option");
+            let candidates = VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Gone));
+            let near = nearest(&name, candidates.map(|variable| variable.name), 1);
+            let help = near.first().map(|near| format!("did you mean {near}?"));
+            return Err(Diagnostic::error(item.span, title).with_maybe_help(help));
+        };
+        let renamed = variable.name != name;
+        let called = if renamed { variable.name } else { written };
+        variable.set(self, &item.value, called).map_err(|title| {
+            let found = Diagnostic::error(item.span, title);
+            match variable.kind {
+                Kind::License => found.with_help(
+                    "see https://docs.kernel.org/bpf/bpf_licensing.html#using-bpf-programs-in-the-linux-kernel",
+                ),
+                _ => found,
+            }
+        })?;
+        Ok(match variable.kind {
+            Kind::Gone => Some(format!("{written} is deprecated and has no effect")),
+            _ if renamed => Some(format!("{written} has been renamed, please use {}", variable.name)),
+            _ => None,
+        })
+    }
+}
+
+/// What the environment sets.
+#[derive(Clone, Default)]
+pub struct Environment {
+    values: Vec<(&'static Variable, ConfigValue)>,
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.values.iter().map(|(variable, value)| (variable.name, value))).finish()
+    }
+}
+
+impl Environment {
+    /// Asks `lookup` for the environment variable of each config variable, `RTRACE_NAME` before `BPFTRACE_NAME`. The
+    /// error says what is wrong with a value.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let mut values = Vec::new();
+        for variable in VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Gone | Kind::Environment)) {
+            let name = variable.name.to_ascii_uppercase();
+            let names = [format!("RTRACE_{name}"), format!("BPFTRACE_{name}")];
+            if let Some(text) = names.iter().find_map(|name| lookup(name)) {
+                let value = ConfigValue::Text(text);
+                variable.set(&mut Config::default(), &value, variable.name)?;
+                values.push((variable, value));
+            }
+        }
+        Ok(Self { values })
+    }
+}
+
+#[cfg(test)]
+mod tests;
