@@ -6,40 +6,39 @@
 
 mod call;
 mod casts;
+mod declarations;
 mod expr;
 mod members;
 mod names;
 mod operators;
+mod options;
 mod stmt;
 mod type_names;
 
 use crate::ast;
 use crate::c::Definitions;
+use crate::config::{Config, Environment, MissingProbes};
 use crate::diag::Diagnostic;
-use crate::params::Param;
+use crate::params::{Declared, Param};
 use crate::probes::{ProviderId, parse_attach_point};
 use crate::span::Span;
-use crate::target::{Target, Wants};
+use crate::target::{Target, TargetError, Wants};
 use crate::typed::{Point, Probe, Program, Var};
 use hashbrown::{HashMap, HashSet};
 use names::{Maps, Scopes};
 use std::borrow::Cow;
 
 /// What the command line decides about a script's meaning.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// A command is run by `-c`, so there is a `cpid`.
     pub has_child: bool,
-    /// Bytes of a text read by `str()`, the closing zero included.
-    pub max_strlen: u32,
+    /// What the environment sets, which beats the script's `config` block. Both together are [`Program::config`].
+    pub environment: Environment,
     /// What `$1`, `$2` and so on stand for.
     pub params: Vec<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { has_child: false, max_strlen: 1024, params: Vec::new() }
-    }
+    /// The named parameters for `getopt()`, without their dashes: `name=value`, or a name alone.
+    pub options: Vec<String>,
 }
 
 /// A checked script: a program to compile, unless a diagnostic is an error.
@@ -49,6 +48,8 @@ pub struct Checked {
     pub program: Program,
     /// Errors and warnings, in source order.
     pub diagnostics: Vec<Diagnostic>,
+    /// The named parameters that it asks for; [`crate::params::refusal`] compares them with what was given.
+    pub options: Vec<Declared>,
 }
 
 impl Checked {
@@ -60,10 +61,12 @@ impl Checked {
 
 /// Gives every name its meaning and every value its type.
 pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
+    let mut told = Vec::new();
     let mut checker = Checker {
         settings,
         target,
         definitions: Definitions::default(),
+        config: Config::of_script(&script.config, &settings.environment, &mut told),
         maps: Maps::default(),
         variable_types: HashMap::new(),
         broken_variables: HashSet::new(),
@@ -71,11 +74,11 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
         last_walk: false,
     };
     let headers: Vec<Header> =
-        script.probes.iter().map(|probe| resolve_points(probe, target, &settings.params)).collect();
+        script.probes.iter().map(|probe| resolve_points(probe, target, settings, &checker.config)).collect();
     loop {
         checker.walk = Walk::default();
         checker.maps.start_walk();
-        for (probe, header) in script.probes.iter().zip(&headers) {
+        for (probe, header) in script.probes.iter().zip(&headers).filter(|(_, header)| !header.is_left_out()) {
             checker.probe(probe, header);
         }
         if checker.walk.learnt || checker.maps.learnt() {
@@ -87,15 +90,18 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
         // Nothing learnt, yet something unknown was used: walk once more to say what.
         checker.last_walk = true;
     }
-    let Walk { mut diagnostics, consequences, mut program, .. } = checker.walk;
+    let Walk { mut diagnostics, consequences, mut program, options, .. } = checker.walk;
     if !diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.extend(consequences);
     }
+    diagnostics.extend(told);
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
+    program.maps = checker.maps.into_typed();
+    declarations::declare(&script.maps, &mut program.maps, &mut diagnostics);
+    program.config = checker.config;
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     diagnostics.dedup();
-    program.maps = checker.maps.into_typed();
-    Checked { program, diagnostics }
+    Checked { program, diagnostics, options }
 }
 
 /// What one walk over the script gathers.
@@ -109,6 +115,8 @@ struct Walk {
     learnt: bool,
     /// A map or variable was read before its type was known.
     saw_unknown: bool,
+    /// What `getopt()` asks for.
+    options: Vec<Declared>,
 }
 
 struct Checker<'a> {
@@ -116,6 +124,7 @@ struct Checker<'a> {
     target: &'a dyn Target,
     /// What the script defines in C.
     definitions: Definitions,
+    config: Config,
     maps: Maps,
     /// By the place of the variable's first assignment, which stays the same from walk to walk.
     variable_types: HashMap<Span, crate::types::Type>,
@@ -133,27 +142,55 @@ struct Header {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// Asks the target for each attach point of a probe.
-fn resolve_points(probe: &ast::Probe, target: &dyn Target, params: &[String]) -> Header {
+impl Header {
+    /// None of its attach points is there, and the script is to run all the same.
+    fn is_left_out(&self) -> bool {
+        self.points.is_empty() && !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Asks the target for each attach point of a probe. What becomes of those that are not there is for the config to say.
+fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, config: &Config) -> Header {
     let wants = Wants { named_args: mentions_args(probe) };
     let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
     for point in &probe.points {
-        let resolved =
-            with_params(point, params).and_then(|point| parse_attach_point(&point)).and_then(|(spec, name)| {
+        let resolved = with_params(point, &settings.params).and_then(|point| parse_attach_point(&point)).and_then(
+            |(spec, name)| {
                 header.provider.get_or_insert(spec.provider());
                 match target.resolve(&spec, wants) {
-                    Ok(resolved) => Ok((resolved, name)),
-                    Err(error) => Err(Diagnostic::error(point.span, error.title).with_maybe_help(error.help)),
+                    Ok(resolved) => Ok(Some((resolved, name))),
+                    Err(error) => missing(point.span, error, config.missing_probes).map_or(Ok(None), Err),
                 }
-            });
+            },
+        );
         match resolved {
-            Ok((resolved, name)) => {
+            Ok(Some((resolved, name))) => {
                 header.points.push(Point { name, attach: resolved.attach, context: resolved.context, span: point.span })
             }
+            Ok(None) => {}
             Err(diagnostic) => header.diagnostics.push(diagnostic),
         }
     }
+    if config.missing_probes == MissingProbes::Warn && header.is_left_out() {
+        let span = probe.points.iter().fold(probe.points[0].span, |span, point| span.to(point.span));
+        header.diagnostics.push(Diagnostic::warning(
+            span,
+            "Probe has no valid attach points. It is being removed which may cause issues with program behavior.",
+        ));
+    }
     header
+}
+
+/// What is told of an attach point that is not there.
+fn missing(span: Span, error: TargetError, policy: MissingProbes) -> Option<Diagnostic> {
+    match policy {
+        MissingProbes::Ignore => None,
+        MissingProbes::Warn => {
+            let title = format!("{}. Skipping.", error.title.trim_end_matches('.'));
+            Some(Diagnostic::warning(span, title).with_maybe_help(error.help))
+        }
+        MissingProbes::Error => Some(Diagnostic::error(span, error.title).with_maybe_help(error.help)),
+    }
 }
 
 /// An attach point with `$1` and so on replaced by the parameters' texts.

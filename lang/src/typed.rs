@@ -4,6 +4,7 @@
 
 use crate::ast::{BinaryOp, UnaryOp};
 use crate::builtins::BuiltinId;
+use crate::config::Config;
 use crate::ctypes::Bits;
 use crate::printf::Format;
 use crate::span::Span;
@@ -13,6 +14,8 @@ use crate::types::Type;
 /// A checked script.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
+    /// What its `config` block and the environment set.
+    pub config: Config,
     /// Its maps; a [`MapId`] is an index here.
     pub maps: Vec<Map>,
     /// What it prints; a [`FormatId`] is an index here.
@@ -58,9 +61,39 @@ pub struct Map {
     pub key: Option<Vec<Type>>,
     /// What it holds.
     pub value: Type,
+    /// What `let @map = ...` says of it.
+    pub declared: Option<Declared>,
     /// Where it was first used.
     pub span: Span,
 }
+
+/// How a map is declared to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// By a table of this kind.
+    pub kind: &'static DeclaredKind,
+    /// With at most so many entries.
+    pub entries: u32,
+}
+
+/// A kind of map that can be declared.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DeclaredKind {
+    /// As written.
+    pub name: &'static str,
+    /// Each CPU has a value of its own, as aggregations need it.
+    pub per_cpu: bool,
+    /// A new key drives out the one that was used least lately, instead of finding no room.
+    pub evicts: bool,
+}
+
+/// The kinds of map that can be declared.
+pub static MAP_KINDS: &[DeclaredKind] = &[
+    DeclaredKind { name: "percpulruhash", per_cpu: true, evicts: true },
+    DeclaredKind { name: "percpuhash", per_cpu: true, evicts: false },
+    DeclaredKind { name: "lruhash", per_cpu: false, evicts: true },
+    DeclaredKind { name: "hash", per_cpu: false, evicts: false },
+];
 
 impl Map {
     /// Bytes of a key in the kernel: the parts one after the other; an array's index when keyless.

@@ -59,6 +59,7 @@ impl Checker<'_> {
         }
         match row.id {
             FunctionId::Str => self.read_str(state, row, args, span),
+            FunctionId::Getopt => self.getopt(state, args, span),
             FunctionId::Delete => {
                 let deleted = self.delete(state, args, span);
                 match &deleted.kind {
@@ -109,6 +110,7 @@ impl Checker<'_> {
                 })
             }
             FunctionId::Str
+            | FunctionId::Getopt
             | FunctionId::Count
             | FunctionId::Sum
             | FunctionId::Min
@@ -284,7 +286,7 @@ impl Checker<'_> {
             return self.refuse(length.span, format!("str() cannot use negative length ({negative})"));
         }
         let known_length = known_length.map(|length| u32::try_from(length).unwrap_or(u32::MAX));
-        let most = self.settings.max_strlen;
+        let most = self.config.max_strlen;
         let size = match (&pointer.kind, &pointer.ty) {
             (_, Type::Unknown) => return unknown(span),
             // A text of the script: the length counts its bytes, without a closing zero.

@@ -59,6 +59,10 @@ impl Checker<'_> {
         match &expr.kind {
             // Suffixes say how the author thinks of it; the type is the smallest all the same.
             A::Int(value, _) => number_literal(i128::from(*value), span),
+            A::Str(text) if text.len() > self.config.max_strlen as usize => {
+                let (most, text) = (self.config.max_strlen, String::from_utf8_lossy(text));
+                self.refuse(span, format!("String is too long (over {most} bytes): {text}"))
+            }
             A::Str(text) => text_literal(text.clone(), span),
             A::Bool(value) => int(i64::from(*value), Type::Bool, span),
             A::Ident(name) => self.name(state, name, span),

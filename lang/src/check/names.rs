@@ -150,6 +150,7 @@ impl Maps {
                 Type::Unknown => NEVER_ASSIGNED,
                 value => value.settled(),
             },
+            declared: None,
             span: entry.span,
         };
         self.known.into_iter().map(typed).collect()

@@ -87,7 +87,7 @@ impl Checker<'_> {
     fn string_type<'t>(&mut self, written: &'t ast::TypeName) -> Option<(Type, &'t [TypeSuffix])> {
         match &written.suffixes[..] {
             [TypeSuffix::Array(Some(length)), rest @ ..] => {
-                let most = u64::from(self.settings.max_strlen);
+                let most = u64::from(self.config.max_strlen);
                 if !(1..=most).contains(length) {
                     let title = format!("a string has 1 to {most} bytes");
                     self.report(Diagnostic::error(written.span, title));

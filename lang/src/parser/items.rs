@@ -25,9 +25,8 @@ pub(super) enum Item {
 
 /// An item that is no probe.
 pub(super) fn item<'a>() -> impl Rule<'a, Item> {
-    let item = choice((config(), import(), map_declaration()))
-        .then_ignore(sym(Sym::Semicolon))
-        .recover_with(via_parser(broken()));
+    let with_end = choice((config(), import())).then_ignore(sym(Sym::Semicolon));
+    let item = with_end.or(map_declaration()).recover_with(via_parser(broken()));
     // What the lexer leaves of a broken frame.
     item.or(sym(Sym::Semicolon).to(Item::Broken)).boxed()
 }
@@ -84,7 +83,7 @@ fn import<'a>() -> impl Rule<'a, Item> {
     word("import").ignore_then(path).map_with(|path, e| Item::Import(Import { path, span: e.span() }))
 }
 
-/// `let @name = kind(entries)`
+/// `let @name = kind(entries);`
 fn map_declaration<'a>() -> impl Rule<'a, Item> {
     let name = select! { Token::Map(name) => name.to_owned() }.map_with(|text, e| Name { text, span: e.span() });
     let kind = select! { Token::Ident(name) => name.to_owned() }.map_with(|text, e| Name { text, span: e.span() });
@@ -95,7 +94,8 @@ fn map_declaration<'a>() -> impl Rule<'a, Item> {
         1
     }));
     let head = word("let").ignore_then(name).then_ignore(sym(Sym::Assign)).then(kind);
-    head.then(entries.delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen))).map_with(|((name, kind), entries), e| {
+    let entries = entries.delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen));
+    head.then(entries).then_ignore(sym(Sym::Semicolon)).map_with(|((name, kind), entries), e| {
         let span: Span = e.span();
         Item::Map(MapDecl { name, kind, entries, span })
     })
