@@ -30,8 +30,8 @@ pub struct Image {
     /// What `Symbol::Kfunc` refers to: the functions' numbers in the BTF of the running kernel. The kernel takes a
     /// call by number only, so an object that has any belongs to one kernel.
     pub kfuncs: Vec<u32>,
-    /// The name of the source, for the line table.
-    pub file: String,
+    /// The license that the kernel is told.
+    pub license: String,
 }
 
 /// A program: a function that the kernel calls.
@@ -65,6 +65,8 @@ pub struct Line {
     pub line: u32,
     /// Counted from 1.
     pub column: u32,
+    /// The name of the source.
+    pub file: String,
     /// The line's text.
     pub text: String,
 }
@@ -189,10 +191,10 @@ impl<'i> Writer<'i> {
         })
     }
 
-    /// Most helpers that tracing uses are for programs under the GPL only.
     fn license(&mut self) {
         let section = self.section("license", SectionKind::Data);
-        self.object.append_section_data(section, b"GPL\0", 1);
+        let text = [self.image.license.as_bytes(), b"\0"].concat();
+        self.object.append_section_data(section, &text, 1);
     }
 
     fn maps(&mut self) {
@@ -371,7 +373,6 @@ impl<'i> Writer<'i> {
     fn code_types(&mut self, int: TypeId) -> Vec<SectionInfo> {
         let word = self.btf.int("unsigned long long", 8, false);
         let context = self.btf.pointer(TypeId::VOID);
-        let file = self.btf.string(&self.image.file);
         // The kernel wants all functions of a program to have lines, or none.
         let has_lines = self.placed.iter().any(|placed| !placed.function.lines.is_empty());
         let mut sections: Vec<SectionInfo> = Vec::new();
@@ -392,7 +393,7 @@ impl<'i> Writer<'i> {
                 for line in whole(&placed.function.lines) {
                     info.lines.push(LineInfo {
                         at: placed.offset as u32 + line.at * 8,
-                        file,
+                        file: self.btf.string(&line.file),
                         text: self.btf.string(&line.text),
                         line: line.line,
                         column: line.column,

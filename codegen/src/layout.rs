@@ -20,6 +20,10 @@ pub enum MapKind {
     PerCpuHash = 5,
     /// `BPF_MAP_TYPE_PERCPU_ARRAY`
     PerCpuArray = 6,
+    /// `BPF_MAP_TYPE_LRU_HASH`
+    LruHash = 9,
+    /// `BPF_MAP_TYPE_LRU_PERCPU_HASH`
+    LruPerCpuHash = 10,
     /// `BPF_MAP_TYPE_RINGBUF`
     RingBuf = 27,
 }
@@ -87,18 +91,16 @@ pub const EXIT: u32 = 16;
 pub const EXIT_ASKED: u64 = 1 << 32;
 const FIRST_FREE: u32 = 24;
 
-/// Sizes that the command line or the script may choose.
+/// Sizes that depend on the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Most entries of a keyed map.
-    pub max_map_keys: u32,
     /// Bytes of the ring buffer for printed records; a power of two, at least a page.
     pub data_ring: u32,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { max_map_keys: 4096, data_ring: 2 << 20 }
+        Self { data_ring: 2 << 20 }
     }
 }
 
@@ -145,13 +147,13 @@ impl Layout {
             zeros: None,
         };
         for map in &program.maps {
-            let place = layout.place(map);
+            let place = layout.place(map, program.config.max_map_keys);
             layout.places.push(place);
         }
         layout
     }
 
-    fn place(&mut self, map: &Map) -> MapPlace {
+    fn place(&mut self, map: &Map, max_map_keys: u32) -> MapPlace {
         let value_size = map.value.slot_size();
         let per_cpu = matches!(map.value, Type::Aggregate(_));
         let name = format!("AT_{}", map.name);
@@ -162,8 +164,14 @@ impl Layout {
                 MapPlace::PerCpuArray(self.add_map(name, kind, 4, value_size + 8, 1))
             }
             (Some(_), per_cpu) => {
-                let kind = if per_cpu { MapKind::PerCpuHash } else { MapKind::Hash };
-                let index = self.add_map(name, kind, map.key_size(), value_size, self.sizes.max_map_keys);
+                let kind = match (per_cpu, map.declared.is_some_and(|declared| declared.kind.evicts)) {
+                    (false, false) => MapKind::Hash,
+                    (false, true) => MapKind::LruHash,
+                    (true, false) => MapKind::PerCpuHash,
+                    (true, true) => MapKind::LruPerCpuHash,
+                };
+                let entries = map.declared.map_or(max_map_keys, |declared| declared.entries);
+                let index = self.add_map(name, kind, map.key_size(), value_size, entries);
                 if per_cpu { MapPlace::PerCpuHash(index) } else { MapPlace::Hash(index) }
             }
         }
@@ -178,11 +186,6 @@ impl Layout {
         let offset = self.bss_size;
         self.bss_size += bytes.next_multiple_of(8);
         offset
-    }
-
-    /// How many entries a keyed map may have.
-    pub fn max_map_keys(&self) -> u32 {
-        self.sizes.max_map_keys
     }
 
     /// The place of a map of the script.

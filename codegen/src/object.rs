@@ -8,7 +8,7 @@ use crate::layout::{Layout, Sizes};
 use crate::lower::{Unit, lower};
 use crate::select;
 use lang::diag::Diagnostic;
-use lang::span::{Source, Span};
+use lang::span::{SourceMap, Span};
 use lang::target::{Attach, Features, ProgramType, Target};
 use lang::typed;
 
@@ -21,7 +21,7 @@ pub struct Options {
     pub keep_text: bool,
     /// Only events of this process count; `begin`, `end` and `interval` are not events.
     pub process: Option<u32>,
-    /// Sizes of maps and ring buffers.
+    /// Sizes of ring buffers.
     pub sizes: Sizes,
 }
 
@@ -38,6 +38,8 @@ pub struct Object {
     pub programs: Vec<Program>,
     /// Its maps and `.bss`.
     pub layout: Layout,
+    /// What the kernel is told; most helpers that tracing uses are for programs under the GPL only.
+    pub license: &'static str,
 }
 
 /// One eBPF program and what it is attached to.
@@ -99,6 +101,18 @@ impl Program {
 pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options) -> Result<Object, Diagnostic> {
     let mut layout = Layout::new(program, options.sizes);
     let units = units(program);
+    let most = program.config.max_bpf_progs;
+    if units.len() as u64 > most {
+        let title = format!(
+            "Your program is trying to generate more than {} BPF programs, which exceeds the current limit of {most}",
+            units.len()
+        );
+        let over = units.get(most as usize).map_or(Span::default(), |(_, points)| points[0].span);
+        return Err(Diagnostic::error(over, title).with_help(
+            "You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable or max_bpf_progs in \
+             the config.",
+        ));
+    }
     let features = features(target.features());
     let mut programs: Vec<Program> = Vec::new();
     for (number, (probe_index, points)) in units.iter().enumerate() {
@@ -127,7 +141,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             clif: before.zip(compiled.clif),
         });
     }
-    Ok(Object { programs, layout })
+    Ok(Object { programs, layout, license: program.config.license })
 }
 
 impl Point {
@@ -227,14 +241,14 @@ fn unique_name(probe: &str, taken: &[Program]) -> String {
 
 impl Object {
     /// The object as a relocatable BPF ELF file.
-    pub fn to_elf(&self, source: &Source) -> Result<Vec<u8>, CodegenError> {
+    pub fn to_elf(&self, sources: &SourceMap) -> Result<Vec<u8>, CodegenError> {
         let programs = self.programs.iter().map(|program| elf::Program {
             section: program.section(),
             function: elf::Function {
                 name: program.name.clone(),
                 params: 1,
                 code: program.code.clone(),
-                lines: line_table(program, source),
+                lines: line_table(program, sources),
             },
         });
         let maps = self.layout.kernel_maps.iter().map(|map| elf::Map {
@@ -252,16 +266,17 @@ impl Object {
             bss: self.layout.bss_size,
             rodata: Vec::new(),
             kfuncs: Vec::new(),
-            file: source.name().to_owned(),
+            license: self.license.to_owned(),
         })
     }
 }
 
-fn line_table(program: &Program, source: &Source) -> Vec<elf::Line> {
+fn line_table(program: &Program, sources: &SourceMap) -> Vec<elf::Line> {
     let rows = program.code.lines.iter().filter(|(_, location)| !location.is_default());
     let mut lines: Vec<elf::Line> = Vec::new();
     for (at, location) in rows {
         let Some(span) = program.spans.get(location.bits() as usize) else { continue };
+        let source = sources.of(*span);
         let place = source.locate(span.start);
         // The kernel wants increasing offsets.
         if lines.last().is_some_and(|line| line.at >= *at) {
@@ -271,6 +286,7 @@ fn line_table(program: &Program, source: &Source) -> Vec<elf::Line> {
             at: *at,
             line: place.line,
             column: place.column,
+            file: source.name().to_owned(),
             text: source.line(place.line).to_owned(),
         });
     }

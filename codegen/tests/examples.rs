@@ -5,7 +5,7 @@ use lang::builtins::BUILTINS;
 use lang::functions::FUNCTIONS;
 use lang::probes::PROVIDERS;
 use lang::target::fake::FakeTarget;
-use lang::{Settings, Source, check, parse};
+use lang::{Settings, Source, SourceMap, check, parse};
 
 fn compiles(script: &str) {
     let parsed = parse(script);
@@ -19,7 +19,7 @@ fn compiles(script: &str) {
             Ok(object) => object,
             Err(diagnostic) => panic!("{script}\n{diagnostic:?}"),
         };
-        let elf = object.to_elf(&Source::new("example", script)).expect("an object is written");
+        let elf = object.to_elf(&SourceMap::new(Source::new("example", script))).expect("an object is written");
         let read = aya_obj::Object::parse(&elf).expect("aya reads the object");
         assert_eq!(read.programs.len(), object.programs.len());
     }

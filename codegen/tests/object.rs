@@ -91,6 +91,7 @@ fn lines(code: &Code) -> Vec<Line> {
         at: *at,
         line: loc.bits(),
         column: 3,
+        file: "script.bt".into(),
         text: format!("line {} of the script", loc.bits()),
     };
     code.lines.iter().map(line).collect()
@@ -123,7 +124,7 @@ fn image() -> Image {
         bss: 32,
         rodata: (0..16).collect(),
         kfuncs: Vec::new(),
-        file: "script.bt".into(),
+        license: "GPL".into(),
     }
 }
 

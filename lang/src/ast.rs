@@ -20,6 +20,17 @@ pub struct Script {
     pub probes: Vec<Probe>,
 }
 
+impl Script {
+    /// Puts what an imported script has before what is here. Its imports have been followed, and a `config` it cannot
+    /// have.
+    pub fn import(&mut self, imported: Script) {
+        let Script { config: _, imports: _, maps, macros, probes } = imported;
+        self.maps.splice(..0, maps);
+        self.macros.splice(..0, macros);
+        self.probes.splice(..0, probes);
+    }
+}
+
 /// `macro name(a, $b, @c) { body }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Macro {

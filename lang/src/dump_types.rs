@@ -13,7 +13,10 @@ pub fn dump(program: &Program) -> String {
         let key = map.key.as_ref().map_or_else(String::new, |parts| {
             format!("[{}]", parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         });
-        out.leaf(format_args!("@{}{key}: {}", map.name, map.value));
+        let declared = map.declared.map_or_else(String::new, |declared| {
+            format!(" in a {} of {} entries", declared.kind.name, declared.entries)
+        });
+        out.leaf(format_args!("@{}{key}: {}{declared}", map.name, map.value));
     }
     for probe in &program.probes {
         out.vars = &probe.vars;

@@ -20,6 +20,7 @@ pub(crate) mod string;
 mod token;
 
 pub(crate) use angle::greater_closes;
+pub(crate) use script::EXAMPLE;
 pub(crate) use token::{Sym, Token};
 
 use crate::diag::Diagnostic;

@@ -15,6 +15,7 @@ pub mod diag;
 pub mod dump;
 pub mod dump_types;
 pub mod functions;
+pub mod imports;
 #[cfg(not(fuzzing))]
 mod lexer;
 #[cfg(fuzzing)]
@@ -31,6 +32,7 @@ pub mod types;
 
 pub use check::{Checked, Settings, check};
 pub use diag::{Diagnostic, Severity};
+pub use imports::{Loader, parse_with_imports};
 pub use parser::{Parse, parse};
 pub use span::{Source, SourceMap, Span};
 pub use target::Target;

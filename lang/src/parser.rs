@@ -57,6 +57,12 @@ pub fn parse_at(text: &str, base: u32) -> Parse {
     let mut diagnostics = lexed.diagnostics;
     diagnostics.iter_mut().for_each(|diagnostic| diagnostic.move_by(base));
     let source = Text { text, base };
+    let is_root = base == 0;
+    if is_root && lexed.tokens.is_empty() && diagnostics.is_empty() {
+        let at = Span::new(source.end(), source.end());
+        let empty = Diagnostic::error(at, "no probes: the script is empty");
+        diagnostics.push(empty.with_help(lexer::EXAMPLE));
+    }
     if !lexed.too_deep {
         match depth::check(&lexed.tokens) {
             Err(too_deep) => diagnostics.push(too_deep),

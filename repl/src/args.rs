@@ -20,6 +20,10 @@ pub struct Args {
     #[arg(value_name = "FILE|PROGRAM|PARAMETER", allow_negative_numbers = true)]
     pub words: Vec<String>,
 
+    /// Parameters of the script: --name=value for getopt("name"), anything else is one more of $1, $2 and so on
+    #[arg(value_name = "--NAME=VALUE|PARAMETER", last = true)]
+    pub after_dashes: Vec<String>,
+
     /// Run this program
     #[arg(short, long = "execute", value_name = "PROGRAM")]
     pub execute: Option<String>,
@@ -39,6 +43,18 @@ pub struct Args {
     /// Form of the output
     #[arg(short, long, value_name = "text|json", default_value = "text")]
     pub format: String,
+
+    /// How much output may wait before it is written: full, line or none
+    #[arg(short = 'B', value_name = "MODE")]
+    pub buffering: Option<String>,
+
+    /// Look for C headers in this folder, too
+    #[arg(short = 'I', value_name = "DIR")]
+    pub include_dirs: Vec<PathBuf>,
+
+    /// Include this C header before the script
+    #[arg(long = "include", value_name = "FILE")]
+    pub includes: Vec<PathBuf>,
 
     /// Do not say how many probes were attached
     #[arg(short, long)]
@@ -73,15 +89,20 @@ impl Args {
     /// What to run unless `-e` says it.
     pub fn script(&self) -> Option<&str> {
         match self.execute {
-            None => self.words.first().map(String::as_str),
+            None => self.words.iter().chain(&self.after_dashes).next().map(String::as_str),
             Some(_) => None,
         }
     }
 
     /// The script's positional parameters.
-    pub fn params(&self) -> &[String] {
-        let script = usize::from(self.execute.is_none()).min(self.words.len());
-        &self.words[script..]
+    pub fn params(&self) -> Vec<String> {
+        let after = self.after_dashes.iter().filter(|word| !word.starts_with("--"));
+        self.words.iter().chain(after).skip(usize::from(self.execute.is_none())).cloned().collect()
+    }
+
+    /// The script's named parameters, without their dashes.
+    pub fn options(&self) -> Vec<String> {
+        self.after_dashes.iter().filter_map(|word| word.strip_prefix("--")).map(str::to_owned).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use codegen::insn::listing;
 use codegen::object::Object;
 use codegen::symbol::Symbol;
-use lang::Source;
+use lang::SourceMap;
 use std::fmt::Write;
 
 /// Cranelift IR of every program, before or after the mid-end.
@@ -13,7 +13,7 @@ pub fn clif(object: &Object, optimised: bool) -> String {
 }
 
 /// The instructions of every program under the source lines they come from.
-pub fn bpf(object: &Object, source: &Source) -> String {
+pub fn bpf(object: &Object, sources: &SourceMap) -> String {
     let mut text = String::new();
     for program in &object.programs {
         let points: Vec<&str> = program.points.iter().map(|point| point.name.as_str()).collect();
@@ -24,7 +24,7 @@ pub fn bpf(object: &Object, source: &Source) -> String {
             let span = slot.and_then(|slot| program.span_at(slot));
             if span.is_some() && span != shown {
                 shown = span;
-                let place = span.map(|span| source.slice(span).split('\n').next().unwrap_or("").to_owned());
+                let place = span.map(|span| sources.of(span).slice(span).split('\n').next().unwrap_or("").to_owned());
                 let _ = writeln!(text, "; {}", place.unwrap_or_default());
             }
             let symbol = program.code.relocs.iter().find(|reloc| Some(reloc.at) == slot);

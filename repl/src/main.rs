@@ -3,6 +3,7 @@
 
 mod args;
 mod dump;
+mod files;
 mod report;
 mod run;
 
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run::script(&args, &source, &reporter) {
+    match run::script(&args, source, &reporter) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failed) => ExitCode::FAILURE,
     }

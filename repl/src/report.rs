@@ -4,7 +4,7 @@
 //! draws the place, what is wrong there, and what would work.
 
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
-use lang::{Diagnostic, Severity, Source, Span};
+use lang::{Diagnostic, Severity, SourceMap, Span};
 use rustix::termios::isatty;
 use std::io::Write;
 
@@ -24,16 +24,20 @@ impl Reporter {
     }
 
     /// Writes one diagnostic about a script.
-    pub fn show(&self, source: &Source, diagnostic: &Diagnostic) {
+    pub fn show(&self, sources: &SourceMap, diagnostic: &Diagnostic) {
         if diagnostic.severity == Severity::Warning && !self.warnings {
             return;
         }
-        self.write(&format!("{}\n{}", self.headline(source, diagnostic), self.picture(source, diagnostic)));
+        self.write(&format!("{}\n{}", self.headline(sources, diagnostic), self.picture(sources, diagnostic)));
     }
 
     /// Writes an error that has no place in a script, and what can be done about it.
     pub fn plain(&self, title: &str, help: Option<&str>) {
-        let mut text = format!("{}: {title}\n", self.painted("ERROR", Color::Red));
+        let mut text = match title {
+            // Help was asked for, and nothing is wrong.
+            "" => String::new(),
+            _ => format!("{}: {title}\n", self.painted("ERROR", Color::Red)),
+        };
         if let Some(help) = help {
             text += &format!("{}: {help}\n", self.painted("HINT", Color::Cyan));
         }
@@ -50,7 +54,8 @@ impl Reporter {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
-    fn headline(&self, source: &Source, diagnostic: &Diagnostic) -> String {
+    fn headline(&self, sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+        let source = sources.of(diagnostic.span);
         let word = match diagnostic.severity {
             Severity::Error => self.painted("ERROR", Color::Red),
             Severity::Warning => self.painted("WARNING", Color::Yellow),
@@ -63,15 +68,14 @@ impl Reporter {
         format!("{}:{place}: {word}: {}", source.name(), diagnostic.title)
     }
 
-    fn picture(&self, source: &Source, diagnostic: &Diagnostic) -> String {
-        let name = source.name();
+    fn picture(&self, sources: &SourceMap, diagnostic: &Diagnostic) -> String {
         let (kind, color) = match diagnostic.severity {
             Severity::Error => (ReportKind::Error, Color::Red),
             Severity::Warning => (ReportKind::Warning, Color::Yellow),
         };
         let range = |span: Span| {
-            let end = (span.end as usize).min(source.text().len());
-            (name, (span.start as usize).min(end)..end)
+            let source = sources.of(span);
+            (source.name().to_owned(), source.range(span))
         };
         let config = Config::default()
             .with_color(self.color)
@@ -90,7 +94,10 @@ impl Reporter {
             report = report.with_help(help);
         }
         let mut drawn = Vec::new();
-        let cache = (name, ariadne::Source::from(source.text()));
+        let spans = std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span));
+        let cache = ariadne::sources(
+            spans.map(|span| sources.of(span)).map(|source| (source.name().to_owned(), source.text().to_owned())),
+        );
         if report.finish().write(cache, &mut drawn).is_err() {
             return String::new();
         }

@@ -2,11 +2,15 @@
 
 use crate::args::{Args, Stage};
 use crate::dump;
+use crate::files::Files;
 use crate::report::Reporter;
+use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
+use lang::config::Environment;
+use lang::params::refusal;
 use lang::target::{Attach, Target};
 use lang::typed::Program;
-use lang::{Diagnostic, Settings, Source, check, parse};
+use lang::{Diagnostic, Settings, Source, SourceMap, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
 use probes_ebpf::target::explain_function;
@@ -17,7 +21,7 @@ use runtime::output::{self, Output};
 use runtime::session::{Config, Host, Job, RunError, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
 use std::os::fd::OwnedFd;
 
 /// An error has been shown; the process ends with this code.
@@ -27,34 +31,45 @@ pub struct Failed;
 const ATTACH_MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
 /// Compiles a script and runs it; gives the exit code.
-pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
-    let parsed = parse(source.text());
-    show(reporter, source, &parsed.diagnostics)?;
+pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
+    let mut files = Files::new(source.name());
+    let (parsed, sources) = parse_with_imports(source, &mut files);
+    let sources = &sources;
+    show(reporter, sources, &parsed.diagnostics)?;
     if args.debug == Some(Stage::Ast) {
         return print(&lang::dump::dump(&parsed.script), reporter);
     }
     let target = KernelTarget::new();
-    let settings =
-        Settings { has_child: args.command.is_some(), params: args.params().to_vec(), ..Settings::default() };
+    let environment = Environment::read(|name| std::env::var(name).ok())
+        .map_err(|title| reporter.plain(&title, None))
+        .map_err(|()| Failed)?;
+    let (params, options) = (args.params(), args.options());
+    let settings = Settings { has_child: args.command.is_some(), environment, params, options };
     let checked = check(&parsed.script, &target, &settings);
-    show(reporter, source, &checked.diagnostics)?;
+    show(reporter, sources, &checked.diagnostics)?;
+    if let Some(refusal) = refusal(&checked.options, &settings.options) {
+        reporter.plain(&refusal.title, refusal.help.as_deref());
+        return Err(Failed);
+    }
     let program = checked.program;
     if args.debug == Some(Stage::Types) {
         return print(&lang::dump_types::dump(&program), reporter);
     }
     let process = process(args, reporter)?;
-    let options = Options { keep_text: args.debug.is_some(), process, ..Options::default() };
-    let mut object = compiled(&program, &target, &options, source, reporter)?;
+    let sizes = sizes(&program.config);
+    let options = Options { keep_text: args.debug.is_some(), process, sizes, ..Options::default() };
+    let mut object = compiled(&program, &target, &options, sources, reporter)?;
     if let Some(stage) = args.debug {
-        return debug(stage, &object, source, reporter);
+        return debug(stage, &object, sources, reporter);
     }
     if let Some(path) = &args.emit_elf {
-        let elf = elf(&object, source, reporter)?;
+        let elf = elf(&object, sources, reporter)?;
         return match std::fs::write(path, elf) {
             Ok(()) => Ok(0),
             Err(error) => fail(reporter, &format!("cannot write {}: {error}", path.display()), None),
         };
     }
+    check_probes(&object, &program.config, reporter)?;
     check_privileges(reporter)?;
     let mut points = object.programs.iter().flat_map(|program| &program.points);
     let uses_kprobes = points.any(|point| matches!(point.attach, Attach::Kprobe { .. }));
@@ -69,9 +84,9 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
         quiet: args.quiet,
         kprobes,
     };
-    let mut output = open_output(args, reporter)?;
-    let mut host = Terminal { args, source, reporter };
-    let mut result = attempt(&program, &object, source, &mut config, &mut *output, &mut host);
+    let mut output = open_output(args, &program.config, reporter)?;
+    let mut host = Terminal { args, sources, reporter };
+    let mut result = attempt(&program, &object, sources, &mut config, &mut *output, &mut host);
     // What the verifier refuses may be the mid-end's doing.
     if let Err(RunError::Load(LoadError::Refused { refusal, .. })) = &result
         && refusal.slot.is_some()
@@ -80,25 +95,25 @@ pub fn script(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
             reporter.note(&format!("the verifier refuses {} as optimised; trying without", refusal.program));
         }
         let plain = Options { optimise: false, ..options };
-        object = compiled(&program, &target, &plain, source, reporter)?;
-        result = attempt(&program, &object, source, &mut config, &mut *output, &mut host);
+        object = compiled(&program, &target, &plain, sources, reporter)?;
+        result = attempt(&program, &object, sources, &mut config, &mut *output, &mut host);
     }
     match result {
         Ok(code) => Ok(code),
         Err(RunError::OutputClosed) => Ok(0),
-        Err(error) => explain(&error, &object, args, source, reporter),
+        Err(error) => explain(&error, &object, args, sources, reporter),
     }
 }
 
 fn attempt(
     program: &Program,
     object: &Object,
-    source: &Source,
+    sources: &SourceMap,
     config: &mut Config,
     output: &mut dyn Output,
     host: &mut Terminal<'_>,
 ) -> Result<u8, RunError> {
-    let elf = object.to_elf(source).map_err(|error| LoadError::Object(error.to_string()))?;
+    let elf = object.to_elf(sources).map_err(|error| LoadError::Object(error.to_string()))?;
     run(&Job { program, object, elf: &elf }, config, output, host)
 }
 
@@ -106,28 +121,28 @@ fn compiled(
     program: &Program,
     target: &dyn Target,
     options: &Options,
-    source: &Source,
+    sources: &SourceMap,
     reporter: &Reporter,
 ) -> Result<Object, Failed> {
     compile(program, target, options).map_err(|diagnostic| {
-        reporter.show(source, &diagnostic);
+        reporter.show(sources, &diagnostic);
         Failed
     })
 }
 
-fn elf(object: &Object, source: &Source, reporter: &Reporter) -> Result<Vec<u8>, Failed> {
-    object.to_elf(source).map_err(|error| {
+fn elf(object: &Object, sources: &SourceMap, reporter: &Reporter) -> Result<Vec<u8>, Failed> {
+    object.to_elf(sources).map_err(|error| {
         reporter.plain(&error.to_string(), None);
         Failed
     })
 }
 
-fn debug(stage: Stage, object: &Object, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
+fn debug(stage: Stage, object: &Object, sources: &SourceMap, reporter: &Reporter) -> Result<u8, Failed> {
     let text = match stage {
         Stage::Clif => dump::clif(object, false),
         Stage::ClifOpt => dump::clif(object, true),
-        Stage::Bpf => dump::bpf(object, source),
-        Stage::Elf => codegen::elf::describe(&elf(object, source, reporter)?),
+        Stage::Bpf => dump::bpf(object, sources),
+        Stage::Elf => codegen::elf::describe(&elf(object, sources, reporter)?),
         Stage::Ast | Stage::Types => unreachable!("printed before compiling"),
     };
     print(&text, reporter)
@@ -142,9 +157,9 @@ fn print(text: &str, reporter: &Reporter) -> Result<u8, Failed> {
 }
 
 /// Shows diagnostics; an error among them ends it.
-fn show(reporter: &Reporter, source: &Source, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
+fn show(reporter: &Reporter, sources: &SourceMap, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
     for diagnostic in diagnostics {
-        reporter.show(source, diagnostic);
+        reporter.show(sources, diagnostic);
     }
     match diagnostics.iter().any(Diagnostic::is_error) {
         true => Err(Failed),
@@ -155,6 +170,37 @@ fn show(reporter: &Reporter, source: &Source, diagnostics: &[Diagnostic]) -> Res
 fn fail<T>(reporter: &Reporter, title: &str, help: Option<&str>) -> Result<T, Failed> {
     reporter.plain(title, help);
     Err(Failed)
+}
+
+/// The sizes that the config leaves to the machine.
+fn sizes(config: &lang::config::Config) -> Sizes {
+    /// The kernel takes no larger buffer.
+    const MOST: u64 = 1 << 30;
+    let mut sizes = Sizes::default();
+    if config.perf_rb_pages > 0 {
+        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
+        // A page for each processor at least, and a size that the kernel can count in.
+        let bytes = config.perf_rb_pages.max(cpus).saturating_mul(rustix::param::page_size() as u64).min(MOST);
+        sizes.data_ring = bytes.next_power_of_two() as u32;
+    }
+    sizes
+}
+
+/// Refuses what would attach to nothing, or to more than the config allows.
+fn check_probes(object: &Object, config: &lang::config::Config, reporter: &Reporter) -> Result<(), Failed> {
+    let (probes, most) =
+        (object.programs.iter().map(|program| program.points.len() as u64).sum::<u64>(), config.max_probes);
+    if probes == 0 {
+        reporter.note("No probes to attach");
+        return Err(Failed);
+    }
+    if probes > most {
+        let title = format!("Can't attach to {probes} probes because it exceeds the current limit of {most} probes.");
+        let help = "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable or max_probes in the \
+                    config, but BE CAREFUL since a high number of probes attached can cause your system to crash.";
+        return fail(reporter, &title, Some(help));
+    }
+    Ok(())
 }
 
 /// Says at once what is missing, before the kernel says no in its own way.
@@ -206,17 +252,26 @@ fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
     }
 }
 
-fn open_output(args: &Args, reporter: &Reporter) -> Result<Box<dyn Output>, Failed> {
+fn open_output(args: &Args, config: &lang::config::Config, reporter: &Reporter) -> Result<Box<dyn Output>, Failed> {
     /// Written out at the latest when this much has gathered, and whenever nothing more is there to be read.
     const BUFFER: usize = 64 << 10;
-    let writer: Box<dyn Write> = match &args.output {
-        None => Box::new(BufWriter::with_capacity(BUFFER, io::stdout())),
+    let raw: Box<dyn Write> = match &args.output {
+        None => Box::new(io::stdout()),
         Some(path) => match File::create(path) {
-            Ok(file) => Box::new(BufWriter::with_capacity(BUFFER, file)),
+            Ok(file) => Box::new(file),
             Err(error) => return fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
         },
     };
-    let settings = output::Settings::default();
+    let writer: Box<dyn Write> = match args.buffering.as_deref() {
+        None | Some("full") => Box::new(BufWriter::with_capacity(BUFFER, raw)),
+        Some("line") => Box::new(LineWriter::new(raw)),
+        Some("none") => Box::new(Unbuffered(raw)),
+        Some(_) => return fail(reporter, "USAGE: -B must be either full, line, or none.", None),
+    };
+    let settings = output::Settings {
+        max_strlen: config.max_strlen as usize,
+        str_trunc_trailer: config.str_trunc_trailer.clone().into_bytes(),
+    };
     match output::FORMATS.iter().find(|row| row.name == args.format) {
         Some(row) => Ok((row.open)(writer, settings)),
         None => {
@@ -227,10 +282,25 @@ fn open_output(args: &Args, reporter: &Reporter) -> Result<Box<dyn Output>, Fail
     }
 }
 
+/// Hands on at once what is written, even where standard output would wait for the end of the line.
+struct Unbuffered<W>(W);
+
+impl<W: Write> Write for Unbuffered<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(bytes)?;
+        self.0.flush()?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// The terminal, for what is not output.
 struct Terminal<'a> {
     args: &'a Args,
-    source: &'a Source,
+    sources: &'a SourceMap,
     reporter: &'a Reporter,
 }
 
@@ -247,7 +317,7 @@ impl Host for Terminal<'_> {
     }
 
     fn diagnostic(&mut self, diagnostic: &Diagnostic) {
-        self.reporter.show(self.source, diagnostic);
+        self.reporter.show(self.sources, diagnostic);
     }
 
     fn child_ended(&mut self, how: Ended) {
@@ -264,7 +334,7 @@ fn explain<T>(
     error: &RunError,
     object: &Object,
     args: &Args,
-    source: &Source,
+    sources: &SourceMap,
     reporter: &Reporter,
 ) -> Result<T, Failed> {
     match error {
@@ -276,14 +346,14 @@ fn explain<T>(
             ),
         ),
         RunError::Load(LoadError::Refused { refusal, error }) => {
-            reporter.show(source, &refused(refusal, error, object));
+            reporter.show(sources, &refused(refusal, error, object));
             if args.verbose {
                 reporter.note(&refusal.log);
             }
             Err(Failed)
         }
         RunError::Attach(failed) => {
-            reporter.show(source, &unattached(failed));
+            reporter.show(sources, &unattached(failed));
             Err(Failed)
         }
         other => fail(reporter, &other.to_string(), None),

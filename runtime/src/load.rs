@@ -10,6 +10,7 @@ use codegen::object::{Object, Program};
 use hashbrown::HashMap;
 use lang::target::{Attach, ProgramType};
 use std::collections::HashSet;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use thiserror::Error;
@@ -74,8 +75,22 @@ pub enum KprobeLink {
     Perf,
 }
 
+/// What the command line and the config decide about loading.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// How kprobe programs will be attached.
+    pub kprobes: KprobeLink,
+    /// Room for the verifier's log, in bytes.
+    pub log_bytes: usize,
+}
+
+/// Less than this is too little for the log of a script that anybody has written.
+const LEAST_LOG: usize = 4 << 20;
+/// The kernel takes no more (`UINT_MAX >> 2`).
+const MOST_LOG: usize = (u32::MAX >> 2) as usize;
+
 /// Creates the maps and loads the programs of an object.
-pub fn load(object: &Object, elf: &[u8], kprobes: KprobeLink) -> Result<Loaded, LoadError> {
+pub fn load(object: &Object, elf: &[u8], how: LoadOptions) -> Result<Loaded, LoadError> {
     let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
     let mut maps = HashMap::new();
     for (name, map) in &mut parsed.maps {
@@ -94,11 +109,12 @@ pub fn load(object: &Object, elf: &[u8], kprobes: KprobeLink) -> Result<Loaded, 
     parsed.relocate_maps(bound, &text_sections).map_err(|error| LoadError::Object(error.to_string()))?;
     parsed.relocate_calls(&text_sections).map_err(|error| LoadError::Object(error.to_string()))?;
 
+    let license = CString::new(object.license).map_err(|error| LoadError::Object(error.to_string()))?;
     let mut loaded = Loaded { maps, programs: Vec::new() };
     for (index, program) in object.programs.iter().enumerate() {
         let function = parsed.functions.values().find(|function| function.name == program.name);
         let function = function.ok_or_else(|| LoadError::Object(format!("{} is missing", program.name)))?;
-        let fd = load_program(index, program, &function.instructions, kprobes)?;
+        let fd = load_program(index, program, &function.instructions, how, &license)?;
         loaded.programs.push(fd);
     }
     Ok(loaded)
@@ -120,14 +136,15 @@ fn load_program(
     index: usize,
     program: &Program,
     insns: &[bpf_insn],
-    kprobes: KprobeLink,
+    how: LoadOptions,
+    license: &CStr,
 ) -> Result<OwnedFd, LoadError> {
     let (kind, attach) = match program.kind {
         ProgramType::RawTracepoint => (bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT, None),
         ProgramType::BtfTracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACING, Some(bpf_attach_type::BPF_TRACE_RAW_TP)),
         ProgramType::Tracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT, None),
         ProgramType::Kprobe => {
-            let multi = kprobes == KprobeLink::Multi;
+            let multi = how.kprobes == KprobeLink::Multi;
             (bpf_prog_type::BPF_PROG_TYPE_KPROBE, multi.then_some(bpf_attach_type::BPF_TRACE_KPROBE_MULTI))
         }
     };
@@ -135,7 +152,7 @@ fn load_program(
         Attach::BtfTracepoint { btf_id, .. } => *btf_id,
         _ => 0,
     };
-    let request = LoadRequest { name: &program.name, kind, attach, attach_btf_id, insns };
+    let request = LoadRequest { name: &program.name, kind, attach, attach_btf_id, insns, license };
     // First without a log: it costs time, and one too small fails a program that is fine.
     match sys::load(&request, None) {
         Ok(fd) => return Ok(fd),
@@ -144,7 +161,7 @@ fn load_program(
         }
         Err(_) => {}
     }
-    let mut log = vec![0; 4 << 20];
+    let mut log = vec![0; how.log_bytes.clamp(LEAST_LOG, MOST_LOG)];
     match sys::load(&request, Some(&mut log)) {
         Ok(fd) => Ok(fd),
         Err(error) => Err(refused(index, program, error, String::from_utf8_lossy(&log).into_owned())),

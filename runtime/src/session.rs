@@ -6,7 +6,7 @@
 
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
-use crate::load::{KprobeLink, LoadError, Loaded, load};
+use crate::load::{KprobeLink, LoadError, LoadOptions, Loaded, load};
 use crate::output::{Entries, Output};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
@@ -14,10 +14,11 @@ use crate::sys;
 use crate::timers::Timers;
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME, SiteKind};
-use codegen::object::{Object, Point};
+use codegen::object::{Object, Point, Program};
+use lang::config::MissingProbes;
 use lang::diag::Diagnostic;
 use lang::target::Attach;
-use lang::typed::{FormatId, MapId, Program};
+use lang::typed::{self, FormatId, MapId};
 use lang::types::{Aggregate, Type};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{
@@ -49,7 +50,7 @@ pub enum RunError {
 /// What a run needs to know of a compiled script.
 pub struct Job<'a> {
     /// Maps and formats.
-    pub program: &'a Program,
+    pub program: &'a typed::Program,
     /// Programs and layout.
     pub object: &'a Object,
     /// The object as ELF.
@@ -84,14 +85,16 @@ pub trait Host {
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
     let kprobes = config.kprobes;
-    let mut loaded = load(job.object, job.elf, kprobes)?;
+    let log_bytes = usize::try_from(job.program.config.log_size).unwrap_or(usize::MAX);
+    let mut loaded = load(job.object, job.elf, LoadOptions { kprobes, log_bytes })?;
     let mut session = Session::open(job, &mut loaded, config)?;
     if !session.config.dry_run {
         session.begin(&loaded)?;
     }
-    let (links, mut timers) = session.attach(&loaded, kprobes)?;
+    let Attached { links, mut timers, missing } = session.attach(&loaded, kprobes, host)?;
     session.release_child()?;
-    let probes = job.object.programs.iter().map(|program| program.points.len()).sum();
+    let points: usize = job.object.programs.iter().map(|program| program.points.len()).sum();
+    let probes = points.saturating_sub(missing);
     if !session.config.quiet {
         output.attached(probes).map_err(output_error)?;
     }
@@ -128,6 +131,15 @@ struct Exit {
     code: u8,
     /// By `exit()`: the first one counts.
     asked: bool,
+}
+
+/// What has come of attaching.
+#[derive(Default)]
+struct Attached {
+    links: Vec<Link>,
+    timers: Timers,
+    /// So many attach points could not be had.
+    missing: usize,
 }
 
 struct Session<'a> {
@@ -237,27 +249,55 @@ impl<'a> Session<'a> {
     }
 
     /// Attaches everything, unless a `begin` probe has ended the run already.
-    fn attach(&mut self, loaded: &Loaded, kprobes: KprobeLink) -> Result<(Vec<Link>, Timers), RunError> {
-        let mut links = Vec::new();
-        let mut timers = Timers::default();
+    fn attach(&mut self, loaded: &Loaded, kprobes: KprobeLink, host: &mut dyn Host) -> Result<Attached, RunError> {
+        let mut attached = Attached::default();
         if self.over {
-            return Ok((links, timers));
+            return Ok(attached);
         }
         for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
-            links.extend(attach::attach(program, fd.as_fd(), kprobes)?);
+            match attach::attach(program, fd.as_fd(), kprobes) {
+                Ok(links) => attached.links.extend(links),
+                Err(error) if self.job.program.config.missing_probes == MissingProbes::Error => Err(error)?,
+                Err(_) => self.attach_what_is_there(program, fd.as_fd(), kprobes, &mut attached, host),
+            }
         }
         if self.config.dry_run {
-            return Ok((links, timers));
+            return Ok(attached);
         }
         for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
             for point in &program.points {
                 if let Attach::Interval { period_ns } = &point.attach {
-                    let start = fd.try_clone().and_then(|fd| timers.start(fd, *period_ns));
+                    let start = fd.try_clone().and_then(|fd| attached.timers.start(fd, *period_ns));
                     start.map_err(|e| RunError::System("starting an interval", e))?;
                 }
             }
         }
-        Ok((links, timers))
+        Ok(attached)
+    }
+
+    /// Attaches a program to those of its points that can be had, one by one.
+    fn attach_what_is_there(
+        &self,
+        program: &Program,
+        fd: BorrowedFd<'_>,
+        kprobes: KprobeLink,
+        attached: &mut Attached,
+        host: &mut dyn Host,
+    ) {
+        for point in &program.points {
+            let alone = Program { points: vec![point.clone()], ..program.clone() };
+            match attach::attach(&alone, fd, kprobes) {
+                Ok(links) => attached.links.extend(links),
+                Err(error) => {
+                    attached.missing += 1;
+                    if self.job.program.config.missing_probes == MissingProbes::Warn {
+                        let title = format!("Unable to attach probe: {}. Skipping.", point.name);
+                        let warning = Diagnostic::warning(point.span, title);
+                        host.diagnostic(&warning.with_label(error.error.to_string()));
+                    }
+                }
+            }
+        }
     }
 
     fn release_child(&mut self) -> Result<(), RunError> {
@@ -411,7 +451,6 @@ impl<'a> Session<'a> {
 
     fn report_sites(&mut self, host: &mut dyn Host) -> bool {
         let mut news = false;
-        let most = self.job.object.layout.max_map_keys();
         for ((site, count), reported) in self.store.site_counts().zip(&mut self.reported) {
             let more = count - *reported;
             if more == 0 {
@@ -424,7 +463,10 @@ impl<'a> Session<'a> {
                 SiteKind::LostEvent => Diagnostic::warning(site.span, format!("Lost {more} events"))
                     .with_help("the output was too slow for so many; print less, or gather in a map"),
                 SiteKind::MapFull => Diagnostic::warning(site.span, format!("Map full; can't update element{times}"))
-                    .with_help(format!("a map holds at most {most} entries; delete some, or use fewer keys")),
+                    .with_help(
+                        "Try increasing max_map_keys config or manually setting the max entries in a map declaration \
+                         e.g. `let @a = hash(5000)`",
+                    ),
                 SiteKind::DivisionByZero => Diagnostic::warning(
                     site.span,
                     format!(
@@ -450,7 +492,7 @@ impl<'a> Session<'a> {
         let names = &self.job.program.maps;
         let mut maps: Vec<MapId> = (0..names.len() as u32).map(MapId).collect();
         maps.sort_by(|a, b| names[a.index()].name.cmp(&names[b.index()].name));
-        for map in maps {
+        for map in maps.into_iter().filter(|_| self.job.program.config.print_maps_on_exit) {
             output.map(&names[map.index()], &self.entries(map)?, 0, 1).map_err(output_error)?;
         }
         flush(output)?;

@@ -5,7 +5,7 @@
 //! know what was attempted. Structures and numbers: include/uapi/linux/bpf.h and perf_event.h.
 
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -41,12 +41,13 @@ pub struct LoadRequest<'a> {
     pub attach_btf_id: u32,
     /// The instructions, relocated.
     pub insns: &'a [bpf_insn],
+    /// As the kernel knows it.
+    pub license: &'a CStr,
 }
 
 /// Loads a program. With `log`, the verifier writes its reasons there.
 pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<OwnedFd> {
     let mut attr = empty();
-    let license = c"GPL";
     // SAFETY: this member of the union is the one that BPF_PROG_LOAD reads.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
     load.prog_type = request.kind as u32;
@@ -54,7 +55,7 @@ pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<
     load.attach_btf_id = request.attach_btf_id;
     load.insns = request.insns.as_ptr() as u64;
     load.insn_cnt = request.insns.len() as u32;
-    load.license = license.as_ptr() as u64;
+    load.license = request.license.as_ptr() as u64;
     for (to, from) in load.prog_name.iter_mut().take(15).zip(request.name.bytes()) {
         *to = from as libc::c_char;
     }

@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::span::Span;
 
 /// A line that makes a complete script, for those who have none.
-const EXAMPLE: &str = "a script is one or more probes, such as: kprobe:vfs_read { @[comm] = count(); }";
+pub(crate) const EXAMPLE: &str = "a script is one or more probes, such as: kprobe:vfs_read { @[comm] = count(); }";
 
 /// Words that begin an item other than a probe, when what follows fits.
 pub(super) fn is_item_word(word: &str) -> bool {
@@ -25,9 +25,6 @@ impl<'a> Lexer<'a> {
                 break;
             }
             self.item();
-        }
-        if self.tokens.is_empty() && self.diagnostics.is_empty() {
-            self.report(Diagnostic::error(self.end_of_input(), "no probes: the script is empty").with_help(EXAMPLE));
         }
     }
 

@@ -70,7 +70,7 @@ fn lay_out(ty: &Type, value: &Val) -> Vec<u8> {
 }
 
 fn map_of(name: &str, key: Option<Vec<Type>>, value: Type) -> Map {
-    Map { name: name.into(), key, value, span: Span::new(0, 0) }
+    Map { name: name.into(), key, value, declared: None, span: Span::new(0, 0) }
 }
 
 /// What the formats make of something, `text` and `json`.

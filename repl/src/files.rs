@@ -1,0 +1,106 @@
+//! The files that scripts import.
+
+use lang::imports::{File, FileKind, LoadError};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Finds imported files beside the script that imports them, or beside the one that is run.
+pub struct Files {
+    /// The folder of the script that is run; empty for the current one.
+    root: PathBuf,
+}
+
+impl Files {
+    /// For a script known by this name: its path, or a word such as `stdin`.
+    pub fn new(root: &str) -> Self {
+        Self { root: folder(Path::new(root)) }
+    }
+}
+
+/// The folder of a file; empty for the current one.
+fn folder(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+impl lang::Loader for Files {
+    fn load(&mut self, path: &str, from: &str) -> Result<Vec<File>, LoadError> {
+        let mut places = vec![folder(Path::new(from)).join(path), self.root.join(path)];
+        places.dedup();
+        let Some(found) = places.iter().find(|place| place.exists()) else {
+            // What bpftrace keeps there is part of the language here.
+            if path == "stdlib" {
+                return Ok(Vec::new());
+            }
+            let checked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+            return Err(LoadError {
+                title: "Unable to find suitable path for import".to_owned(),
+                help: Some(format!("checked: {}", checked.join(", "))),
+            });
+        };
+        refuse_open_to_all(found)?;
+        if !found.is_dir() {
+            let Some(kind) = kind(found) else {
+                return Err(LoadError {
+                    title: format!("unknown import type: {}", found.display()),
+                    help: Some("scripts end in .rt or .bt".to_owned()),
+                });
+            };
+            return Ok(vec![read(found, kind)?]);
+        }
+        let mut inside: Vec<PathBuf> = fs::read_dir(found)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+            .map_err(|error| unreadable(found, &error))?;
+        inside.sort();
+        let files =
+            inside.into_iter().filter_map(|path| kind(&path).filter(|_| path.is_file()).map(|kind| (path, kind)));
+        files
+            .map(|(path, kind)| {
+                refuse_open_to_all(&path)?;
+                read(&path, kind)
+            })
+            .collect()
+    }
+}
+
+/// What a file of this name holds, if it can be imported.
+fn kind(path: &Path) -> Option<FileKind> {
+    let name = path.file_name()?.to_str()?;
+    let kinds =
+        [(".rt", FileKind::Script), (".bt", FileKind::Script), (".h", FileKind::Header), (".bpf.c", FileKind::C)];
+    kinds.into_iter().find(|(end, _)| name.ends_with(end)).map(|(_, kind)| kind)
+}
+
+/// A script runs as root most of the time: what anybody could have written there is not imported.
+fn refuse_open_to_all(path: &Path) -> Result<(), LoadError> {
+    let folder = folder(path);
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+    for checked in [path, folder] {
+        let mode = fs::metadata(checked).map_err(|error| unreadable(checked, &error))?.permissions().mode();
+        if mode & 0o002 != 0 {
+            return Err(LoadError {
+                title: format!(
+                    "cowardly refusing to import from a directory with global write permissions: {}",
+                    path.display()
+                ),
+                help: Some(format!("chmod o-w {}", checked.display())),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, kind: FileKind) -> Result<File, LoadError> {
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| LoadError { title: format!("{} is not text in UTF-8", path.display()), help: None })?;
+    let id = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
+    Ok(File { id: id.display().to_string(), name: path.display().to_string(), kind, text })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> LoadError {
+    let words = error.to_string();
+    let words = words.split(" (os error").next().unwrap_or(&words).to_owned();
+    LoadError { title: format!("error reading import '{}': {words}", path.display()), help: None }
+}
