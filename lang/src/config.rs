@@ -171,7 +171,9 @@ pub enum Kind {
     License,
     /// One of the unstable features.
     Unstable(fn(&mut Config) -> &mut Unstable),
-    /// Nothing is left of it but the name, which is accepted.
+    /// Nothing to rtrace.
+    Ignored,
+    /// Nothing is left of it but the name, which is accepted with a warning.
     Gone,
     /// Read from the environment where it is needed; a script cannot set it.
     Environment,
@@ -214,7 +216,7 @@ pub static VARIABLES: &[Variable] = &[
     row("unstable_map_decl", Kind::Gone, "", ""),
     row("unstable_tseries", Kind::Unstable(|c| &mut c.unstable_tseries), "warn", "tseries(): enable, warn or error"),
     row("unstable_typeinfo", Kind::Unstable(|c| &mut c.unstable_typeinfo), "error", "typeinfo(): enable, warn or error"),
-    row("use_blazesym", Kind::Gone, "", ""),
+    row("use_blazesym", Kind::Ignored, "", "Accepted for bpftrace's sake"),
     row("vmlinux", Kind::Environment, "", "The kernel image to take symbols from"),
 ];
 
@@ -314,7 +316,7 @@ impl Variable {
                     }
                 };
             }
-            Kind::Gone => {}
+            Kind::Ignored | Kind::Gone => {}
             Kind::Environment => return Err(format!("{called}: can only be set as an environment variable")),
         }
         Ok(())

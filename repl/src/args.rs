@@ -50,11 +50,17 @@ pub struct Args {
 
     /// Look for C headers in this folder, too
     #[arg(short = 'I', value_name = "DIR")]
+    #[allow(dead_code, reason = "no header is read yet")]
     pub include_dirs: Vec<PathBuf>,
 
     /// Include this C header before the script
     #[arg(long = "include", value_name = "FILE")]
     pub includes: Vec<PathBuf>,
+
+    /// Permit what changes the system, such as running commands
+    #[arg(long = "unsafe")]
+    #[allow(dead_code, reason = "nothing changes the system yet")]
+    pub unsafe_mode: bool,
 
     /// Do not say how many probes were attached
     #[arg(short, long)]

@@ -19,8 +19,13 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version come this way too, and are no failure.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            // As in the help, and as those expect it who read bpftrace's.
+            eprint!("{}", error.render().to_string().replace("Usage:", "USAGE:"));
+            return ExitCode::FAILURE;
         }
     };
     let reporter = Reporter::new(!args.no_warnings);

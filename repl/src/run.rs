@@ -32,6 +32,9 @@ const ATTACH_MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
 /// Compiles a script and runs it; gives the exit code.
 pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
+    if let Some(header) = args.includes.first() {
+        return fail(reporter, &format!("including C headers is not supported yet: {}", header.display()), None);
+    }
     let mut files = Files::new(source.name());
     let (parsed, sources) = parse_with_imports(source, &mut files);
     let sources = &sources;

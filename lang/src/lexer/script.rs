@@ -50,6 +50,8 @@ impl<'a> Lexer<'a> {
                     Diagnostic::error(self.span_from(start), "unexpected `;` after a probe").with_help("leave it out"),
                 );
             }
+            // All of an attach point may be a parameter.
+            b'$' if self.peek(1).is_ascii_digit() => self.probe(),
             b'$' | b'@' | b'(' | b'"' | b'0'..=b'9' => self.statement_without_probe(),
             byte if is_word_start(byte) => match self.other_item() {
                 Some("macro") => self.macro_item(),
