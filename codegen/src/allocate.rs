@@ -150,7 +150,7 @@ impl ra::Function for Flat<'_> {
     }
 
     fn is_branch(&self, inst: ra::Inst) -> bool {
-        matches!(self.insts[inst.index()], Inst::Jump { .. } | Inst::Branch { .. })
+        matches!(self.insts[inst.index()], Inst::Jump { .. } | Inst::Branch { .. } | Inst::MayGoto { .. })
     }
 
     fn branch_blockparams(&self, block: ra::Block, _: ra::Inst, _: usize) -> &[VReg] {

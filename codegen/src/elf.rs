@@ -313,7 +313,7 @@ impl<'i> Writer<'i> {
             Symbol::Kfunc(index) if self.image.kfuncs.get(index as usize).is_some() => {
                 return Ok(None);
             }
-            Symbol::Kfunc(_) | Symbol::Helper(_) => None,
+            Symbol::Kfunc(_) | Symbol::Helper(_) | Symbol::MayGoto => None,
         };
         match symbol {
             Some(symbol) => Ok(Some((symbol, if is_wide { R_BPF_64_64 } else { R_BPF_64_32 }))),

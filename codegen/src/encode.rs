@@ -32,6 +32,8 @@ pub struct Code {
     pub lines: Vec<(u32, SourceLoc)>,
     /// Bytes of stack in use.
     pub frame: u32,
+    /// How many parameters the function has.
+    pub params: u32,
 }
 
 /// Encodes a function.
@@ -39,7 +41,11 @@ pub fn encode(func: &Func<Reg>, features: &Features) -> Result<Code, CodegenErro
     let forward = forwarding(func);
     let pieces = Pieces::of(func, &forward);
     let (starts, is_long) = pieces.measure(features)?;
-    Ok(pieces.assemble(&starts, &is_long, func.frame))
+    let params = match func.blocks.first().and_then(|block| block.insts.first()) {
+        Some((Inst::Entry { params }, _)) => params.len() as u32,
+        _ => 0,
+    };
+    Ok(Code { params, ..pieces.assemble(&starts, &is_long, func.frame) })
 }
 
 /// For each block, where a jump to it ends up.
@@ -81,6 +87,7 @@ enum Exit {
     Through,
     Jump(usize),
     Branch(Test<Reg>, usize),
+    MayGoto(usize),
 }
 
 /// A part of the program: instructions without jumps out of it, then perhaps one jump.
@@ -175,7 +182,7 @@ impl Exit {
     fn target(self) -> Option<usize> {
         match self {
             Exit::Through => None,
-            Exit::Jump(to) | Exit::Branch(_, to) => Some(to),
+            Exit::Jump(to) | Exit::Branch(_, to) | Exit::MayGoto(to) => Some(to),
         }
     }
 
@@ -184,6 +191,7 @@ impl Exit {
             (Exit::Through, _) => 0,
             (Exit::Branch(test, _), true) if test.cond.inverse().is_none() => 3,
             (Exit::Branch(..), true) => 2,
+            (Exit::MayGoto(_), true) => 3,
             _ => 1,
         }
     }
@@ -192,11 +200,16 @@ impl Exit {
     fn encode(self, is_long: bool, distance: i64, code: &mut Code) {
         let goto = Insn { code: class::JMP | jmp::JA, off: distance as i16, ..Insn::default() };
         let gotol = Insn { code: class::JMP32 | jmp::JA, imm: distance as i32, ..Insn::default() };
+        let may_goto = Insn { code: class::JMP | jmp::JCOND, ..Insn::default() };
         match (self, is_long) {
             (Exit::Through, _) => {}
             (Exit::Jump(_), false) => code.insns.push(goto),
             (Exit::Jump(_), true) => code.insns.push(gotol),
             (Exit::Branch(test, _), false) => code.insns.push(branch(test, distance as i16)),
+            (Exit::MayGoto(_), false) => code.insns.push(Insn { off: distance as i16, ..may_goto }),
+            (Exit::MayGoto(_), true) => {
+                code.insns.extend([Insn { off: 1, ..may_goto }, Insn { off: 1, ..goto }, gotol])
+            }
             (Exit::Branch(test, _), true) => {
                 match test.cond.inverse() {
                     Some(cond) => code.insns.push(branch(Test { cond, ..test }, 1)),
@@ -233,6 +246,10 @@ fn block_pieces(block: &Block<Reg>, index: usize, next: Option<usize>, forward: 
             Inst::Branch { test, then, otherwise } => {
                 exits = branches(test, forward[then.0 as usize], forward[otherwise.0 as usize], next);
             }
+            Inst::MayGoto { stop, go_on } => {
+                exits = vec![Exit::MayGoto(forward[stop.0 as usize])];
+                exits.extend(jump(forward[go_on.0 as usize], next));
+            }
             _ => {
                 code.mark(code.insns.len() as u32, *loc);
                 code.body(inst);
@@ -267,6 +284,15 @@ fn branches(test: Test<Reg>, then: usize, otherwise: usize, next: Option<usize>)
 }
 
 impl Code {
+    /// The functions of the object that it refers to, by their numbers, the first one last.
+    pub fn functions(&self) -> Vec<u32> {
+        let numbers = self.relocs.iter().rev().filter_map(|reloc| match reloc.symbol {
+            Symbol::Subprogram(number) => Some(number),
+            _ => None,
+        });
+        numbers.collect()
+    }
+
     /// Notes where the instructions from slot `at` on come from.
     fn mark(&mut self, at: u32, loc: SourceLoc) {
         if loc.is_default() {
@@ -364,7 +390,7 @@ impl Code {
                 }
                 self.push(class::JMP | jmp::EXIT, Reg(0), 0, 0, 0);
             }
-            Inst::Jump { .. } | Inst::Branch { .. } => {
+            Inst::Jump { .. } | Inst::Branch { .. } | Inst::MayGoto { .. } => {
                 unreachable!("jumps are encoded when distances are known")
             }
         }
@@ -395,7 +421,7 @@ impl Code {
             Symbol::Map(index) => self.wide(dst, pseudo::MAP_FD, index as i32, 0),
             Symbol::Data(_) => self.wide(dst, pseudo::MAP_VALUE, 0, addend),
             Symbol::Subprogram(_) => self.wide(dst, pseudo::FUNC, -1, 0),
-            Symbol::Helper(_) | Symbol::Kfunc(_) => self.wide(dst, 0, 0, 0),
+            Symbol::Helper(_) | Symbol::Kfunc(_) | Symbol::MayGoto => self.wide(dst, 0, 0, 0),
         }
     }
 

@@ -83,6 +83,7 @@ pub mod jmp {
     pub const JLE: u8 = 0xb0;
     pub const JSLT: u8 = 0xc0;
     pub const JSLE: u8 = 0xd0;
+    pub const JCOND: u8 = 0xe0;
 }
 
 /// Immediates of atomic instructions.

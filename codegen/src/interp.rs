@@ -118,6 +118,8 @@ impl Machine<'_> {
                             let distance = if is_wide { i64::from(insn.off) } else { i64::from(insn.imm) };
                             pc = (pc as i64 + distance) as usize;
                         }
+                        // The allowance of turns, which the budget stands for here.
+                        0xe if insn.code == 0xe5 => {}
                         condition => {
                             let operand = if is_reg { r[src] } else { imm };
                             let (a, b) = if is_wide {

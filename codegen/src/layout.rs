@@ -67,6 +67,8 @@ pub enum SiteKind {
     DivisionByZero,
     /// An index was not within its array.
     OutOfBounds,
+    /// A loop took more turns than the kernel allows.
+    LoopStopped,
 }
 
 /// A place in the script where something can go wrong, with its counter in `.bss`.

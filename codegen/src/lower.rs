@@ -7,27 +7,31 @@
 mod aggregate;
 mod event;
 mod expr;
+mod loops;
 mod map;
 mod memory;
 mod place;
 mod stmt;
 mod text;
+mod variables;
 
 use crate::helpers::Helper;
 use crate::layout::Layout;
 use crate::symbol::{Section, Symbol};
 use cranelift_codegen::ir::{
-    self, AbiParam, ExtFuncData, ExternalName, GlobalValueData, InstBuilder, MemFlagsData, Signature, SourceLoc,
-    UserExternalName, Value, condcodes::IntCC, types,
+    self, ExternalName, GlobalValueData, InstBuilder, MemFlagsData, SourceLoc, Value, condcodes::IntCC, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use hashbrown::HashMap;
 use lang::builtins::BuiltinId;
+use lang::diag::Diagnostic;
 use lang::span::Span;
 use lang::target::{Context, Features, Target};
 use lang::typed;
+use loops::{Frame, Loop, Spare};
 use memory::Memory;
+use variables::Plan;
 
 /// One program to be: a probe's body for the attach points that see their event the same way.
 pub struct Unit<'a> {
@@ -43,42 +47,50 @@ pub struct Unit<'a> {
     pub number: u32,
     /// How many programs the object has.
     pub programs: u32,
+    /// The number that the program's first function beside itself has in the object.
+    pub first_function: u32,
 }
 
 /// A lowered program.
 pub struct Lowered {
     /// The function.
     pub func: ir::Function,
+    /// Functions that the kernel calls for it, by their numbers from the unit's first on.
+    pub functions: Vec<ir::Function>,
     /// Where its instructions come from: a source location is an index here.
     pub spans: Vec<Span>,
 }
 
 /// Lowers one program.
-pub fn lower(unit: &Unit<'_>, program: &typed::Program, layout: &mut Layout, target: &dyn Target) -> Lowered {
+///
+/// Fails only with what the kernel cannot do at all.
+pub fn lower(
+    unit: &Unit<'_>,
+    program: &typed::Program,
+    layout: &mut Layout,
+    target: &dyn Target,
+) -> Result<Lowered, Box<Diagnostic>> {
+    let plan = loops::plan(unit.probe, &target.features())?;
     // Whether scratch memory is needed shows only at the end, and it must be had at the start: then do it again.
-    match attempt(unit, program, layout, target, false) {
-        Ok(lowered) => lowered,
-        Err(NeedsScratch) => match attempt(unit, program, layout, target, true) {
-            Ok(lowered) => lowered,
-            Err(NeedsScratch) => unreachable!("with scratch memory at hand nobody asks for it"),
-        },
-    }
+    let mut attempts = [false, true].into_iter().filter(|with_scratch| *with_scratch || plan.functions == 0);
+    let lowered = attempts.find_map(|with_scratch| attempt(unit, program, layout, target, &plan, with_scratch));
+    lowered.expect("with scratch memory at hand nobody asks for it")
 }
 
-struct NeedsScratch;
-
+/// Nothing if scratch memory is needed that the program has not got.
 fn attempt(
     unit: &Unit<'_>,
     program: &typed::Program,
     layout: &mut Layout,
     target: &dyn Target,
+    plan: &Plan,
     with_scratch: bool,
-) -> Result<Lowered, NeedsScratch> {
+) -> Option<Result<Lowered, Box<Diagnostic>>> {
     let name = ir::UserFuncName::user(0, unit.number);
-    let mut signature = Signature::new(CallConv::SystemV);
-    signature.params.push(AbiParam::new(types::I64));
-    signature.returns.push(AbiParam::new(types::I64));
-    let mut func = ir::Function::with_name_signature(name, signature);
+    let mut func = ir::Function::with_name_signature(name, loops::signature(1));
+    let mut functions: Vec<(ir::Function, FunctionBuilderContext)> =
+        (0..plan.functions).map(|_| (ir::Function::new(), FunctionBuilderContext::new())).collect();
+    let spare: Vec<Spare> = functions.iter_mut().map(|(func, context)| Spare { func, context }).collect();
     let mut builder_context = FunctionBuilderContext::new();
     let mut builder = FunctionBuilder::new(&mut func, &mut builder_context);
     let entry = builder.create_block();
@@ -95,27 +107,40 @@ fn attempt(
         builder,
         variables: Vec::new(),
         known: vec![HashMap::new()],
-        helpers: HashMap::new(),
+        imports: HashMap::new(),
         globals: HashMap::new(),
         spans: Vec::new(),
+        location: SourceLoc::default(),
         memory: Memory::default(),
+        plan,
+        spare: spare.into_iter(),
+        functions: 0,
+        frame: None,
+        loops: Vec::new(),
+        refusal: None,
         returned: false,
     };
     lowering.begin_memory(with_scratch);
     lowering.guard();
     lowering.body();
     let needs_scratch = lowering.end_memory() && !with_scratch;
-    let Lowering { spans, mut builder, .. } = lowering;
+    let Lowering { spans, builder, functions: made, refusal, .. } = lowering;
+    finish(builder);
+    if needs_scratch {
+        return None;
+    }
+    let functions = functions.into_iter().take(made as usize).map(|(func, _)| func).collect();
+    Some(refusal.map_or(Ok(Lowered { func, functions, spans }), Err))
+}
+
+/// Ends a function.
+fn finish(mut builder: FunctionBuilder<'_>) {
     builder.seal_all_blocks();
     builder.finalize(TargetFrontendConfig {
         default_call_conv: CallConv::SystemV,
         pointer_width: target_lexicon::PointerWidth::U64,
         page_size_align_log2: 12,
     });
-    match needs_scratch {
-        true => Err(NeedsScratch),
-        false => Ok(Lowered { func, spans }),
-    }
 }
 
 /// A value that stays the same while a program runs, so that one computation serves all uses it dominates.
@@ -141,10 +166,23 @@ struct Lowering<'a, 'f> {
     variables: Vec<memory::VarPlace>,
     /// Stable values by the branch that is being lowered, innermost last.
     known: Vec<HashMap<Stable, Value>>,
-    helpers: HashMap<Helper, ir::FuncRef>,
+    imports: HashMap<Symbol, ir::FuncRef>,
     globals: HashMap<Symbol, ir::GlobalValue>,
     spans: Vec<Span>,
+    /// What is being filled comes from here.
+    location: SourceLoc,
     memory: Memory,
+    plan: &'a Plan,
+    /// Room for functions not made yet.
+    spare: std::vec::IntoIter<Spare<'f>>,
+    /// How many are made.
+    functions: u32,
+    /// How called bodies reach what belongs to the program, if there are any.
+    frame: Option<Frame>,
+    /// The loops that are open in the function being filled, innermost last.
+    loops: Vec<Loop>,
+    /// What the kernel cannot do.
+    refusal: Option<Box<Diagnostic>>,
     /// The block being filled has returned; what follows is never run.
     returned: bool,
 }
@@ -210,10 +248,20 @@ impl Lowering<'_, '_> {
         self.resume(go_on);
     }
 
+    /// Notes that the kernel cannot do something; nothing will come of the program.
+    fn refuse(&mut self, span: Span, title: &str, help: &str) {
+        self.refusal.get_or_insert_with(|| Box::new(Diagnostic::error(span, title).with_help(help)));
+    }
+
     /// Ends the program.
     fn leave(&mut self) {
-        let zero = self.int(0);
-        self.builder.ins().return_(&[zero]);
+        if self.frame.is_some_and(|frame| frame.is_called) {
+            let (one, left) = (self.int(1), self.left_word());
+            self.store_word(one, left);
+            self.return_number(1);
+        } else {
+            self.return_number(0);
+        }
         self.returned = true;
     }
 
@@ -228,7 +276,8 @@ impl Lowering<'_, '_> {
         if self.spans.last() != Some(&span) {
             self.spans.push(span);
         }
-        self.builder.set_srcloc(SourceLoc::new(self.spans.len() as u32 - 1));
+        self.location = SourceLoc::new(self.spans.len() as u32 - 1);
+        self.builder.set_srcloc(self.location);
     }
 
     fn int(&mut self, value: i64) -> Value {
@@ -276,25 +325,7 @@ impl Lowering<'_, '_> {
 
     /// Calls a helper.
     fn call(&mut self, helper: Helper, args: &[Value]) -> Value {
-        let func = match self.helpers.get(&helper) {
-            Some(func) => *func,
-            None => {
-                let mut signature = Signature::new(CallConv::SystemV);
-                signature.params.extend(args.iter().map(|_| AbiParam::new(types::I64)));
-                signature.returns.push(AbiParam::new(types::I64));
-                let signature = self.builder.import_signature(signature);
-                let name = UserExternalName::from(Symbol::Helper(helper.number()));
-                let name = self.builder.func.declare_imported_user_function(name);
-                let func = self.builder.import_function(ExtFuncData {
-                    name: ExternalName::user(name),
-                    signature,
-                    colocated: false,
-                    patchable: false,
-                });
-                self.helpers.insert(helper, func);
-                func
-            }
-        };
+        let func = self.function(Symbol::Helper(helper.number()), args.len());
         let call = self.builder.ins().call(func, args);
         self.builder.inst_results(call)[0]
     }

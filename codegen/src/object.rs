@@ -7,6 +7,7 @@ use crate::error::CodegenError;
 use crate::layout::{Layout, Sizes};
 use crate::lower::{Unit, lower};
 use crate::select;
+use cranelift_codegen::ir;
 use lang::diag::Diagnostic;
 use lang::span::{SourceMap, Span};
 use lang::target::{Attach, Features, ProgramType, Target};
@@ -55,8 +56,23 @@ pub struct Program {
     pub probe: usize,
     /// The instructions.
     pub code: Code,
+    /// Functions that the kernel calls for it: the bodies of some loops.
+    pub functions: Vec<Function>,
     /// Where they come from: a source location is an index here.
     pub spans: Vec<Span>,
+    /// Intermediate code before and after the mid-end, if asked for.
+    pub clif: Option<(String, String)>,
+}
+
+/// A function beside a program.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name in the object.
+    pub name: String,
+    /// What `Symbol::Subprogram` calls it.
+    pub number: u32,
+    /// The instructions.
+    pub code: Code,
     /// Intermediate code before and after the mid-end, if asked for.
     pub clif: Option<(String, String)>,
 }
@@ -73,10 +89,46 @@ pub struct Point {
 }
 
 impl Program {
-    /// Where in the script the instruction at this slot comes from.
+    /// The functions in the order in which a linker puts them behind the program: each where it is first referred to,
+    /// followed by those that itself refers to.
+    pub fn linked(&self) -> Vec<&Function> {
+        let mut order: Vec<&Function> = Vec::new();
+        // References still to be followed, the next one last.
+        let mut todo = vec![self.code.functions()];
+        while let Some(numbers) = todo.last_mut() {
+            let Some(number) = numbers.pop() else {
+                todo.pop();
+                continue;
+            };
+            let is_known = order.iter().any(|function| function.number == number);
+            if let Some(function) = self.functions.iter().find(|function| function.number == number && !is_known) {
+                order.push(function);
+                todo.push(function.code.functions());
+            }
+        }
+        order
+    }
+
+    /// Where in the script the instruction at this slot of the linked program comes from.
     pub fn span_at(&self, slot: u32) -> Option<Span> {
-        let row = self.code.lines.partition_point(|(start, _)| *start <= slot).checked_sub(1)?;
-        let (_, location) = self.code.lines[row];
+        let mut start = self.code.insns.len() as u32;
+        if slot < start {
+            return self.span_in(&self.code, slot);
+        }
+        for function in self.linked() {
+            let length = function.code.insns.len() as u32;
+            if slot < start + length {
+                return self.span_in(&function.code, slot - start);
+            }
+            start += length;
+        }
+        None
+    }
+
+    /// Where in the script the instruction at this slot of one of its functions comes from.
+    pub fn span_in(&self, code: &Code, slot: u32) -> Option<Span> {
+        let row = code.lines.partition_point(|(start, _)| *start <= slot).checked_sub(1)?;
+        let (_, location) = code.lines[row];
         match location.is_default() {
             true => None,
             false => self.spans.get(location.bits() as usize).copied(),
@@ -115,6 +167,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
     }
     let features = features(target.features());
     let mut programs: Vec<Program> = Vec::new();
+    let mut made = 0;
     for (number, (probe_index, points)) in units.iter().enumerate() {
         let probe = &program.probes[*probe_index];
         let unit = Unit {
@@ -124,21 +177,34 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             process: options.process.filter(|_| is_event(&points[0].attach)),
             number: number as u32,
             programs: units.len() as u32,
+            first_function: made,
         };
-        let lowered = lower(&unit, program, &mut layout, target);
+        let lowered = lower(&unit, program, &mut layout, target).map_err(|refusal| *refusal)?;
         check_limits(&layout, probe.span)?;
-        let before = options.keep_text.then(|| lowered.func.display().to_string());
         let how = backend::Options { optimise: options.optimise, keep_clif: options.keep_text };
-        let compiled = backend::compile(lowered.func, &features, how)
-            .map_err(|error| explain(&error, points[0].span, probe.span))?;
+        let translate = |func: ir::Function| {
+            let before = options.keep_text.then(|| func.display().to_string());
+            let compiled =
+                backend::compile(func, &features, how).map_err(|error| explain(&error, points[0].span, probe.span))?;
+            Ok((compiled.code, before.zip(compiled.clif)))
+        };
+        let (code, clif) = translate(lowered.func)?;
+        let mut functions = Vec::new();
+        for func in lowered.functions {
+            let (code, clif) = translate(func)?;
+            // No program has a dot in its name.
+            functions.push(Function { name: format!("loop.{made}"), number: made, code, clif });
+            made += 1;
+        }
         programs.push(Program {
             name: unique_name(&points[0].name, &programs),
             kind: points[0].context.program,
             points: points.iter().map(|point| Point::of(point)).collect(),
             probe: *probe_index,
-            code: compiled.code,
+            code,
+            functions,
             spans: lowered.spans,
-            clif: before.zip(compiled.clif),
+            clif,
         });
     }
     Ok(Object { programs, layout, license: program.config.license })
@@ -248,8 +314,16 @@ impl Object {
                 name: program.name.clone(),
                 params: 1,
                 code: program.code.clone(),
-                lines: line_table(program, sources),
+                lines: line_table(program, &program.code, sources),
             },
+        });
+        let subprograms = self.programs.iter().flat_map(|program| {
+            program.functions.iter().map(|function| elf::Function {
+                name: function.name.clone(),
+                params: function.code.params as usize,
+                code: function.code.clone(),
+                lines: line_table(program, &function.code, sources),
+            })
         });
         let maps = self.layout.kernel_maps.iter().map(|map| elf::Map {
             name: map.name.clone(),
@@ -261,7 +335,7 @@ impl Object {
         });
         elf::write(&elf::Image {
             programs: programs.collect(),
-            subprograms: Vec::new(),
+            subprograms: subprograms.collect(),
             maps: maps.collect(),
             bss: self.layout.bss_size,
             rodata: Vec::new(),
@@ -271,8 +345,8 @@ impl Object {
     }
 }
 
-fn line_table(program: &Program, sources: &SourceMap) -> Vec<elf::Line> {
-    let rows = program.code.lines.iter().filter(|(_, location)| !location.is_default());
+fn line_table(program: &Program, code: &Code, sources: &SourceMap) -> Vec<elf::Line> {
+    let rows = code.lines.iter().filter(|(_, location)| !location.is_default());
     let mut lines: Vec<elf::Line> = Vec::new();
     for (at, location) in rows {
         let Some(span) = program.spans.get(location.bits() as usize) else { continue };

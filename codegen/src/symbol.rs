@@ -19,6 +19,9 @@ pub enum Symbol {
     Subprogram(u32),
     /// A kernel function that is called by its BTF id, by its place in the list of kfunc names.
     Kfunc(u32),
+    /// Nothing to be called: what a branch on the result of such a call tests is whether the kernel's allowance of
+    /// turns is used up, by the instruction `may_goto`.
+    MayGoto,
 }
 
 /// A data section.
@@ -45,6 +48,7 @@ const MAP: u32 = 1;
 const DATA: u32 = 2;
 const SUBPROGRAM: u32 = 3;
 const KFUNC: u32 = 4;
+const MAY_GOTO: u32 = 5;
 
 impl From<Symbol> for UserExternalName {
     fn from(symbol: Symbol) -> UserExternalName {
@@ -55,6 +59,7 @@ impl From<Symbol> for UserExternalName {
             Symbol::Data(Section::Rodata) => (DATA, 1),
             Symbol::Subprogram(index) => (SUBPROGRAM, index),
             Symbol::Kfunc(index) => (KFUNC, index),
+            Symbol::MayGoto => (MAY_GOTO, 0),
         };
         UserExternalName { namespace, index }
     }
@@ -71,6 +76,7 @@ impl Symbol {
             (DATA, 1) => Symbol::Data(Section::Rodata),
             (SUBPROGRAM, _) => Symbol::Subprogram(index),
             (KFUNC, _) => Symbol::Kfunc(index),
+            (MAY_GOTO, 0) => Symbol::MayGoto,
             _ => return None,
         })
     }
@@ -95,6 +101,7 @@ impl fmt::Display for Symbol {
             Symbol::Data(section) => f.write_str(section.name()),
             Symbol::Subprogram(index) => write!(f, "subprogram[{index}]"),
             Symbol::Kfunc(index) => write!(f, "kfunc[{index}]"),
+            Symbol::MayGoto => f.write_str("may_goto"),
         }
     }
 }
@@ -112,6 +119,7 @@ mod tests {
             Symbol::Data(Section::Rodata),
             Symbol::Subprogram(2),
             Symbol::Kfunc(1),
+            Symbol::MayGoto,
         ] {
             assert_eq!(Symbol::from_name(&symbol.into()), Some(symbol));
         }

@@ -209,6 +209,8 @@ pub enum Inst<R> {
     Jump { to: Label },
     /// The end of a block with two.
     Branch { test: Test<R>, then: Label, otherwise: Label },
+    /// The end of a block with two: `stop` when the kernel's allowance of turns is used up.
+    MayGoto { stop: Label, go_on: Label },
     /// The end of the function.
     Return { value: Option<R> },
 }
@@ -321,6 +323,7 @@ impl<R: Copy> Inst<R> {
             }
             Inst::Jump { to } => Inst::Jump { to },
             Inst::Branch { test, then, otherwise } => Inst::Branch { test: test.map(f), then, otherwise },
+            Inst::MayGoto { stop, go_on } => Inst::MayGoto { stop, go_on },
             Inst::Return { value } => Inst::Return { value: value.map(|value| f(value, Role::UseFixed(Reg(0)))) },
         }
     }
@@ -330,6 +333,7 @@ impl<R: Copy> Inst<R> {
         let (first, second) = match *self {
             Inst::Jump { to } => (Some(to), None),
             Inst::Branch { then, otherwise, .. } => (Some(then), Some(otherwise)),
+            Inst::MayGoto { stop, go_on } => (Some(stop), Some(go_on)),
             _ => (None, None),
         };
         first.into_iter().chain(second)
@@ -471,6 +475,7 @@ impl<R: fmt::Display> fmt::Display for Inst<R> {
             }
             Inst::Jump { to } => write!(f, "jump {to}"),
             Inst::Branch { test, then, otherwise } => write!(f, "if {test} {then} else {otherwise}"),
+            Inst::MayGoto { stop, go_on } => write!(f, "may_goto {stop} else {go_on}"),
             Inst::Return { value: Some(value) } => write!(f, "return {value}"),
             Inst::Return { value: None } => write!(f, "return"),
         }

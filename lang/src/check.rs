@@ -8,6 +8,7 @@ mod call;
 mod casts;
 mod declarations;
 mod expr;
+mod loops;
 mod members;
 mod names;
 mod operators;
@@ -237,11 +238,16 @@ struct ProbeState<'a> {
     scopes: Scopes,
     vars: Vec<Var>,
     uses_name: bool,
+    /// How many loops are open that `break` can leave.
+    loops: u32,
+    /// How many constructs are open that run their body again; with `unroll`.
+    repeats: u32,
 }
 
 impl Checker<'_> {
     fn probe(&mut self, probe: &ast::Probe, header: &Header) {
-        let mut state = ProbeState { header, scopes: Scopes::default(), vars: Vec::new(), uses_name: false };
+        let mut state =
+            ProbeState { header, scopes: Scopes::default(), vars: Vec::new(), uses_name: false, loops: 0, repeats: 0 };
         let predicate = probe.predicate.as_ref().map(|predicate| self.condition(&mut state, predicate));
         let body = self.block(&mut state, &probe.body);
         self.walk.program.probes.push(Probe {

@@ -42,6 +42,16 @@ pub struct Features {
     pub instructions_v4: bool,
     /// `bpf_get_current_task_btf`, whose result can be read without a helper: kernel 5.11 with BTF.
     pub current_task_btf: bool,
+    /// The instruction `may_goto`, which ends a loop that takes too many turns: kernel 6.9.
+    pub may_goto: bool,
+    /// `bpf_loop`, which calls a function so many times: kernel 5.17.
+    pub bpf_loop: bool,
+    /// `bpf_for_each_map_elem`: kernel 5.13.
+    pub for_each_map_elem: bool,
+    /// `bpf_map_lookup_percpu_elem`: kernel 5.19.
+    pub lookup_percpu_elem: bool,
+    /// One more than the highest number that a processor may have.
+    pub cpus: u32,
 }
 
 /// An attach point found on the machine.

@@ -221,10 +221,26 @@ impl Target for KernelTarget {
     }
 
     fn features(&self) -> Features {
-        let release = kernel::release();
+        let release = kernel_to_compile_for();
         let at_least = |major, minor| release.is_some_and(|release| release.at_least(major, minor));
-        Features { instructions_v4: at_least(6, 6), current_task_btf: at_least(5, 11) && self.btf().is_some() }
+        Features {
+            instructions_v4: at_least(6, 6),
+            current_task_btf: at_least(5, 11) && self.btf().is_some(),
+            may_goto: at_least(6, 9),
+            bpf_loop: at_least(5, 17),
+            for_each_map_elem: at_least(5, 13),
+            lookup_percpu_elem: at_least(5, 19),
+            cpus: kernel::possible_cpus().and_then(|cpus| cpus.iter().last()).map_or(1, |last| last + 1),
+        }
     }
+}
+
+/// The running kernel, or an older one that `RTRACE_AS_KERNEL` names: what is compiled for that one also runs here,
+/// which is how the ways around what old kernels lack are tested.
+fn kernel_to_compile_for() -> Option<kernel::Release> {
+    let running = kernel::release();
+    let older = std::env::var("RTRACE_AS_KERNEL").ok().and_then(|text| kernel::Release::parse(&text));
+    older.into_iter().chain(running).min()
 }
 
 /// The event of a system call whose function in the kernel has another name than manual pages give it: `newfstat` for

@@ -5,7 +5,8 @@
 
 use crate::sys::{self, LoadRequest};
 use aya::maps::MapData;
-use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_func_info, bpf_insn, bpf_prog_type};
+use codegen::btf::{Btf, Linkage};
 use codegen::object::{Object, Program};
 use hashbrown::HashMap;
 use lang::target::{Attach, ProgramType};
@@ -29,6 +30,14 @@ pub enum LoadError {
     Map {
         /// Its symbol in the object.
         name: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The types of a program's functions were refused.
+    #[error("the kernel refused the function types of the program {program}: {error}")]
+    Types {
+        /// Its name.
+        program: String,
         /// What the kernel said.
         error: io::Error,
     },
@@ -101,7 +110,7 @@ pub fn load(object: &Object, elf: &[u8], how: LoadOptions) -> Result<Loaded, Loa
         maps.insert(name.clone(), create(map.clone(), name)?);
     }
     let descriptions = parsed.maps.clone();
-    let text_sections = HashSet::new();
+    let text_sections: HashSet<usize> = parsed.functions.keys().map(|(section, _)| *section).collect();
     let bound = descriptions.iter().filter_map(|(name, map)| {
         let fd = maps.get(name.as_str())?.fd().as_fd().as_raw_fd();
         Some((name.as_str(), fd, map))
@@ -152,7 +161,9 @@ fn load_program(
         Attach::BtfTracepoint { btf_id, .. } => *btf_id,
         _ => 0,
     };
-    let request = LoadRequest { name: &program.name, kind, attach, attach_btf_id, insns, license };
+    let (btf, infos) = function_types(program)?.unzip();
+    let functions = btf.as_ref().zip(infos.as_ref()).map(|(btf, infos)| sys::Functions { btf: btf.as_fd(), infos });
+    let request = LoadRequest { name: &program.name, kind, attach, attach_btf_id, insns, license, functions };
     // First without a log: it costs time, and one too small fails a program that is fine.
     match sys::load(&request, None) {
         Ok(fd) => return Ok(fd),
@@ -166,6 +177,30 @@ fn load_program(
         Ok(fd) => Ok(fd),
         Err(error) => Err(refused(index, program, error, String::from_utf8_lossy(&log).into_owned())),
     }
+}
+
+/// Types for the functions of a program that has more than one.
+fn function_types(program: &Program) -> Result<Option<(OwnedFd, Vec<bpf_func_info>)>, LoadError> {
+    if program.functions.is_empty() {
+        return Ok(None);
+    }
+    let mut btf = Btf::new();
+    let word = btf.int("unsigned long long", 8, false);
+    let mut infos = Vec::new();
+    let mut start = 0;
+    let first = (&program.name, &program.code, Linkage::Global);
+    let others = program.linked().into_iter().map(|function| (&function.name, &function.code, Linkage::Static));
+    for (name, code, linkage) in std::iter::once(first).chain(others) {
+        let params = ["a", "b", "c", "d", "e"].into_iter().take(code.params as usize);
+        let ty = btf.function_type(word, &params.map(|name| (name, word)).collect::<Vec<_>>());
+        // A dot is fine in a symbol, but not in a name of a type before Linux 6.7.
+        let type_id = btf.function(&name.replace('.', "_"), linkage, ty).0;
+        infos.push(bpf_func_info { insn_off: start, type_id });
+        start += code.insns.len() as u32;
+    }
+    let loaded =
+        sys::btf_load(&btf.finish()).map_err(|error| LoadError::Types { program: program.name.clone(), error })?;
+    Ok(Some((loaded, infos)))
 }
 
 fn refused(index: usize, program: &Program, error: io::Error, log: String) -> LoadError {

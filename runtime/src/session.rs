@@ -467,6 +467,11 @@ impl<'a> Session<'a> {
                         "Try increasing max_map_keys config or manually setting the max entries in a map declaration \
                          e.g. `let @a = hash(5000)`",
                     ),
+                SiteKind::LoopStopped => {
+                    let title = format!("The kernel ended this loop before it was through{times}");
+                    Diagnostic::warning(site.span, title)
+                        .with_help("it allows some millions of turns, and from Linux 6.15 on a quarter of a second")
+                }
                 SiteKind::DivisionByZero => Diagnostic::warning(
                     site.span,
                     format!(

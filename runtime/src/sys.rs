@@ -4,7 +4,7 @@
 //! Every function is one system call, or a loop of one; errors are `io::Error` and are explained by the callers, who
 //! know what was attempted. Structures and numbers: include/uapi/linux/bpf.h and perf_event.h.
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_type};
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
@@ -43,6 +43,17 @@ pub struct LoadRequest<'a> {
     pub insns: &'a [bpf_insn],
     /// As the kernel knows it.
     pub license: &'a CStr,
+    /// The types of its functions, which the kernel wants to see if it is to call any but the first.
+    pub functions: Option<Functions<'a>>,
+}
+
+/// The functions of a program.
+#[derive(Clone, Copy)]
+pub struct Functions<'a> {
+    /// The BTF in which they have types.
+    pub btf: BorrowedFd<'a>,
+    /// Where each begins, and its type.
+    pub infos: &'a [bpf_func_info],
 }
 
 /// Loads a program. With `log`, the verifier writes its reasons there.
@@ -56,6 +67,12 @@ pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<
     load.insns = request.insns.as_ptr() as u64;
     load.insn_cnt = request.insns.len() as u32;
     load.license = request.license.as_ptr() as u64;
+    if let Some(functions) = &request.functions {
+        load.prog_btf_fd = functions.btf.as_raw_fd() as u32;
+        load.func_info = functions.infos.as_ptr() as u64;
+        load.func_info_cnt = functions.infos.len() as u32;
+        load.func_info_rec_size = mem::size_of::<bpf_func_info>() as u32;
+    }
     for (to, from) in load.prog_name.iter_mut().take(15).zip(request.name.bytes()) {
         *to = from as libc::c_char;
     }
@@ -70,6 +87,16 @@ pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<
         log.truncate(end);
     }
     result
+}
+
+/// Loads BTF.
+pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    // SAFETY: this member of the union is the one that BPF_BTF_LOAD reads.
+    let load = unsafe { &mut attr.__bindgen_anon_7 };
+    load.btf = btf.as_ptr() as u64;
+    load.btf_size = btf.len() as u32;
+    bpf(bpf_cmd::BPF_BTF_LOAD, &mut attr).map(owned)
 }
 
 /// Attaches a raw tracepoint program: to the tracepoint `name`, or with `None` to the target it was loaded for.

@@ -5,6 +5,7 @@
 
 use super::Lowering;
 use super::memory::Addr;
+use crate::helpers::Helper;
 use crate::layout::{MapPlace, SiteKind};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::span::Span;
@@ -77,6 +78,109 @@ impl Lowering<'_, '_> {
         self.take(aggregate, Addr::new(address), value);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
+    }
+
+    /// The number that an aggregation stands for, gathered from all CPUs; 0 where nothing was taken in.
+    pub fn read_aggregate(&mut self, map: MapId, keys: &[Expr], span: Span) -> Value {
+        let Type::Aggregate(aggregate) = self.program.maps[map.index()].value else {
+            unreachable!("checked: the map holds an aggregation")
+        };
+        let mark = self.mark();
+        let (kernel_map, key) = match self.layout.of(map) {
+            MapPlace::PerCpuArray(kernel_map) => {
+                let key = self.temporary(8);
+                let zero = self.int(0);
+                self.store_word(zero, key);
+                (kernel_map, key)
+            }
+            MapPlace::PerCpuHash(kernel_map) => (kernel_map, self.key(map, keys)),
+            MapPlace::Global(_) | MapPlace::Hash(_) => unreachable!("aggregations are kept per CPU"),
+        };
+        let key = self.address(key);
+        let number = self.gathered(kernel_map, aggregate, key, span);
+        self.reset(mark);
+        number
+    }
+
+    /// Goes through the CPUs' states of one key. The verifier walks through all turns, which are as many as there can
+    /// be CPUs.
+    pub fn gathered(&mut self, kernel_map: u32, aggregate: Aggregate, key: Value, span: Span) -> Value {
+        if !self.features.lookup_percpu_elem {
+            let help = "Linux has it from 5.19 on; print() of the map works everywhere";
+            self.refuse(span, "this kernel cannot read an aggregation within a program", help);
+            return self.int(0);
+        }
+        self.at(span);
+        let [next, turn, there, step, done] = [(); 5].map(|()| self.builder.create_block());
+        let [cpu, first, second] = [(); 3].map(|()| self.builder.append_block_param(next, types::I64));
+        let [new_first, new_second] = [(); 2].map(|()| self.builder.append_block_param(step, types::I64));
+        let zero = self.int(0);
+        self.builder.ins().jump(next, &[zero.into(), zero.into(), zero.into()]);
+
+        self.builder.switch_to_block(next);
+        let more = self.compare(IntCC::UnsignedLessThan, cpu, i64::from(self.features.cpus));
+        self.builder.ins().brif(more, turn, &[], done, &[]);
+
+        self.builder.switch_to_block(turn);
+        let map = self.map_pointer(kernel_map);
+        let state = self.call(Helper::MapLookupPercpuElem, &[map, key, cpu]);
+        let state = self.launder(state);
+        let is_there = self.compare(IntCC::NotEqual, state, 0);
+        self.builder.ins().brif(is_there, there, &[], step, &[first.into(), second.into()]);
+
+        self.builder.switch_to_block(there);
+        let state = Addr::new(state);
+        let one_first = self.load_word(state);
+        let (merged_first, merged_second) = match aggregate {
+            Aggregate::Min { .. } | Aggregate::Max { .. } => {
+                let is_set = self.load_word(state.plus(8));
+                let better = match aggregate {
+                    Aggregate::Min { signed: true } => IntCC::SignedLessThan,
+                    Aggregate::Min { signed: false } => IntCC::UnsignedLessThan,
+                    Aggregate::Max { signed: true } => IntCC::SignedGreaterThan,
+                    _ => IntCC::UnsignedGreaterThan,
+                };
+                let is_better = self.builder.ins().icmp(better, one_first, first);
+                let none_yet = self.compare(IntCC::Equal, second, 0);
+                let takes = self.builder.ins().bor(is_better, none_yet);
+                let has = self.compare(IntCC::NotEqual, is_set, 0);
+                let takes = self.builder.ins().band(takes, has);
+                (self.builder.ins().select(takes, one_first, first), self.builder.ins().bor(second, is_set))
+            }
+            Aggregate::Avg { .. } => {
+                let one_second = self.load_word(state.plus(8));
+                (self.builder.ins().iadd(first, one_first), self.builder.ins().iadd(second, one_second))
+            }
+            _ => (self.builder.ins().iadd(first, one_first), second),
+        };
+        self.builder.ins().jump(step, &[merged_first.into(), merged_second.into()]);
+
+        self.builder.switch_to_block(step);
+        let one = self.int(1);
+        let following = self.builder.ins().iadd(cpu, one);
+        self.builder.ins().jump(next, &[following.into(), new_first.into(), new_second.into()]);
+
+        self.builder.switch_to_block(done);
+        match aggregate {
+            Aggregate::Avg { signed } => self.average(first, second, signed),
+            _ => first,
+        }
+    }
+
+    fn average(&mut self, total: Value, count: Value, signed: bool) -> Value {
+        let [some, done] = [(); 2].map(|()| self.builder.create_block());
+        let average = self.builder.append_block_param(done, types::I64);
+        let zero = self.int(0);
+        let is_some = self.compare(IntCC::NotEqual, count, 0);
+        self.builder.ins().brif(is_some, some, &[], done, &[zero.into()]);
+        self.builder.switch_to_block(some);
+        let quotient = match signed {
+            true => self.builder.ins().sdiv(total, count),
+            false => self.builder.ins().udiv(total, count),
+        };
+        self.builder.ins().jump(done, &[quotient.into()]);
+        self.builder.switch_to_block(done);
+        average
     }
 
     /// Takes one value into the state at `state`.

@@ -1,6 +1,6 @@
 //! Expressions: a scalar becomes a value, anything else is stored where it is wanted.
 
-use super::memory::{Addr, VarPlace};
+use super::memory::Addr;
 use super::{Lowering, Stable, flags};
 use crate::helpers::Helper;
 use crate::layout::{CHILD_PID, START_TIME, SiteKind};
@@ -17,10 +17,7 @@ impl Lowering<'_, '_> {
         debug_assert!(expr.ty.is_scalar(), "{} is not a scalar", expr.ty);
         match &expr.kind {
             ExprKind::Int(value) => self.int(*value),
-            ExprKind::Var(var) => match self.variables[var.index()] {
-                VarPlace::Register(variable) => self.builder.use_var(variable),
-                VarPlace::Stack(_) | VarPlace::Scratch(_) => unreachable!("checked: a scalar variable"),
-            },
+            ExprKind::Var(var) => self.variable_value(self.variables[var.index()]),
             ExprKind::MapGet(map, keys) => self.map_get(*map, keys),
             ExprKind::Delete(map, keys) => self.map_delete(*map, keys, expr.span),
             ExprKind::Builtin(id) => self.builtin(*id),
@@ -58,14 +55,12 @@ impl Lowering<'_, '_> {
                 number
             }
             ExprKind::StepVar { var, step, postfix } => {
-                let VarPlace::Register(variable) = self.variables[var.index()] else {
-                    unreachable!("checked: a scalar variable")
-                };
-                let old = self.builder.use_var(variable);
+                let place = self.variables[var.index()];
+                let old = self.variable_value(place);
                 let step = self.int(*step);
                 let new = self.builder.ins().iadd(old, step);
                 let new = self.convert(new, &self.unit.probe.vars[var.index()].ty.clone());
-                self.builder.def_var(variable, new);
+                self.set_variable_value(place, new);
                 if *postfix { old } else { new }
             }
             ExprKind::StepMap { map, keys, step, postfix } => {
@@ -89,7 +84,7 @@ impl Lowering<'_, '_> {
                 self.block(stmts);
                 self.scalar(value)
             }
-            ExprKind::ReadAggregate(..) => unreachable!("the checker does not make these yet"),
+            ExprKind::ReadAggregate(map, keys) => self.read_aggregate(*map, keys, expr.span),
             ExprKind::Str(_) | ExprKind::Tuple(_) | ExprKind::ReadStr { .. } => {
                 unreachable!("checked: texts and tuples are not scalars")
             }
@@ -198,7 +193,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Copies between slots whose texts may differ in size.
-    fn copy_widening(&mut self, from: Addr, from_ty: &Type, to: Addr, ty: &Type) {
+    pub fn copy_widening(&mut self, from: Addr, from_ty: &Type, to: Addr, ty: &Type) {
         match (from_ty, ty) {
             (Type::Tuple(_), Type::Tuple(_)) | (Type::Record(_), Type::Record(_)) => {
                 let mut at = 0;

@@ -4,10 +4,12 @@
 //! large for the stack lies in the program's own element of the per-CPU scratch map, so that a program which interrupts
 //! another on the same CPU cannot overwrite it.
 
+use super::loops::Frame;
 use super::{Lowering, flags, scalar_variable};
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value, condcodes::IntCC, types};
 use cranelift_frontend::Variable;
+use lang::typed::VarId;
 use lang::types::Type;
 
 /// An address: a pointer and a constant offset, which folds into each access.
@@ -33,9 +35,11 @@ impl Addr {
 pub enum VarPlace {
     /// A scalar.
     Register(Variable),
+    /// A scalar that must have an address: a word at this offset of the slot for variables.
+    Memory(u32),
     /// Anything else: at this offset of the slot for variables.
     Stack(u32),
-    /// Too large for the stack: at this offset of the scratch memory.
+    /// Too large for the stack, or used by several functions: at this offset of the scratch memory.
     Scratch(u32),
 }
 
@@ -50,6 +54,13 @@ pub struct Memory {
     scratch: Option<Value>,
     scratch_in_use: (u32, u32),
     scratch_missing: bool,
+}
+
+/// What a function that is being filled leaves aside while another one is.
+pub struct Outer {
+    temporaries: Option<StackSlot>,
+    in_use: (u32, u32),
+    scratch: Option<Value>,
 }
 
 /// A place to go back to in the stack of temporaries.
@@ -85,6 +96,53 @@ impl Lowering<'_, '_> {
             self.leave_unless(IntCC::NotEqual, found, 0);
             self.memory.scratch = Some(found);
             self.memory.in_use.0 = 0;
+            if self.plan.functions > 0 {
+                self.begin_frame(found);
+            }
+        }
+    }
+
+    /// Puts down for called bodies where the event and the scratch memory are, and that they have not left the probe.
+    fn begin_frame(&mut self, scratch: Value) {
+        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 3);
+        let slot = self.builder.create_sized_stack_slot(data);
+        let words = self.builder.ins().stack_addr(types::I64, slot, 0);
+        self.store_word(self.event, Addr::new(words));
+        self.store_word(scratch, Addr::new(words).plus(8));
+        self.frame = Some(Frame { words, is_called: false });
+        let left = self.take_scratch(8);
+        debug_assert_eq!(left, 0, "it is the first thing there");
+        let (zero, left) = (self.int(0), self.left_word());
+        self.store_word(zero, left);
+    }
+
+    /// Memory for a function that the kernel calls: temporaries of its own, the program's scratch memory.
+    pub fn begin_called_memory(&mut self, words: Value) -> Outer {
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 3));
+        let scratch = self.load_word(Addr::new(words).plus(8));
+        Outer {
+            temporaries: self.memory.temporaries.replace(slot),
+            in_use: std::mem::take(&mut self.memory.in_use),
+            scratch: self.memory.scratch.replace(scratch),
+        }
+    }
+
+    /// Back to the function around.
+    pub fn end_called_memory(&mut self, outer: Outer) {
+        if let Some(slot) = self.memory.temporaries {
+            self.builder.func.sized_stack_slots[slot].size = self.memory.in_use.1;
+        }
+        Outer { temporaries: self.memory.temporaries, in_use: self.memory.in_use, scratch: self.memory.scratch } =
+            outer;
+    }
+
+    /// How much of the stack temporaries and variables may take each: functions that call each other share it.
+    fn stack_share(&self) -> u32 {
+        match self.plan.depth {
+            0 => STACK_SHARE,
+            1 => 96,
+            2 => 64,
+            _ => 32,
         }
     }
 
@@ -117,7 +175,7 @@ impl Lowering<'_, '_> {
     pub fn temporary(&mut self, bytes: u32) -> Addr {
         let bytes = bytes.next_multiple_of(8).max(8);
         let offset = self.memory.in_use.0;
-        if bytes <= STACK_VALUE && offset + bytes <= STACK_SHARE {
+        if bytes <= STACK_VALUE && offset + bytes <= self.stack_share() {
             self.memory.in_use.0 += bytes;
             self.memory.in_use.1 = self.memory.in_use.1.max(self.memory.in_use.0);
             return self.slot_address(self.memory.temporaries, offset);
@@ -126,14 +184,14 @@ impl Lowering<'_, '_> {
         self.scratch_address(offset)
     }
 
-    fn take_scratch(&mut self, bytes: u32) -> u32 {
+    pub fn take_scratch(&mut self, bytes: u32) -> u32 {
         let offset = self.memory.scratch_in_use.0;
         self.memory.scratch_in_use.0 += bytes;
         self.memory.scratch_in_use.1 = self.memory.scratch_in_use.1.max(self.memory.scratch_in_use.0);
         offset
     }
 
-    fn scratch_address(&mut self, offset: u32) -> Addr {
+    pub fn scratch_address(&mut self, offset: u32) -> Addr {
         match self.memory.scratch {
             Some(base) => Addr { base, offset: offset as i32 },
             None => {
@@ -151,17 +209,21 @@ impl Lowering<'_, '_> {
 
     /// Gives every variable of the probe its place.
     pub fn declare_variables(&mut self) {
-        for var in &self.unit.probe.vars {
+        for (number, var) in (0..).zip(&self.unit.probe.vars) {
             let size = var.ty.slot_size();
-            let place = if var.ty.is_scalar() || size == 0 {
+            let in_memory = self.plan.in_memory.contains(&VarId(number));
+            let place = if size == 0 || var.ty.is_scalar() && !in_memory {
                 let variable = scalar_variable(&mut self.builder);
                 let zero = self.int(0);
                 self.builder.def_var(variable, zero);
                 VarPlace::Register(variable)
-            } else if size <= STACK_VALUE && self.memory.variable_bytes + size <= STACK_SHARE {
+            } else if self.plan.functions == 0
+                && size <= STACK_VALUE
+                && self.memory.variable_bytes + size <= STACK_SHARE
+            {
                 let offset = self.memory.variable_bytes;
                 self.memory.variable_bytes += size;
-                VarPlace::Stack(offset)
+                if var.ty.is_scalar() { VarPlace::Memory(offset) } else { VarPlace::Stack(offset) }
             } else {
                 VarPlace::Scratch(self.take_scratch(size))
             };
@@ -173,12 +235,46 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// The address of a variable that is not a scalar.
+    /// Makes registers of the function being filled out of those of another: nothing else of their scalars is shared.
+    pub fn redeclare_registers(&mut self) {
+        for index in 0..self.variables.len() {
+            if let VarPlace::Register(_) = self.variables[index] {
+                let variable = scalar_variable(&mut self.builder);
+                let zero = self.int(0);
+                self.builder.def_var(variable, zero);
+                self.variables[index] = VarPlace::Register(variable);
+            }
+        }
+    }
+
+    /// The value of a scalar variable.
+    pub fn variable_value(&mut self, place: VarPlace) -> Value {
+        match place {
+            VarPlace::Register(variable) => self.builder.use_var(variable),
+            place => {
+                let from = self.variable_address(place);
+                self.load_word(from)
+            }
+        }
+    }
+
+    /// Sets a scalar variable.
+    pub fn set_variable_value(&mut self, place: VarPlace, value: Value) {
+        match place {
+            VarPlace::Register(variable) => self.builder.def_var(variable, value),
+            place => {
+                let to = self.variable_address(place);
+                self.store_word(value, to);
+            }
+        }
+    }
+
+    /// The address of a variable that has one.
     pub fn variable_address(&mut self, place: VarPlace) -> Addr {
         match place {
-            VarPlace::Stack(offset) => self.slot_address(self.memory.variables, offset),
+            VarPlace::Memory(offset) | VarPlace::Stack(offset) => self.slot_address(self.memory.variables, offset),
             VarPlace::Scratch(offset) => self.scratch_address(offset),
-            VarPlace::Register(_) => unreachable!("scalars have no address"),
+            VarPlace::Register(_) => unreachable!("a register has no address"),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Statements.
 
 use super::Lowering;
-use super::memory::VarPlace;
 use crate::event::Control;
 use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
 
@@ -53,12 +52,12 @@ impl Lowering<'_, '_> {
                 self.leave();
             }
             StmtKind::Return => self.leave(),
-            StmtKind::While(..)
-            | StmtKind::ForRange { .. }
-            | StmtKind::ForMap { .. }
-            | StmtKind::Unroll(..)
-            | StmtKind::Break
-            | StmtKind::Continue => unreachable!("the checker does not make these yet"),
+            StmtKind::While(cond, body) => self.while_loop(stmt, cond, body),
+            StmtKind::ForRange { var, from, to, body } => self.for_range(stmt, *var, [from, to], body),
+            StmtKind::ForMap { var, map, body } => self.for_map(*var, *map, body, span),
+            StmtKind::Unroll(times, body) => (0..*times).for_each(|_| self.stmts(body)),
+            StmtKind::Break => self.break_loop(),
+            StmtKind::Continue => self.continue_loop(),
         }
     }
 
@@ -83,9 +82,9 @@ impl Lowering<'_, '_> {
 
     fn set_var(&mut self, var: VarId, value: &Expr) {
         match self.variables[var.index()] {
-            VarPlace::Register(variable) => {
+            place if value.ty.is_scalar() => {
                 let value = self.scalar(value);
-                self.builder.def_var(variable, value);
+                self.set_variable_value(place, value);
             }
             place => {
                 let ty = self.unit.probe.vars[var.index()].ty.clone();

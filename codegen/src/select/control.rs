@@ -19,6 +19,13 @@ impl Selector<'_> {
         let name = &self.func.dfg.ext_funcs[func_ref].name;
         let callee = Symbol::resolve(self.func, name)
             .ok_or_else(|| CodegenError::UnknownName(name.display(Some(&self.func.params)).to_string()))?;
+        if callee == Symbol::MayGoto {
+            // The branch on its result has become the instruction; any other use of it has no meaning.
+            return match self.result(inst, 0) {
+                None => Ok(()),
+                Some(_) => Err(self.unsupported(inst, "only a branch can ask for this")),
+            };
+        }
         if !matches!(callee, Symbol::Helper(_) | Symbol::Subprogram(_) | Symbol::Kfunc(_)) {
             return Err(self.unsupported(inst, "not a function"));
         }
@@ -57,6 +64,10 @@ impl Selector<'_> {
             InstructionData::Brif { arg, blocks: [then, otherwise], .. } => {
                 let then = self.edge(inst, then)?;
                 let otherwise = self.edge(inst, otherwise)?;
+                if self.is_may_goto(arg) {
+                    self.emit(Inst::MayGoto { stop: then, go_on: otherwise });
+                    return Ok(Vec::new());
+                }
                 let test = self.test(arg);
                 self.emit(Inst::Branch { test, then, otherwise });
                 Ok(Vec::new())
@@ -77,6 +88,12 @@ impl Selector<'_> {
             InstructionData::Trap { .. } => Err(self.unsupported(inst, "eBPF cannot trap; return instead")),
             _ => Err(self.unsupported(inst, "no such end of a block")),
         }
+    }
+
+    /// Whether a value says that the kernel's allowance of turns is used up.
+    fn is_may_goto(&self, value: ir::Value) -> bool {
+        let Some((_, InstructionData::Call { func_ref, .. })) = self.definition(value) else { return false };
+        Symbol::resolve(self.func, &self.func.dfg.ext_funcs[*func_ref].name) == Some(Symbol::MayGoto)
     }
 
     fn args(&mut self, inst: ir::Inst, call: BlockCall) -> Result<Vec<Virtual>, CodegenError> {
@@ -170,6 +187,10 @@ impl Selector<'_> {
                     Inst::Branch { then, otherwise, .. } => {
                         renumber(then);
                         renumber(otherwise);
+                    }
+                    Inst::MayGoto { stop, go_on } => {
+                        renumber(stop);
+                        renumber(go_on);
                     }
                     _ => {}
                 }

@@ -1,6 +1,7 @@
 //! Calls of functions.
 
 use super::expr::{literal, text_literal, unknown};
+use super::loops::as_number;
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp};
 use crate::builtins::builtin;
@@ -212,7 +213,12 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, title).with_help("only a whole map is printed with top and div"));
             return None;
         }
-        let value = self.value(state, &args[0]);
+        let value = as_number(self.value(state, &args[0]));
+        if let Type::Aggregate(aggregate) = value.ty {
+            let title = format!("printing one value of a {}_t map is not supported yet", aggregate.name());
+            self.report(Diagnostic::error(span, title).with_help("print(@map) prints all of it"));
+            return None;
+        }
         let text = Conversion { verb: Verb::Text, bits: 64, ..Conversion::PLAIN };
         let pieces = vec![Piece::Value(text), Piece::Text(b"\n".to_vec())];
         Some(StmtKind::Print(self.add_format(Origin::Print, pieces, vec![value.ty.clone()]), vec![value]))

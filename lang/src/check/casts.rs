@@ -2,12 +2,14 @@
 
 use super::Checker;
 use super::expr::{literal, unknown};
+use super::loops::as_number;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::Type;
 
 impl Checker<'_> {
     pub fn cast(&mut self, value: Expr, ty: Type, span: Span) -> Expr {
+        let value = as_number(value);
         if value.ty == Type::Unknown {
             return unknown(span);
         }

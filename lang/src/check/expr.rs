@@ -1,5 +1,6 @@
 //! Expressions: what each means and what type its value has.
 
+use super::loops::as_number;
 use super::members::step_of;
 use super::names::NEVER_ASSIGNED;
 use super::{Checker, ProbeState};
@@ -91,7 +92,7 @@ impl Checker<'_> {
                 if items.is_empty() {
                     return self.refuse(span, "an empty tuple is no value");
                 }
-                let items: Vec<Expr> = items.iter().map(|item| self.value(state, item)).collect();
+                let items: Vec<Expr> = items.iter().map(|item| as_number(self.value(state, item))).collect();
                 let ty = Type::Tuple(items.iter().map(|item| item.ty.clone()).collect());
                 Expr { kind: ExprKind::Tuple(items), ty, span }
             }
@@ -326,9 +327,9 @@ impl Checker<'_> {
     pub fn keys(&mut self, state: &mut ProbeState<'_>, keys: &[ast::Expr]) -> Vec<Expr> {
         match keys {
             [ast::Expr { kind: ast::ExprKind::Tuple(parts), .. }] => {
-                parts.iter().map(|part| self.value(state, part)).collect()
+                parts.iter().map(|part| as_number(self.value(state, part))).collect()
             }
-            keys => keys.iter().map(|key| self.value(state, key)).collect(),
+            keys => keys.iter().map(|key| as_number(self.value(state, key))).collect(),
         }
     }
 
@@ -368,11 +369,8 @@ impl Checker<'_> {
                 }
                 unknown(span)
             }
-            Type::Aggregate(aggregate) => {
-                let title = format!("reading a {}_t map inside the program is not supported yet", aggregate.name());
-                self.report(Diagnostic::error(span, title).with_help(format!("print(@{name}) prints all of it")));
-                unknown(span)
-            }
+            // Becomes a number where one is wanted; see `loops::as_number`.
+            ty @ Type::Aggregate(_) => Expr { kind: ExprKind::ReadAggregate(map, keys), ty, span },
             ty => Expr { kind: ExprKind::MapGet(map, keys), ty, span },
         }
     }
@@ -433,8 +431,8 @@ impl Checker<'_> {
         span: Span,
     ) -> Expr {
         let cond = self.condition(state, cond);
-        let yes = yes.map(|yes| self.value(state, yes));
-        let no = self.value(state, no);
+        let yes = yes.map(|yes| as_number(self.value(state, yes)));
+        let no = as_number(self.value(state, no));
         self.chosen(cond, yes, no, span)
     }
 

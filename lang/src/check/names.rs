@@ -54,6 +54,11 @@ impl Maps {
         &self.known[map.index()].value
     }
 
+    /// The parts of the map's key as far as known; `Some(None)` for a map that is known to be keyless.
+    pub fn key(&self, map: MapId) -> Option<&Option<Vec<Type>>> {
+        self.known[map.index()].key.as_ref()
+    }
+
     /// Whether something without a type was assigned to it.
     pub fn is_broken(&self, map: MapId) -> bool {
         self.known[map.index()].broken

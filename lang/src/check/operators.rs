@@ -1,6 +1,7 @@
 //! Operators: the types of their results, and folding where the operands are known.
 
 use super::expr::{int, known_truth, literal, number_literal, text_literal, unknown};
+use super::loops::as_number;
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
 use crate::diag::Diagnostic;
@@ -17,7 +18,7 @@ impl Checker<'_> {
         if op == UnaryOp::Deref {
             return self.dereferenced(operand, span);
         }
-        let operand = as_number(operand);
+        let operand = without_names(as_number(operand));
         let fits = match (op, &operand.ty) {
             (UnaryOp::Not, ty) => ty.is_scalar(),
             (_, ty) => matches!(ty, Type::Int(_)),
@@ -55,6 +56,7 @@ impl Checker<'_> {
     }
 
     pub fn binary(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
+        let [left, right] = [left, right].map(as_number);
         if left.ty == Type::Unknown || right.ty == Type::Unknown {
             // Whatever the operand turns out to be, the result is known: this lets `$y = @z / 2; @z = $y` be typed.
             let yields_bool = op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or);
@@ -70,7 +72,7 @@ impl Checker<'_> {
         // An enum of the other side's type is compared by name, so to speak; otherwise it is a number.
         let (left, right) = match op.is_comparison() && left.ty == right.ty {
             true => (left, right),
-            false => (as_number(left), as_number(right)),
+            false => (without_names(left), without_names(right)),
         };
         let scalars = left.ty.is_scalar() && right.ty.is_scalar();
         let comparable = matches!(
@@ -171,7 +173,7 @@ impl Checker<'_> {
 }
 
 /// An enum as the number it is.
-fn as_number(value: Expr) -> Expr {
+fn without_names(value: Expr) -> Expr {
     match &value.ty {
         Type::Enum(of) => Expr { ty: Type::Int(of.int), ..value },
         _ => value,

@@ -1,5 +1,6 @@
 //! Statements: assignments, branches, and calls for their effect.
 
+use super::loops::{as_number, zero_of};
 use super::names::Variable;
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
@@ -29,7 +30,9 @@ impl Checker<'_> {
             }
             let before = stmts.len();
             self.stmt(state, stmt, &mut stmts);
-            left |= stmts[before..].iter().any(|stmt| matches!(stmt.kind, StmtKind::Exit(_) | StmtKind::Return));
+            left |= stmts[before..].iter().any(|stmt| {
+                matches!(stmt.kind, StmtKind::Exit(_) | StmtKind::Return | StmtKind::Break | StmtKind::Continue)
+            });
         }
         stmts
     }
@@ -58,14 +61,11 @@ impl Checker<'_> {
                 Some(StmtKind::Return)
             }
             ast::StmtKind::Discard(value) => return self.effect(state, value, span, out),
-            ast::StmtKind::While { .. }
-            | ast::StmtKind::For { .. }
-            | ast::StmtKind::Unroll { .. }
-            | ast::StmtKind::Break
-            | ast::StmtKind::Continue => {
-                self.refuse(span, "loops are not supported yet");
-                None
-            }
+            ast::StmtKind::While { cond, body } => self.while_loop(state, cond, body, span),
+            ast::StmtKind::For { var, over, body } => self.for_loop(state, var, over, body),
+            ast::StmtKind::Unroll { count, body } => self.unroll(state, count, body),
+            ast::StmtKind::Break => self.jump(state, StmtKind::Break, span),
+            ast::StmtKind::Continue => self.jump(state, StmtKind::Continue, span),
             ast::StmtKind::Error => None,
         };
         out.extend(kind.map(|kind| Stmt { kind, span }));
@@ -146,14 +146,15 @@ impl Checker<'_> {
         let value = match (value, fixed) {
             (Some(value), _) => value,
             // Declared only: starts at zero.
-            (None, Some(ty)) if ty.is_scalar() => Expr { kind: ExprKind::Int(0), ty, span },
-            (None, Some(ty @ Type::Str(_))) => Expr { kind: ExprKind::Str(Vec::new()), ty, span },
+            (None, Some(ty)) if ty.is_scalar() || matches!(ty, Type::Str(_)) => zero_of(&ty, span)?,
+            // In a loop also what an earlier turn has left must go.
+            (None, None) if state.repeats > 0 => zero_of(&state.vars[var.index()].ty, span)?,
             (None, _) => return None,
         };
         self.set_variable(state, &name.text, var, value, span)
     }
 
-    fn new_variable(&mut self, state: &mut ProbeState<'_>, name: &str, declared: Span, fixed: bool) -> VarId {
+    pub fn new_variable(&mut self, state: &mut ProbeState<'_>, name: &str, declared: Span, fixed: bool) -> VarId {
         let id = VarId(state.vars.len() as u32);
         let ty = self.variable_types.get(&declared).cloned().unwrap_or(Type::Unknown);
         state.vars.push(Var { name: name.to_owned(), ty });
@@ -169,6 +170,7 @@ impl Checker<'_> {
         value: Expr,
         span: Span,
     ) -> Option<StmtKind> {
+        let value = as_number(value);
         let variable = state.scopes.find(name)?;
         let known = self.variable_types.get(&variable.declared).cloned().unwrap_or(Type::Unknown);
         let too_long =
@@ -263,6 +265,21 @@ impl Checker<'_> {
         }
         let (map, keys) = self.map_place(state, place);
         let value = self.value(state, value);
+        if let ExprKind::ReadAggregate(..) = value.kind {
+            let name = self.maps.display_name(map);
+            let title = format!(
+                "Map value '{}' cannot be assigned from one map to another. The function that returns this type must be \
+                 called directly e.g. `{name} = {}();`.",
+                value.ty,
+                match value.ty {
+                    Type::Aggregate(aggregate) => aggregate.name(),
+                    _ => "count",
+                }
+            );
+            let help = format!("add a cast to integer if you want the value of the aggregate: {name} = (int64)...");
+            self.report(Diagnostic::error(span, title).with_help(help));
+            return None;
+        }
         self.learn_value(map, &value.ty, span)?;
         Some(StmtKind::SetMap(map, keys, value))
     }

@@ -76,7 +76,15 @@ impl Target for FakeTarget {
     }
 
     fn features(&self) -> Features {
-        Features { instructions_v4: true, current_task_btf: true }
+        Features {
+            instructions_v4: true,
+            current_task_btf: true,
+            may_goto: true,
+            bpf_loop: true,
+            for_each_map_elem: true,
+            lookup_percpu_elem: true,
+            cpus: 4,
+        }
     }
 }
 

@@ -586,12 +586,6 @@ begin { @ = hist("x"); }
           //^^^^^^^^^ error: hist() only supports int arguments (string provided)
 "#,
     );
-    check(
-        r#"
-begin { @a = count(); print(@a + 1); }
-                          //^^ error: reading a count_t map inside the program is not supported yet | print(@a) prints all of it
-"#,
-    );
 }
 
 #[test]

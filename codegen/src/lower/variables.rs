@@ -1,0 +1,154 @@
+//! Which function of a program a variable belongs to.
+//!
+//! A program is one function, unless the kernel has to call the bodies of some loops: each such body is a function of
+//! its own. A scalar that one function alone uses has a register there; what several use, and what the address is
+//! taken of, lives in memory that all of them reach.
+
+use hashbrown::{HashMap, HashSet};
+use lang::typed::{Expr, ExprKind, Probe, Stmt, StmtKind, VarId};
+
+/// What is known of a probe before it is lowered.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Variables that must lie in memory.
+    pub in_memory: HashSet<VarId>,
+    /// How many functions lowering makes beside the program itself.
+    pub functions: u64,
+    /// How deep they call each other.
+    pub depth: u32,
+}
+
+impl Plan {
+    /// Looks at a probe; `is_called` says of a loop whether its body is a function of its own.
+    pub fn of(probe: &Probe, is_called: &dyn Fn(&Stmt) -> bool) -> Self {
+        let mut walk = Walk { is_called, users: HashMap::new(), made: 0, plan: Self::default() };
+        if let Some(predicate) = &probe.predicate {
+            walk.expr(predicate, 0);
+        }
+        let body = walk.stmts(&probe.body, 0);
+        Self { functions: body.functions, depth: body.depth, ..walk.plan }
+    }
+}
+
+/// The functions made for some statements.
+#[derive(Clone, Copy, Default)]
+struct Made {
+    functions: u64,
+    depth: u32,
+}
+
+impl Made {
+    fn and(self, other: Self) -> Self {
+        Self { functions: self.functions.saturating_add(other.functions), depth: self.depth.max(other.depth) }
+    }
+
+    fn times(self, count: u64) -> Self {
+        Self { functions: self.functions.saturating_mul(count), ..self }
+    }
+}
+
+struct Walk<'a> {
+    is_called: &'a dyn Fn(&Stmt) -> bool,
+    /// The function that was first seen to use a variable.
+    users: HashMap<VarId, u32>,
+    made: u32,
+    plan: Plan,
+}
+
+impl Walk<'_> {
+    fn uses(&mut self, var: VarId, function: u32) {
+        if *self.users.entry(var).or_insert(function) != function {
+            self.plan.in_memory.insert(var);
+        }
+    }
+
+    fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, function: u32) -> Made {
+        exprs.into_iter().map(|expr| self.expr(expr, function)).fold(Made::default(), Made::and)
+    }
+
+    fn expr(&mut self, expr: &Expr, function: u32) -> Made {
+        let mut made = Made::default();
+        expr.any(&mut |expr| {
+            match &expr.kind {
+                ExprKind::Var(var) | ExprKind::StepVar { var, .. } => self.uses(*var, function),
+                ExprKind::AddressOf(place) => {
+                    if let ExprKind::Var(var) = place.kind {
+                        self.plan.in_memory.insert(var);
+                    }
+                }
+                // `any` goes through its expressions as if they were all of this function, which at worst puts a
+                // variable into memory that could do without.
+                ExprKind::Block(stmts, _) => made = made.and(self.stmts(stmts, function)),
+                _ => {}
+            }
+            false
+        });
+        made
+    }
+
+    fn stmts(&mut self, stmts: &[Stmt], function: u32) -> Made {
+        stmts.iter().map(|stmt| self.stmt(stmt, function)).fold(Made::default(), Made::and)
+    }
+
+    fn stmt(&mut self, stmt: &Stmt, function: u32) -> Made {
+        match &stmt.kind {
+            StmtKind::Expr(expr) | StmtKind::Exit(expr) => self.expr(expr, function),
+            StmtKind::SetVar(var, value) => {
+                self.uses(*var, function);
+                self.expr(value, function)
+            }
+            StmtKind::SetMap(_, keys, value) | StmtKind::AddMap { keys, delta: value, .. } => {
+                self.exprs(keys.iter().chain([value]), function)
+            }
+            StmtKind::Gather { keys, value, .. } => self.exprs(keys.iter().chain(value), function),
+            StmtKind::If(cond, then, otherwise) => {
+                let cond = self.expr(cond, function);
+                cond.and(self.stmts(then, function)).and(self.stmts(otherwise, function))
+            }
+            StmtKind::While(cond, body) => {
+                let (inside, made) = self.inside(stmt, function);
+                let cond = self.expr(cond, inside);
+                self.loop_body(body, inside, made).and(cond)
+            }
+            StmtKind::ForRange { var, from, to, body } => {
+                let bounds = self.exprs([from, to], function);
+                let (inside, made) = self.inside(stmt, function);
+                self.uses(*var, inside);
+                self.loop_body(body, inside, made).and(bounds)
+            }
+            StmtKind::ForMap { var, body, .. } => {
+                let (inside, made) = self.inside(stmt, function);
+                self.uses(*var, inside);
+                self.loop_body(body, inside, made)
+            }
+            StmtKind::Unroll(times, body) => self.stmts(body, function).times(*times),
+            StmtKind::Print(_, args) => self.exprs(args, function),
+            StmtKind::PrintMap { .. }
+            | StmtKind::Clear(_)
+            | StmtKind::Zero(_)
+            | StmtKind::Return
+            | StmtKind::Break
+            | StmtKind::Continue => Made::default(),
+        }
+    }
+
+    /// The function that the body of a loop belongs to, and whether it is a new one.
+    fn inside(&mut self, stmt: &Stmt, function: u32) -> (u32, bool) {
+        match (self.is_called)(stmt) {
+            true => {
+                self.made += 1;
+                (self.made, true)
+            }
+            false => (function, false),
+        }
+    }
+
+    fn loop_body(&mut self, body: &[Stmt], inside: u32, made: bool) -> Made {
+        let mut body = self.stmts(body, inside);
+        if made {
+            body.functions = body.functions.saturating_add(1);
+            body.depth += 1;
+        }
+        body
+    }
+}

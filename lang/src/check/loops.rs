@@ -1,0 +1,226 @@
+//! Loops: what they go through, what their variables hold, and where they may be left.
+
+use super::expr::{literal, unknown};
+use super::{Checker, ProbeState};
+use crate::ast::{self, ForOver};
+use crate::diag::Diagnostic;
+use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
+use crate::types::{Aggregate, IntType, Type};
+
+/// How often `unroll` may repeat its body.
+const MOST_UNROLLED: i128 = 100;
+
+impl Checker<'_> {
+    pub fn while_loop(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        cond: &ast::Expr,
+        body: &ast::Block,
+        span: Span,
+    ) -> Option<StmtKind> {
+        let warning = Diagnostic::warning(span, "While loops are deprecated and may be removed in the future.")
+            .with_help(
+                "For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while.",
+            );
+        self.report(warning);
+        let cond = self.condition(state, cond);
+        let body = self.loop_body(state, body);
+        Some(StmtKind::While(cond, body))
+    }
+
+    pub fn for_loop(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        var: &ast::Name,
+        over: &ForOver,
+        body: &ast::Block,
+    ) -> Option<StmtKind> {
+        // What is gone through is computed before there is a loop variable.
+        let over = match over {
+            ForOver::Range(from, to) => self.range(state, from, to),
+            ForOver::Entries(of) => self.entries(of),
+        };
+        if state.scopes.find(&var.text).is_some() {
+            let title = format!("Loop declaration shadows existing variable: ${}", var.text);
+            self.report(Diagnostic::error(var.span, title).with_help("give the loop variable another name"));
+        }
+        state.scopes.enter();
+        let ty = match &over {
+            Over::Range { ty, .. } | Over::Entries { ty, .. } => ty.clone(),
+            Over::Nothing => Type::Unknown,
+        };
+        let id = self.loop_variable(state, var, ty);
+        let body = self.loop_body(state, body);
+        state.scopes.leave();
+        match over {
+            Over::Range { from, to, .. } => Some(StmtKind::ForRange { var: id, from, to, body }),
+            Over::Entries { map, .. } => Some(StmtKind::ForMap { var: id, map, body }),
+            Over::Nothing => None,
+        }
+    }
+
+    fn loop_variable(&mut self, state: &mut ProbeState<'_>, var: &ast::Name, ty: Type) -> VarId {
+        if ty == Type::Unknown {
+            self.broken_variables.insert(var.span);
+        }
+        self.widen_variable(var.span, ty);
+        self.new_variable(state, &var.text, var.span, false)
+    }
+
+    /// Both bounds of a range, of one type.
+    fn range(&mut self, state: &mut ProbeState<'_>, from: &ast::Expr, to: &ast::Expr) -> Over {
+        let [from, to] = [(from, "start"), (to, "end")].map(|(bound, which)| {
+            let value = self.value(state, bound);
+            if value.ty.as_int().is_none() && value.ty != Type::Unknown {
+                let title = format!("Loop range requires an integer for the {which} value");
+                self.refuse(bound.span, title);
+                return unknown(bound.span);
+            }
+            value
+        });
+        match (from.ty.as_int(), to.ty.as_int()) {
+            (Some(first), Some(last)) => Over::Range { ty: Type::Int(first.join(last)), from, to },
+            _ => Over::Nothing,
+        }
+    }
+
+    /// The map whose entries a loop goes through.
+    fn entries(&mut self, of: &ast::Expr) -> Over {
+        let ast::ExprKind::Map(name) = &of.kind else {
+            if of.kind != ast::ExprKind::Error {
+                let error = Diagnostic::error(of.span, "expected map or range in for loop")
+                    .with_help("write for ($kv : @map) { ... } or for ($i : 0..10) { ... }");
+                self.report(error);
+            }
+            return Over::Nothing;
+        };
+        let map = self.maps.id(name, of.span);
+        let value = self.maps.value(map).clone();
+        let key = match self.maps.key(map) {
+            Some(Some(parts)) => match &parts[..] {
+                [one] => one.clone(),
+                parts => Type::Tuple(parts.to_vec()),
+            },
+            Some(None) => {
+                let title = format!("@{name} has no explicit keys (scalar map), and cannot be used for iteration");
+                self.refuse(of.span, title);
+                return Over::Nothing;
+            }
+            None => Type::Unknown,
+        };
+        let value = match value {
+            Type::Aggregate(aggregate) => match number_of(aggregate) {
+                Some(number) => number,
+                None => {
+                    self.refuse(
+                        of.span,
+                        format!("Loop expression does not support type: {}", Type::Aggregate(aggregate)),
+                    );
+                    return Over::Nothing;
+                }
+            },
+            value => value,
+        };
+        if key == Type::Unknown || value == Type::Unknown {
+            self.walk.saw_unknown = true;
+            if self.last_walk {
+                let error = Diagnostic::error(of.span, format!("Undefined map: @{name}"));
+                self.report_unknown(self.maps.is_broken(map), error);
+            }
+            return Over::Nothing;
+        }
+        Over::Entries { map, ty: Type::Tuple(vec![key, value]) }
+    }
+
+    pub fn unroll(&mut self, state: &mut ProbeState<'_>, count: &ast::Expr, body: &ast::Block) -> Option<StmtKind> {
+        let value = self.value(state, count);
+        // Not a loop to `break` out of, but one that runs its declarations again.
+        state.repeats += 1;
+        let body = self.block(state, body);
+        state.repeats -= 1;
+        let title = match literal(&value) {
+            Some(times @ 1..=MOST_UNROLLED) => return Some(StmtKind::Unroll(times as u64, body)),
+            Some(..1) => "unroll minimum value is 1".to_owned(),
+            Some(_) => format!("unroll maximum value is {MOST_UNROLLED}"),
+            None if value.ty == Type::Unknown => return None,
+            None => "invalid unroll value".to_owned(),
+        };
+        let help = "a number from 1 to 100 that is known when compiling; for others, for ($i : 0..$n) { ... }";
+        self.report(Diagnostic::error(count.span, title).with_help(help));
+        None
+    }
+
+    /// `break` or `continue`.
+    pub fn jump(&mut self, state: &ProbeState<'_>, kind: StmtKind, span: Span) -> Option<StmtKind> {
+        if state.loops > 0 {
+            return Some(kind);
+        }
+        let word = if matches!(kind, StmtKind::Break) { "break" } else { "continue" };
+        let error = Diagnostic::error(span, format!("'{word}' statement is not allowed in a probe"))
+            .with_help("it belongs in the body of a for or while loop; `return` leaves the probe");
+        self.report(error);
+        None
+    }
+
+    fn loop_body(&mut self, state: &mut ProbeState<'_>, body: &ast::Block) -> Vec<Stmt> {
+        state.loops += 1;
+        state.repeats += 1;
+        let body = self.block(state, body);
+        state.repeats -= 1;
+        state.loops -= 1;
+        body
+    }
+}
+
+/// What a loop goes through, checked.
+enum Over {
+    Range {
+        ty: Type,
+        from: Expr,
+        to: Expr,
+    },
+    Entries {
+        map: crate::typed::MapId,
+        ty: Type,
+    },
+    /// A diagnostic tells why, or it is not known yet.
+    Nothing,
+}
+
+/// The type of the number that an aggregation stands for; none if it is not one number.
+pub fn number_of(aggregate: Aggregate) -> Option<Type> {
+    let signed = match aggregate {
+        Aggregate::Count => true,
+        Aggregate::Sum { signed }
+        | Aggregate::Min { signed }
+        | Aggregate::Max { signed }
+        | Aggregate::Avg { signed } => signed,
+        Aggregate::Stats { .. } | Aggregate::Hist { .. } | Aggregate::LHist { .. } => return None,
+    };
+    Some(Type::Int(IntType { bits: 64, signed }))
+}
+
+/// An aggregation that is read, as the number it stands for; any other value as it is.
+pub fn as_number(value: Expr) -> Expr {
+    match (&value.kind, &value.ty) {
+        (ExprKind::ReadAggregate(..), Type::Aggregate(aggregate)) => match number_of(*aggregate) {
+            Some(ty) => Expr { ty, ..value },
+            None => value,
+        },
+        _ => value,
+    }
+}
+
+/// Zeros of a type, where a value of it can be written down.
+pub fn zero_of(ty: &Type, span: Span) -> Option<Expr> {
+    let kind = match ty {
+        ty if ty.is_scalar() => ExprKind::Int(0),
+        Type::Str(_) => ExprKind::Str(Vec::new()),
+        Type::Tuple(_) | Type::Record(_) => {
+            ExprKind::Tuple(ty.items().map(|item| zero_of(item, span)).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    };
+    Some(Expr { kind, ty: ty.clone(), span })
+}
