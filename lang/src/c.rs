@@ -1,20 +1,63 @@
-//! What a script says in C: its structures, unions, enums and typedefs, and the names of numbers.
+//! What a script says in C: its structures, unions, enums and typedefs, the names of numbers, and its preprocessor.
+//!
+//! [`lex`] makes tokens, [`preprocess`] obeys directives and expands macros, [`declare`] and [`expression`] read
+//! declarations into a [`tree`], [`resolve`] gives their names meaning and [`layout`] puts members where a compiler of C
+//! would. The first three happen while the script is read, the rest when it is checked, because only then is it known
+//! what the kernel defines.
+
+pub mod constants;
+mod declare;
+mod expression;
+mod layout;
+mod lex;
+mod names;
+mod number;
+mod resolve;
+mod texts;
+pub mod tree;
 
 use crate::ast::TypeTag;
+use crate::diag::Diagnostic;
+use crate::target::Target;
 use crate::types::Type;
+use layout::Plans;
+use std::sync::Arc;
 
 /// The definitions of a script.
 #[derive(Clone, Debug, Default)]
-pub struct Definitions {}
+pub struct Definitions {
+    plans: Arc<Plans>,
+}
 
 impl Definitions {
-    /// The type of this name, with its tag if it has one.
-    pub fn find(&self, _tag: Option<TypeTag>, _name: &str) -> Option<Type> {
-        None
+    /// Gives what a script declares its meaning; what it does not define itself is asked of the kernel.
+    pub fn new(declarations: &tree::Declarations, target: &dyn Target) -> (Self, Vec<Diagnostic>) {
+        if declarations.is_empty() {
+            return (Self::default(), Vec::new());
+        }
+        let (plans, diagnostics) = resolve::resolve(declarations, target);
+        (Self { plans: Arc::new(plans) }, diagnostics)
     }
 
-    /// The value and type of a name that stands for a number: of an enum, or of a header.
-    pub fn constant(&self, _name: &str) -> Option<(i64, Type)> {
-        None
+    /// The type of this name, with its tag if it has one.
+    pub fn find(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
+        match tag {
+            None => self.plans.typedefs.get(name).map(|plan| self.plans.ty(plan)).or_else(|| names::standard(name)),
+            Some(tag) => {
+                let index = *self.plans.tags.get(&(tag, name.to_owned()))?;
+                match tag {
+                    TypeTag::Enum => self.plans.enums.get(index)?.clone().map(Type::Enum),
+                    TypeTag::Struct | TypeTag::Union => self.plans.record(index).map(Type::Struct),
+                }
+            }
+        }
+    }
+
+    /// The value and type of a name that stands for a number: of an enum of the script or of a header.
+    pub fn constant(&self, name: &str) -> Option<(i64, Type)> {
+        self.plans.constants.get(name).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;
