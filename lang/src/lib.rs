@@ -15,6 +15,7 @@ pub mod diag;
 pub mod dump;
 pub mod dump_types;
 pub mod functions;
+pub mod glob;
 pub mod imports;
 #[cfg(not(fuzzing))]
 mod lexer;

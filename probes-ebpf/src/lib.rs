@@ -1,9 +1,11 @@
-//! What a kernel offers to trace: types (BTF), trace events (tracefs), symbols, system calls, registers; and
-//! [`KernelTarget`], which answers the compiler's questions from them.
+//! What a machine offers to trace: the kernel's types (BTF), trace events (tracefs), symbols, system calls, registers;
+//! programs and libraries with their symbols; and [`KernelTarget`], which answers the compiler's questions from them.
 
 pub mod arch;
+pub mod binary;
 pub mod btf;
 mod fields;
+pub mod files;
 pub mod format;
 pub mod kallsyms;
 pub mod kernel;
