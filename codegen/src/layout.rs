@@ -131,6 +131,8 @@ pub struct Layout {
     site_numbers: HashMap<(SiteKind, Span), u32>,
     /// Offset and size of a stretch of `.bss` that nobody writes.
     zeros: Option<(u32, u32)>,
+    /// What user space writes to `.bss` before anything runs: offsets, and bytes in whole words.
+    pub tables: Vec<(u32, Vec<u8>)>,
 }
 
 impl Layout {
@@ -147,6 +149,7 @@ impl Layout {
             sizes,
             site_numbers: HashMap::new(),
             zeros: None,
+            tables: Vec::new(),
         };
         for map in &program.maps {
             let place = layout.place(map, program.config.max_map_keys);
@@ -237,6 +240,14 @@ impl Layout {
         map.value_size = map.value_size.max(bytes);
         map.max_entries = map.max_entries.max(programs);
         index
+    }
+
+    /// The offset in `.bss` of a table that user space fills.
+    pub fn add_table(&mut self, mut bytes: Vec<u8>) -> u32 {
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        let offset = self.reserve_bss(bytes.len() as u32);
+        self.tables.push((offset, bytes));
+        offset
     }
 
     /// The offset in `.bss` of `bytes` zeros.

@@ -19,3 +19,4 @@ pub mod optimise;
 pub mod select;
 pub mod symbol;
 pub mod vcode;
+pub mod which;

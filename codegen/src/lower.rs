@@ -14,10 +14,12 @@ mod place;
 mod stmt;
 mod text;
 mod variables;
+mod which;
 
 use crate::helpers::Helper;
 use crate::layout::Layout;
 use crate::symbol::{Section, Symbol};
+use crate::which::{Selector, Shared};
 use cranelift_codegen::ir::{
     self, ExternalName, GlobalValueData, InstBuilder, MemFlagsData, SourceLoc, Value, condcodes::IntCC, types,
 };
@@ -39,8 +41,10 @@ pub struct Unit<'a> {
     pub probe: &'a typed::Probe,
     /// How the event is seen.
     pub context: &'a Context,
-    /// What `probe` says.
-    pub name: &'a str,
+    /// The first of its attach points.
+    pub point: &'a typed::Point,
+    /// What it knows of the others.
+    pub shared: Option<Shared>,
     /// Events of other processes are passed over.
     pub process: Option<u32>,
     /// The number of the program in its object.
@@ -150,6 +154,8 @@ enum Stable {
     UidGid,
     Cpu,
     Task,
+    /// The index of the attach point that fired.
+    Point,
     /// A pointer in the context's word at this offset.
     EventWord(u32),
 }
@@ -225,8 +231,13 @@ impl Lowering<'_, '_> {
     fn guard_event(&mut self) {
         let Some(guard) = &self.unit.context.guard else { return };
         self.at(self.unit.probe.span);
-        let number = self.read_access(&guard.number);
-        self.leave_unless(IntCC::Equal, number, i64::from(guard.expected));
+        match self.unit.shared.map(|shared| shared.selector) {
+            Some(Selector::Number { table, length }) => self.guard_number(&guard.number, table, length),
+            _ => {
+                let number = self.read_access(&guard.number);
+                self.leave_unless(IntCC::Equal, number, i64::from(guard.expected));
+            }
+        }
         if let Some((offset, mask)) = guard.compat
             && self.features.current_task_btf
         {

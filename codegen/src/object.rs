@@ -7,10 +7,11 @@ use crate::error::CodegenError;
 use crate::layout::{Layout, Sizes};
 use crate::lower::{Unit, lower};
 use crate::select;
+use crate::which;
 use cranelift_codegen::ir;
 use lang::diag::Diagnostic;
 use lang::span::{SourceMap, Span};
-use lang::target::{Attach, Features, ProgramType, Target};
+use lang::target::{Attach, Context, Features, ProgramType, Target};
 use lang::typed;
 
 /// What the caller wants of [`compile`].
@@ -142,7 +143,15 @@ impl Program {
             Attach::Tracepoint { category, event, .. } => format!("tracepoint/{category}/{event}"),
             Attach::RawTracepoint { name } => format!("raw_tp/{name}"),
             Attach::BtfTracepoint { name, .. } => format!("tp_btf/{name}"),
-            Attach::Kprobe { function } => format!("kprobe/{function}"),
+            Attach::Kprobe { function, offset: 0, on_return: false } => format!("kprobe/{function}"),
+            Attach::Kprobe { function, offset, on_return: false } => format!("kprobe/{function}+{offset}"),
+            Attach::Kprobe { function, on_return: true, .. } => format!("kretprobe/{function}"),
+            Attach::Uprobe { path, symbol, on_return: true, .. } => format!("uretprobe/{path}:{symbol}"),
+            Attach::Uprobe { path, symbol, .. } => format!("uprobe/{path}:{symbol}"),
+            Attach::Fentry { function, on_return: false, .. } => format!("fentry/{function}"),
+            Attach::Fentry { function, on_return: true, .. } => format!("fexit/{function}"),
+            Attach::Profile { .. } | Attach::PerfEvent { .. } => format!("perf_event/{}", self.name),
+            Attach::Iter { over, .. } => format!("iter/{over}"),
         }
     }
 }
@@ -152,7 +161,7 @@ impl Program {
 /// Fails only with what an author can cause: a probe too large for the kernel's stack or jumps.
 pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options) -> Result<Object, Diagnostic> {
     let mut layout = Layout::new(program, options.sizes);
-    let units = units(program);
+    let units = units(program, target.features());
     let most = program.config.max_bpf_progs;
     if units.len() as u64 > most {
         let title = format!(
@@ -173,7 +182,8 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
         let unit = Unit {
             probe,
             context: &points[0].context,
-            name: &points[0].name,
+            point: points[0],
+            shared: which::share(probe, points, &mut layout),
             process: options.process.filter(|_| is_event(&points[0].attach)),
             number: number as u32,
             programs: units.len() as u32,
@@ -218,15 +228,20 @@ impl Point {
 
 /// Which attach points can share a program: those of one probe that see their event the same way, unless the body asks
 /// for the probe's name.
-fn units(program: &typed::Program) -> Vec<(usize, Vec<&typed::Point>)> {
+fn units(program: &typed::Program, features: Features) -> Vec<(usize, Vec<&typed::Point>)> {
     let mut units: Vec<(usize, Vec<&typed::Point>)> = Vec::new();
     for (index, probe) in program.probes.iter().enumerate() {
         let first = units.len();
         for point in &probe.points {
-            let same = |other: &&typed::Point| {
-                !probe.uses_name && shareable(&other.attach, &point.attach) && other.context == point.context
+            let can_share = which::can_share(probe, point, features);
+            let same = |points: &[&typed::Point]| {
+                let other = points[0];
+                can_share
+                    && shareable(&other.attach, &point.attach)
+                    && same_view(&other.context, &point.context)
+                    && !points.iter().any(|other| same_call(other, point))
             };
-            match units[first..].iter_mut().find(|(_, points)| points.first().is_some_and(same)) {
+            match units[first..].iter_mut().find(|(_, points)| same(points)) {
                 Some((_, points)) => points.push(point),
                 None => units.push((index, vec![point])),
             }
@@ -240,10 +255,32 @@ fn is_event(attach: &Attach) -> bool {
     !matches!(attach, Attach::Begin | Attach::End | Attach::Interval { .. })
 }
 
+/// Whether a program sees both events the same way. Which system call it is may differ.
+fn same_view(a: &Context, b: &Context) -> bool {
+    let same_guard = match (&a.guard, &b.guard) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.number == b.number && a.compat == b.compat,
+        _ => false,
+    };
+    same_guard && a.program == b.program && a.args == b.args && a.fields == b.fields && a.retval == b.retval
+}
+
+/// Whether both are told apart by a number, and it is the same: each is to run then.
+fn same_call(a: &typed::Point, b: &typed::Point) -> bool {
+    match (&a.context.guard, &b.context.guard) {
+        (Some(a), Some(b)) => a.expected == b.expected,
+        _ => false,
+    }
+}
+
 /// Whether programs for these two are loaded the same way.
 fn shareable(a: &Attach, b: &Attach) -> bool {
     match (a, b) {
         (Attach::BtfTracepoint { btf_id: a, .. }, Attach::BtfTracepoint { btf_id: b, .. }) => a == b,
+        (Attach::Kprobe { on_return: a, .. }, Attach::Kprobe { on_return: b, .. }) => a == b,
+        (Attach::Uprobe { on_return: a, .. }, Attach::Uprobe { on_return: b, .. }) => a == b,
+        // These are loaded for one target.
+        (Attach::Fentry { .. } | Attach::Iter { .. }, _) => false,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }

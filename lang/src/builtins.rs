@@ -16,7 +16,10 @@ pub enum BuiltinId {
     Elapsed,
     Probe,
     Cpid,
-    /// `arg0` to `arg5`.
+    Func,
+    Probetype,
+    Retval,
+    /// `arg0` to `arg9`.
     Arg(u8),
 }
 
@@ -38,12 +41,17 @@ pub struct Builtin {
 /// Length of a task's name in the kernel, the closing zero included (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: u32 = 16;
 
+/// Room for the longest name of a kind of probe and a closing zero.
+pub const PROBETYPE_LEN: u32 = 16;
+
 const fn row(name: &'static str, id: BuiltinId, ty: Type, doc: &'static str, example: &'static str) -> Builtin {
     Builtin { name, id, ty, doc, example }
 }
 
 const ARG: &str = "Argument of the traced function by position, as unsigned 64 bits; at `kprobe:sys_NAME` the system call's own argument.";
 const ARG_EXAMPLE: &str = "kprobe:vfs_read { @[arg2] = count(); }";
+// Only what passes many arguments in registers, or an array of them, has these.
+const ARG_LATE_EXAMPLE: &str = "rawtracepoint:ext4_mb_free_group { @[arg6, arg7, arg8, arg9] = count(); }";
 
 /// All builtins.
 #[rustfmt::skip]
@@ -58,32 +66,25 @@ pub static BUILTINS: &[Builtin] = &[
     row("elapsed", BuiltinId::Elapsed, Type::U64, "Nanoseconds since rtrace started tracing.", "interval:s:1 { print(elapsed); }"),
     row("probe", BuiltinId::Probe, Type::Str(0), "Full name of the probe that fired.", "interval:s:1 { print(probe); }"),
     row("cpid", BuiltinId::Cpid, Type::U32, "Process id of the command started by `-c`; an error without it.", "tracepoint:syscalls:sys_enter_write /pid == cpid/ { @ = count(); }"),
+    row("func", BuiltinId::Func, Type::Str(0), "Name of the traced function.", "kprobe:vfs_read, kprobe:vfs_write { @[func] = count(); }"),
+    row("probetype", BuiltinId::Probetype, Type::Str(PROBETYPE_LEN), "Kind of the probe that fired, such as `kprobe`.", "interval:s:1 { print(probetype); }"),
+    row("retval", BuiltinId::Retval, Type::U64, "What the traced function returns, as unsigned 64 bits; with its own type at fexit.", "kretprobe:vfs_read { @[retval] = count(); }"),
     row("arg0", BuiltinId::Arg(0), Type::U64, ARG, ARG_EXAMPLE),
     row("arg1", BuiltinId::Arg(1), Type::U64, ARG, ARG_EXAMPLE),
     row("arg2", BuiltinId::Arg(2), Type::U64, ARG, ARG_EXAMPLE),
     row("arg3", BuiltinId::Arg(3), Type::U64, ARG, ARG_EXAMPLE),
     row("arg4", BuiltinId::Arg(4), Type::U64, ARG, ARG_EXAMPLE),
     row("arg5", BuiltinId::Arg(5), Type::U64, ARG, ARG_EXAMPLE),
+    row("arg6", BuiltinId::Arg(6), Type::U64, ARG, ARG_LATE_EXAMPLE),
+    row("arg7", BuiltinId::Arg(7), Type::U64, ARG, ARG_LATE_EXAMPLE),
+    row("arg8", BuiltinId::Arg(8), Type::U64, ARG, ARG_LATE_EXAMPLE),
+    row("arg9", BuiltinId::Arg(9), Type::U64, ARG, ARG_LATE_EXAMPLE),
 ];
 
 /// Builtins of the language that are not here yet.
 pub const NOT_YET: &[&str] = &[
-    "cgroup",
-    "ctx",
-    "curtask",
-    "func",
-    "jiffies",
-    "kstack",
-    "ncpus",
-    "numaid",
-    "pcomm",
-    "ppid",
-    "probetype",
-    "rand",
-    "retval",
-    "usermode",
-    "username",
-    "ustack",
+    "cgroup", "ctx", "curtask", "jiffies", "kstack", "ncpus", "numaid", "pcomm", "ppid", "rand", "usermode",
+    "username", "ustack",
 ];
 
 /// The builtin of that name.

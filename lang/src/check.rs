@@ -159,25 +159,32 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
             |(spec, name)| {
                 header.provider.get_or_insert(spec.provider());
                 match target.resolve(&spec, wants) {
-                    Ok(resolved) => Ok(Some((resolved, name))),
-                    Err(error) => missing(point.span, error, config.missing_probes).map_or(Ok(None), Err),
+                    Ok(resolved) => Ok((resolved, name)),
+                    Err(error) => missing(point.span, error, config.missing_probes).map_or(Ok((Vec::new(), name)), Err),
                 }
             },
         );
         match resolved {
-            Ok(Some((resolved, name))) => {
-                header.points.push(Point { name, attach: resolved.attach, context: resolved.context, span: point.span })
-            }
-            Ok(None) => {}
+            Ok((resolved, written)) => header.points.extend(resolved.into_iter().map(|resolved| Point {
+                name: resolved.name.unwrap_or_else(|| written.clone()),
+                attach: resolved.attach,
+                context: resolved.context,
+                span: point.span,
+            })),
             Err(diagnostic) => header.diagnostics.push(diagnostic),
         }
     }
+    let span = probe.points.iter().fold(probe.points[0].span, |span, point| span.to(point.span));
     if config.missing_probes == MissingProbes::Warn && header.is_left_out() {
-        let span = probe.points.iter().fold(probe.points[0].span, |span, point| span.to(point.span));
         header.diagnostics.push(Diagnostic::warning(
             span,
             "Probe has no valid attach points. It is being removed which may cause issues with program behavior.",
         ));
+    }
+    // A pattern that covers nothing is only told if there is nothing else.
+    if config.missing_probes == MissingProbes::Error && header.points.is_empty() && header.diagnostics.is_empty() {
+        let error = Diagnostic::error(span, "Probe has no valid attach points.").with_help("no name fits the pattern");
+        header.diagnostics.push(error);
     }
     header
 }

@@ -3,9 +3,13 @@
 //! What a provider offers to a probe's body (arguments by name, by position) is data in its row, so no second `match`
 //! over providers grows up elsewhere. Whether a machine has the named event is the target's business.
 
-use crate::ast::AttachPoint;
-use crate::diag::Diagnostic;
-use crate::nearest::nearest;
+pub mod perf;
+mod point;
+
+use perf::{Rate, Source};
+use std::ops::RangeInclusive;
+
+pub use point::parse_attach_point;
 
 /// A family of probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,8 +18,18 @@ pub enum ProviderId {
     Begin,
     End,
     Interval,
+    Profile,
+    Software,
+    Hardware,
     Tracepoint,
+    RawTracepoint,
     Kprobe,
+    Kretprobe,
+    Fentry,
+    Fexit,
+    Uprobe,
+    Uretprobe,
+    Iter,
 }
 
 /// What the checker, the reference and completion know of a provider.
@@ -29,10 +43,10 @@ pub struct Provider {
     pub aliases: &'static [&'static str],
     /// How an attach point is written.
     pub usage: &'static str,
+    /// How many parts may follow the name.
+    pub parts: RangeInclusive<usize>,
     /// Has `args.NAME`.
     pub named_args: bool,
-    /// Has `arg0` to `arg5`.
-    pub numbered_args: bool,
     /// One sentence.
     pub doc: &'static str,
     /// A script that uses it and compiles.
@@ -46,8 +60,8 @@ pub static PROVIDERS: &[Provider] = &[
         name: "begin",
         aliases: &["BEGIN"],
         usage: "begin",
+        parts: 0..=0,
         named_args: false,
-        numbered_args: false,
         doc: "Runs once, before all other probes are attached.",
         example: "begin { printf(\"tracing, end with Ctrl-C\\n\"); }",
     },
@@ -56,8 +70,8 @@ pub static PROVIDERS: &[Provider] = &[
         name: "end",
         aliases: &["END"],
         usage: "end",
+        parts: 0..=0,
         named_args: false,
-        numbered_args: false,
         doc: "Runs once, after all other probes are detached.",
         example: "end { printf(\"done\\n\"); }",
     },
@@ -66,65 +80,135 @@ pub static PROVIDERS: &[Provider] = &[
         name: "interval",
         aliases: &["i"],
         usage: "interval:UNIT:COUNT, with the unit hz, s, ms or us; or interval:DURATION such as interval:5ms",
+        parts: 1..=2,
         named_args: false,
-        numbered_args: false,
         doc: "Runs at a fixed rate, on one CPU.",
         example: "interval:s:1 { print(@n); @n++; }",
+    },
+    Provider {
+        id: ProviderId::Profile,
+        name: "profile",
+        aliases: &["p"],
+        usage: "profile:UNIT:COUNT, with the unit hz, s, ms or us; or profile:DURATION such as profile:5ms",
+        parts: 1..=2,
+        named_args: false,
+        doc: "Runs at a fixed rate on each CPU, in whatever runs there.",
+        example: "profile:hz:99 { @[comm] = count(); }",
+    },
+    Provider {
+        id: ProviderId::Software,
+        name: "software",
+        aliases: &["s"],
+        usage: "software:EVENT:COUNT, such as software:faults:100",
+        parts: 1..=2,
+        named_args: false,
+        doc: "Runs each time the kernel has counted so many events of a kind.",
+        example: "software:faults:100 { @[comm] = count(); }",
+    },
+    Provider {
+        id: ProviderId::Hardware,
+        name: "hardware",
+        aliases: &["h"],
+        usage: "hardware:EVENT:COUNT, such as hardware:cache-misses:1000000",
+        parts: 1..=2,
+        named_args: false,
+        doc: "Runs each time a processor has counted so many events of a kind.",
+        example: "hardware:cache-misses:1000000 { @[pid] = count(); }",
     },
     Provider {
         id: ProviderId::Tracepoint,
         name: "tracepoint",
         aliases: &["t"],
         usage: "tracepoint:CATEGORY:EVENT",
+        parts: 2..=2,
         named_args: true,
-        numbered_args: false,
         doc: "Runs at an event that the kernel's authors placed, with its fields as `args.NAME`.",
         example: "tracepoint:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)); }",
+    },
+    Provider {
+        id: ProviderId::RawTracepoint,
+        name: "rawtracepoint",
+        aliases: &["rt"],
+        usage: "rawtracepoint:EVENT or rawtracepoint:MODULE:EVENT",
+        parts: 1..=2,
+        named_args: true,
+        doc: "Runs at the same events as a tracepoint, with the kernel's own arguments instead of a record.",
+        example: "rawtracepoint:sys_exit { @[arg1] = count(); }",
     },
     Provider {
         id: ProviderId::Kprobe,
         name: "kprobe",
         aliases: &["k"],
-        usage: "kprobe:FUNCTION",
+        usage: "kprobe:FUNCTION, kprobe:FUNCTION+OFFSET or kprobe:MODULE:FUNCTION",
+        parts: 1..=2,
         named_args: false,
-        numbered_args: true,
         doc: "Runs when a kernel function is entered; `kprobe:sys_NAME` stands for the system call NAME.",
         example: "kprobe:vfs_read { @bytes = hist(arg2); }",
+    },
+    Provider {
+        id: ProviderId::Kretprobe,
+        name: "kretprobe",
+        aliases: &["kr"],
+        usage: "kretprobe:FUNCTION or kretprobe:MODULE:FUNCTION",
+        parts: 1..=2,
+        named_args: false,
+        doc: "Runs when a kernel function returns, with its value as `retval`.",
+        example: "kretprobe:vfs_read { @bytes = hist(retval); }",
+    },
+    Provider {
+        id: ProviderId::Fentry,
+        name: "fentry",
+        aliases: &["f", "kfunc"],
+        usage: "fentry:FUNCTION or fentry:MODULE:FUNCTION",
+        parts: 1..=2,
+        named_args: true,
+        doc: "Runs when a kernel function is entered, with its parameters as `args.NAME`; quicker than a kprobe.",
+        example: "fentry:vfs_read { @bytes = hist(args.count); }",
+    },
+    Provider {
+        id: ProviderId::Fexit,
+        name: "fexit",
+        aliases: &["fr", "kretfunc"],
+        usage: "fexit:FUNCTION or fexit:MODULE:FUNCTION",
+        parts: 1..=2,
+        named_args: true,
+        doc: "Runs when a kernel function returns, with its parameters as `args.NAME` and its value as `retval`.",
+        example: "fexit:vfs_read { @bytes = hist(retval); }",
+    },
+    Provider {
+        id: ProviderId::Uprobe,
+        name: "uprobe",
+        aliases: &["u"],
+        usage: "uprobe:BINARY:FUNCTION, uprobe:BINARY:FUNCTION+OFFSET or uprobe:BINARY:ADDRESS",
+        parts: 1..=3,
+        named_args: false,
+        doc: "Runs when a function of a program or library is entered.",
+        example: "uprobe:libc:malloc { @bytes = hist(arg0); }",
+    },
+    Provider {
+        id: ProviderId::Uretprobe,
+        name: "uretprobe",
+        aliases: &["ur"],
+        usage: "uretprobe:BINARY:FUNCTION",
+        parts: 1..=3,
+        named_args: false,
+        doc: "Runs when a function of a program or library returns, with its value as `retval`.",
+        example: "uretprobe:libc:getenv { @found[retval != 0] = count(); }",
+    },
+    Provider {
+        id: ProviderId::Iter,
+        name: "iter",
+        aliases: &["it"],
+        usage: "iter:task, iter:task_file or iter:task_vma",
+        parts: 1..=1,
+        named_args: false,
+        doc: "Runs once for each object of a kind that the kernel has, such as each task.",
+        example: "iter:task { @tasks = count(); }",
     },
 ];
 
 /// Providers of the language that are not here yet.
-const NOT_YET: &[&str] = &[
-    "kretprobe",
-    "kr",
-    "uprobe",
-    "u",
-    "uretprobe",
-    "ur",
-    "usdt",
-    "U",
-    "rawtracepoint",
-    "rt",
-    "fentry",
-    "fexit",
-    "kfunc",
-    "kretfunc",
-    "f",
-    "fr",
-    "iter",
-    "it",
-    "profile",
-    "p",
-    "software",
-    "s",
-    "hardware",
-    "h",
-    "watchpoint",
-    "w",
-    "self",
-    "test",
-    "bench",
-];
+const NOT_YET: &[&str] = &["usdt", "U", "watchpoint", "w", "self", "test", "bench"];
 
 /// The provider of that name or alias.
 pub fn provider(name: &str) -> Option<&'static Provider> {
@@ -138,7 +222,7 @@ impl ProviderId {
     }
 }
 
-/// An attach point understood.
+/// An attach point understood. Names may be patterns; see [`crate::glob`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Spec {
     /// `begin`
@@ -150,6 +234,20 @@ pub enum Spec {
         /// Nanoseconds between two runs.
         period_ns: u64,
     },
+    /// `profile:UNIT:COUNT`
+    Profile {
+        /// By time.
+        rate: Rate,
+    },
+    /// `software:EVENT:COUNT` or `hardware:EVENT:COUNT`
+    PerfEvent {
+        /// Which of the two.
+        source: Source,
+        /// The event.
+        event: &'static perf::Event,
+        /// Fires after so many.
+        count: u64,
+    },
     /// `tracepoint:CATEGORY:EVENT`
     Tracepoint {
         /// Such as `sched`.
@@ -157,11 +255,61 @@ pub enum Spec {
         /// Such as `sched_switch`.
         event: String,
     },
-    /// `kprobe:FUNCTION`
+    /// `rawtracepoint:[MODULE:]EVENT`
+    RawTracepoint {
+        /// The module that has it; `vmlinux` is the kernel proper.
+        module: Option<String>,
+        /// Such as `sched_switch`.
+        event: String,
+    },
+    /// `kprobe:[MODULE:]FUNCTION[+OFFSET]` or `kretprobe:[MODULE:]FUNCTION`
     Kprobe {
+        /// The module that has it; `vmlinux` is the kernel proper.
+        module: Option<String>,
         /// The kernel function's symbol, or `sys_NAME`.
         function: String,
+        /// Bytes from its beginning.
+        offset: u64,
+        /// A kretprobe.
+        on_return: bool,
     },
+    /// `fentry:[MODULE:]FUNCTION` or `fexit:[MODULE:]FUNCTION`
+    Fentry {
+        /// The module that has it; `vmlinux` is the kernel proper.
+        module: Option<String>,
+        /// The kernel function's symbol.
+        function: String,
+        /// An fexit.
+        on_return: bool,
+    },
+    /// `uprobe:BINARY:PLACE` or `uretprobe:BINARY:FUNCTION`
+    Uprobe {
+        /// A path, or the name of a program or library; without one, the traced process's program.
+        binary: Option<String>,
+        /// Where in it.
+        place: Place,
+        /// A uretprobe.
+        on_return: bool,
+    },
+    /// `iter:OBJECT`
+    Iter {
+        /// Such as `task`.
+        over: String,
+    },
+}
+
+/// A place in a program or library.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// `FUNCTION[+OFFSET]`
+    Symbol {
+        /// The symbol.
+        name: String,
+        /// Bytes from its beginning.
+        offset: u64,
+    },
+    /// A virtual address, as the binary's own headers count.
+    Address(u64),
 }
 
 impl Spec {
@@ -171,106 +319,26 @@ impl Spec {
             Self::Begin => ProviderId::Begin,
             Self::End => ProviderId::End,
             Self::Interval { .. } => ProviderId::Interval,
+            Self::Profile { .. } => ProviderId::Profile,
+            Self::PerfEvent { source: Source::Software, .. } => ProviderId::Software,
+            Self::PerfEvent { source: Source::Hardware, .. } => ProviderId::Hardware,
             Self::Tracepoint { .. } => ProviderId::Tracepoint,
-            Self::Kprobe { .. } => ProviderId::Kprobe,
+            Self::RawTracepoint { .. } => ProviderId::RawTracepoint,
+            Self::Kprobe { on_return: false, .. } => ProviderId::Kprobe,
+            Self::Kprobe { on_return: true, .. } => ProviderId::Kretprobe,
+            Self::Fentry { on_return: false, .. } => ProviderId::Fentry,
+            Self::Fentry { on_return: true, .. } => ProviderId::Fexit,
+            Self::Uprobe { on_return: false, .. } => ProviderId::Uprobe,
+            Self::Uprobe { on_return: true, .. } => ProviderId::Uretprobe,
+            Self::Iter { .. } => ProviderId::Iter,
         }
-    }
-}
-
-/// Understands one attach point: its specification and the name that `probe` prints.
-pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnostic> {
-    let error = |title: String| Diagnostic::error(point.span, title);
-    let parts: Vec<&str> = point.text.split(':').collect();
-    let Some(provider) = provider(parts[0]) else {
-        if NOT_YET.contains(&parts[0]) {
-            let known = PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-            return Err(
-                error(format!("{} probes are not supported yet", parts[0])).with_help(format!("there are {known}"))
-            );
-        }
-        let known = PROVIDERS.iter().flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
-        let near = nearest(parts[0], known.filter(|name| name.len() > 1), 1);
-        let help = match near.first() {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("known are {}", PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")),
-        };
-        return Err(error(format!("Invalid probe type: {}", parts[0])).with_help(help));
-    };
-    let usage =
-        || error(format!("{} takes another form", provider.name)).with_help(format!("write {}", provider.usage));
-    let no_wildcards = |name: &str| match name.contains(['*', '?', '[']) {
-        true => Err(error("wildcards in probes are not supported yet".into())),
-        false => Ok(()),
-    };
-    let mut name = point.text.clone();
-    name.replace_range(..parts[0].len(), provider.name);
-    let spec = match (provider.id, &parts[1..]) {
-        (ProviderId::Begin, []) => Spec::Begin,
-        (ProviderId::End, []) => Spec::End,
-        (ProviderId::Interval, [unit, count]) => Spec::Interval { period_ns: period(unit, count).map_err(error)? },
-        (ProviderId::Interval, [duration]) => Spec::Interval { period_ns: parse_duration(duration).map_err(error)? },
-        (ProviderId::Tracepoint, [category, event]) if !category.is_empty() && !event.is_empty() => {
-            no_wildcards(&parts[1..].concat())?;
-            Spec::Tracepoint { category: category.to_string(), event: event.to_string() }
-        }
-        (ProviderId::Kprobe, [function]) if !function.is_empty() => {
-            no_wildcards(function)?;
-            if function.contains('+') {
-                return Err(error("an offset into a function is not supported yet".into()));
-            }
-            Spec::Kprobe { function: function.to_string() }
-        }
-        (
-            ProviderId::Begin | ProviderId::End | ProviderId::Interval | ProviderId::Tracepoint | ProviderId::Kprobe,
-            _,
-        ) => {
-            return Err(usage());
-        }
-    };
-    Ok((spec, name))
-}
-
-/// The period of `UNIT:COUNT` in nanoseconds.
-fn period(unit: &str, count: &str) -> Result<u64, String> {
-    let count: u64 = match count.parse() {
-        Ok(0) => return Err("interval frequency should be a positive integer".into()),
-        Ok(count) => count,
-        Err(_) => return Err(format!("Invalid rate of interval probe: invalid integer: {count}")),
-    };
-    let scaled = |unit_ns: u64| count.checked_mul(unit_ns).ok_or("the interval is too long".to_string());
-    match unit {
-        "hz" if count > 1_000_000_000 => Err("the interval is too short".into()),
-        "hz" => Ok(1_000_000_000 / count),
-        "s" => scaled(1_000_000_000),
-        "ms" => scaled(1_000_000),
-        "us" => scaled(1_000),
-        _ => Err(format!("{unit} is not an accepted unit of time")),
-    }
-}
-
-/// A duration such as `5ms` in nanoseconds.
-fn parse_duration(text: &str) -> Result<u64, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (count, unit) = text.split_at(digits);
-    let unit_ns: u64 = match unit {
-        "ns" => 1,
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        _ => return Err(format!("Invalid rate of interval probe: invalid integer: {text}")),
-    };
-    match count.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_ns)) {
-        None => Err(format!("Invalid rate of interval probe: invalid integer: {text}")),
-        Some(0) => Err("interval frequency should be a positive integer".into()),
-        Some(ns) => Ok(ns),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ast::AttachPoint;
     use crate::span::Span;
 
     fn parse(text: &str) -> Result<(Spec, String), String> {
@@ -294,7 +362,7 @@ mod tests {
         assert_eq!(ns("interval:us:50"), Ok(50_000));
         assert_eq!(ns("interval:s:0").unwrap_err(), "interval frequency should be a positive integer");
         assert_eq!(ns("interval:x:1").unwrap_err(), "x is not an accepted unit of time");
-        assert!(ns("interval:s").is_err());
+        assert_eq!(ns("interval:s").unwrap_err(), "Invalid rate of interval probe: invalid integer: s");
         assert!(ns("interval:s:99999999999999").is_err());
     }
 

@@ -5,14 +5,16 @@
 
 use crate::ast::TypeTag;
 use crate::probes::Spec;
+use crate::probes::perf::{Rate, Source};
 use crate::types::Type;
 
 pub mod fake;
 
 /// A machine, as far as compiling for it goes.
 pub trait Target {
-    /// Finds what `spec` names: how to attach to it and how its program sees its arguments.
-    fn resolve(&self, spec: &Spec, wants: Wants) -> Result<Resolved, TargetError>;
+    /// Finds what `spec` names: how to attach to it and how its program sees its arguments. A pattern may name many
+    /// things, or none.
+    fn resolve(&self, spec: &Spec, wants: Wants) -> Result<Vec<Resolved>, TargetError>;
 
     /// Byte offset of a member of the kernel's `struct task_struct`, if the kernel tells (BTF).
     fn task_member(&self, name: &str) -> Option<u32>;
@@ -52,6 +54,10 @@ pub struct Features {
     pub lookup_percpu_elem: bool,
     /// One more than the highest number that a processor may have.
     pub cpus: u32,
+    /// A number given with a link, by which a program knows which link it runs for: kernel 5.15.
+    pub cookies: bool,
+    /// The same for raw tracepoints: kernel 6.10.
+    pub raw_tracepoint_cookies: bool,
 }
 
 /// An attach point found on the machine.
@@ -61,6 +67,15 @@ pub struct Resolved {
     pub attach: Attach,
     /// How the program sees its event.
     pub context: Context,
+    /// What `probe` says, if it is not what was written.
+    pub name: Option<String>,
+}
+
+impl Resolved {
+    /// Found under the name that was written.
+    pub fn as_written(attach: Attach, context: Context) -> Self {
+        Self { attach, context, name: None }
+    }
 }
 
 /// What a loaded program is attached to.
@@ -96,11 +111,70 @@ pub enum Attach {
         /// BTF id of `btf_trace_NAME` in the kernel's BTF.
         btf_id: u32,
     },
-    /// Entry of a kernel function.
+    /// A kernel function's entry, another place in it, or its return.
     Kprobe {
+        /// The symbol, with its module before a colon if it was asked for.
+        function: String,
+        /// Bytes from its beginning.
+        offset: u64,
+        /// On return.
+        on_return: bool,
+    },
+    /// The entry or return of a kernel function, by its type information.
+    Fentry {
         /// The symbol.
         function: String,
+        /// The module that has it; none for the kernel proper.
+        module: Option<String>,
+        /// Its BTF id, in the module's BTF if it has one.
+        btf_id: u32,
+        /// On return.
+        on_return: bool,
     },
+    /// An instruction of a program or library.
+    Uprobe {
+        /// Path of the file, as rtrace opens it.
+        path: String,
+        /// The symbol, or nothing where there was an address only.
+        symbol: String,
+        /// Offset in the file.
+        offset: u64,
+        /// On return from the function that begins there.
+        on_return: bool,
+    },
+    /// Every so often on each CPU.
+    Profile {
+        /// By time.
+        rate: Rate,
+    },
+    /// Every so many events that perf counts.
+    PerfEvent {
+        /// Who counts.
+        source: Source,
+        /// The event's number.
+        config: u64,
+        /// So many.
+        count: u64,
+    },
+    /// Run over all objects of a kind, once.
+    Iter {
+        /// Such as `task`.
+        over: String,
+        /// BTF id of `bpf_iter_OVER` in the kernel's BTF.
+        btf_id: u32,
+    },
+}
+
+impl Attach {
+    /// What `func` says.
+    pub fn function(&self) -> Option<&str> {
+        match self {
+            Self::Kprobe { function, .. } => Some(function.rsplit(':').next().unwrap_or(function)),
+            Self::Fentry { function, .. } => Some(function),
+            Self::Uprobe { symbol, .. } => Some(symbol),
+            _ => None,
+        }
+    }
 }
 
 /// The program type an event needs, as libbpf names its ELF section.
@@ -112,8 +186,20 @@ pub enum ProgramType {
     BtfTracepoint,
     /// `tracepoint`
     Tracepoint,
-    /// `kprobe`
+    /// `kprobe`, for uprobes as well.
     Kprobe,
+    /// `kprobe.multi`: one link for many functions.
+    KprobeMulti,
+    /// `uprobe.multi`: one link for many places of a file.
+    UprobeMulti,
+    /// `perf_event`
+    PerfEvent,
+    /// `fentry`
+    Fentry,
+    /// `fexit`
+    Fexit,
+    /// `iter`
+    Iter,
 }
 
 /// How a program sees its event.
@@ -127,12 +213,14 @@ pub struct Context {
     pub fields: Vec<Field>,
     /// Where `arg0` and so on are read; empty where there are none.
     pub args: Vec<Access>,
+    /// `retval`
+    pub retval: Option<(Type, Access)>,
 }
 
 impl Context {
     /// A context without arguments.
     pub fn bare(program: ProgramType) -> Self {
-        Self { program, guard: None, fields: Vec::new(), args: Vec::new() }
+        Self { program, guard: None, fields: Vec::new(), args: Vec::new(), retval: None }
     }
 }
 
@@ -201,4 +289,19 @@ pub struct TargetError {
     pub title: String,
     /// What would work.
     pub help: Option<String>,
+    /// There is no such event here, on a machine that has others of its kind: the script may have said that it does
+    /// not mind.
+    pub missing: bool,
+}
+
+impl TargetError {
+    /// The machine has no such thing.
+    pub fn missing(title: impl Into<String>, help: Option<String>) -> Self {
+        Self { title: title.into(), help, missing: true }
+    }
+
+    /// Something else is in the way.
+    pub fn other(title: impl Into<String>, help: Option<String>) -> Self {
+        Self { title: title.into(), help, missing: false }
+    }
 }

@@ -8,6 +8,7 @@ use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
 use lang::config::Environment;
 use lang::params::refusal;
+use lang::probes::perf::Source as PerfSource;
 use lang::target::{Attach, Target};
 use lang::typed::Program;
 use lang::{Diagnostic, Settings, Source, SourceMap, check, parse_with_imports};
@@ -16,7 +17,7 @@ use probes_ebpf::kernel::{Capability, capabilities};
 use probes_ebpf::target::explain_function;
 use runtime::attach::AttachError;
 use runtime::child::{Child, Ended};
-use runtime::load::{KprobeLink, LoadError, Refusal};
+use runtime::load::{LoadError, Refusal};
 use runtime::output::{self, Output};
 use runtime::session::{Config, Host, Job, RunError, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -42,7 +43,8 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     if args.debug == Some(Stage::Ast) {
         return print(&lang::dump::dump(&parsed.script), reporter);
     }
-    let target = KernelTarget::new();
+    let process = process(args, reporter)?;
+    let target = KernelTarget::new().of_process(process).of_command(args.command.is_some());
     let environment = Environment::read(|name| std::env::var(name).ok())
         .map_err(|title| reporter.plain(&title, None))
         .map_err(|()| Failed)?;
@@ -58,7 +60,6 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     if args.debug == Some(Stage::Types) {
         return print(&lang::dump_types::dump(&program), reporter);
     }
-    let process = process(args, reporter)?;
     let sizes = sizes(&program.config);
     let options = Options { keep_text: args.debug.is_some(), process, sizes, ..Options::default() };
     let mut object = compiled(&program, &target, &options, sources, reporter)?;
@@ -74,18 +75,12 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     }
     check_probes(&object, &program.config, reporter)?;
     check_privileges(reporter)?;
-    let mut points = object.programs.iter().flat_map(|program| &program.points);
-    let uses_kprobes = points.any(|point| matches!(point.attach, Attach::Kprobe { .. }));
-    let kprobes = match uses_kprobes && target.has_kprobe_multi() {
-        true => KprobeLink::Multi,
-        false => KprobeLink::Perf,
-    };
     let mut config = Config {
         child: child(args, reporter)?,
         process: process.map(|number| watch(number, reporter)).transpose()?,
         dry_run: args.dry_run,
         quiet: args.quiet,
-        kprobes,
+        pid: process,
     };
     let mut output = open_output(args, &program.config, reporter)?;
     let mut host = Terminal { args, sources, reporter };
@@ -380,9 +375,13 @@ fn unattached(failed: &AttachError) -> Diagnostic {
         Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL | libc::EILSEQ)
     );
     match &failed.point.attach {
-        Attach::Kprobe { function } if missing => {
-            let reason = explain_function(function);
+        Attach::Kprobe { .. } if missing => {
+            let reason = explain_function(&failed.point.name);
             Diagnostic::error(failed.point.span, reason.title).with_maybe_help(reason.help)
+        }
+        Attach::PerfEvent { source: PerfSource::Hardware, .. } if failed.error.raw_os_error() == Some(libc::ENOENT) => {
+            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
+                .with_help("the processor does not count this here; virtual machines often count nothing")
         }
         _ => Diagnostic::error(failed.point.span, failed.to_string()),
     }

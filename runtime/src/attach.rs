@@ -1,12 +1,12 @@
 //! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches.
 
-use crate::load::KprobeLink;
-use crate::sys;
+use crate::sys::{self, ProbeSource, Sampling, UprobeMulti};
 use codegen::object::{Point, Program};
-use lang::target::Attach;
+use lang::probes::perf::{Rate, Source};
+use lang::target::{Attach, ProgramType};
 use std::fs;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use thiserror::Error;
 
 /// Why a probe could not be attached.
@@ -28,63 +28,188 @@ impl AttachError {
 /// An attached program; dropping it detaches.
 pub struct Link {
     /// The link itself, closed before the event it belongs to.
-    _link: OwnedFd,
+    link: OwnedFd,
     event: Option<OwnedFd>,
+    /// The program does not run by itself, but when [`Link::iterate`] is called.
+    iterates: bool,
+}
+
+impl Link {
+    fn plain(link: OwnedFd) -> Self {
+        Self { link, event: None, iterates: false }
+    }
+
+    /// Whether something can happen of itself.
+    pub fn waits(&self) -> bool {
+        !self.iterates
+    }
+
+    /// Runs an iterator over all its objects.
+    pub fn iterate(&self) -> io::Result<()> {
+        if !self.iterates {
+            return Ok(());
+        }
+        let run = sys::iterate(self.link.as_fd())?;
+        // The program writes nothing here, and the kernel asks to be called again while it has more objects.
+        let mut nothing = [0; 4096];
+        loop {
+            match rustix::io::read(&run, &mut nothing) {
+                Ok(0) => return Ok(()),
+                Ok(_) | Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
 
 /// Attaches a program to all of its attach points. Those that are run rather than attached need nothing.
-pub fn attach(program: &Program, fd: BorrowedFd<'_>, kprobes: KprobeLink) -> Result<Vec<Link>, AttachError> {
-    let functions: Vec<(&Point, &str)> = program
-        .points
-        .iter()
-        .filter_map(|point| match &point.attach {
-            Attach::Kprobe { function } => Some((point, function.as_str())),
-            _ => None,
-        })
-        .collect();
-    if kprobes == KprobeLink::Multi && !functions.is_empty() {
-        return Ok(vec![Link { _link: all_at_once(fd, &functions)?, event: None }]);
+///
+/// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`.
+pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
+    match program.kind {
+        ProgramType::KprobeMulti => Ok(vec![Link::plain(all_functions(program, fd)?)]),
+        ProgramType::UprobeMulti => all_places(program, fd, process),
+        // It runs for all that it was loaded for, and tells them apart itself.
+        ProgramType::BtfTracepoint => {
+            one(fd, &program.points[0].attach, 0, process).map_err(|error| AttachError::new(&program.points[0], error))
+        }
+        _ => {
+            let mut links = Vec::new();
+            for (index, point) in program.points.iter().enumerate() {
+                let attached = one(fd, &point.attach, index as u64, process);
+                links.extend(attached.map_err(|error| AttachError::new(point, error))?);
+            }
+            Ok(links)
+        }
     }
-    let mut links = Vec::new();
-    for point in &program.points {
-        links.extend(one(fd, &point.attach).map_err(|error| AttachError::new(point, error))?);
-    }
-    Ok(links)
 }
 
 /// One link for all functions. The kernel does not say which of them it would not take, so each is tried then.
-fn all_at_once(fd: BorrowedFd<'_>, functions: &[(&Point, &str)]) -> Result<OwnedFd, AttachError> {
-    let names: Vec<&str> = functions.iter().map(|(_, name)| *name).collect();
-    sys::kprobe_multi_link(fd, &names).map_err(|error| {
-        let refused = functions.iter().find_map(|(point, name)| {
-            let error = sys::kprobe_multi_link(fd, &[name]).err()?;
+fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
+    let mut names = Vec::with_capacity(program.points.len());
+    let mut returns = false;
+    for point in &program.points {
+        if let Attach::Kprobe { on_return, .. } = &point.attach {
+            returns = *on_return;
+            names.push(point.attach.function().unwrap_or_default());
+        }
+    }
+    sys::kprobe_multi_link(fd, &names, returns).map_err(|error| {
+        /// A list of more would take too long to try.
+        const MOST: usize = 200;
+        let refused = program.points.iter().zip(&names).take(MOST).find_map(|(point, name)| {
+            let error = sys::kprobe_multi_link(fd, &[name], returns).err()?;
             Some(AttachError::new(point, error))
         });
-        refused.unwrap_or_else(|| AttachError::new(functions[0].0, error))
+        refused.unwrap_or_else(|| AttachError::new(&program.points[0], error))
     })
 }
 
-fn one(fd: BorrowedFd<'_>, attach: &Attach) -> io::Result<Option<Link>> {
+/// One link for all places of each file.
+fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
+    struct File<'a> {
+        first: &'a Point,
+        path: &'a str,
+        on_return: bool,
+        offsets: Vec<u64>,
+        cookies: Vec<u64>,
+    }
+    let mut files: Vec<File<'_>> = Vec::new();
+    for (index, point) in program.points.iter().enumerate() {
+        let Attach::Uprobe { path, offset, on_return, .. } = &point.attach else { continue };
+        if files.last().is_none_or(|file| file.path != path) {
+            let on_return = *on_return;
+            files.push(File { first: point, path, on_return, offsets: Vec::new(), cookies: Vec::new() });
+        }
+        if let Some(file) = files.last_mut() {
+            file.offsets.push(*offset);
+            file.cookies.push(index as u64);
+        }
+    }
+    let attached = files.iter().map(|file| {
+        let (offsets, cookies) = (file.offsets.as_slice(), file.cookies.as_slice());
+        let what = UprobeMulti { path: file.path, offsets, cookies, on_return: file.on_return, process };
+        sys::uprobe_multi_link(fd, &what).map(Link::plain).map_err(|error| AttachError::new(file.first, error))
+    });
+    attached.collect()
+}
+
+fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -> io::Result<Vec<Link>> {
     let by_event = |event: OwnedFd| {
-        use std::os::fd::AsFd;
-        let link = sys::perf_event_link(fd, event.as_fd())?;
-        Ok(Some(Link { _link: link, event: Some(event) }))
+        let link = sys::perf_event_link(fd, event.as_fd(), cookie)?;
+        Ok(vec![Link { event: Some(event), ..Link::plain(link) }])
+    };
+    let on_each_cpu = |kind: u32, config: u64, sampling: Sampling| {
+        let mut links = Vec::new();
+        for cpu in online_cpus()? {
+            match sys::open_counter(kind, config, sampling, cpu) {
+                Ok(event) => links.extend(by_event(event)?),
+                // It went offline meanwhile.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(links)
     };
     match attach {
-        Attach::Begin | Attach::End | Attach::Interval { .. } => Ok(None),
-        Attach::RawTracepoint { name } => {
-            Ok(Some(Link { _link: sys::raw_tracepoint_open(fd, Some(name))?, event: None }))
+        Attach::Begin | Attach::End | Attach::Interval { .. } => Ok(Vec::new()),
+        Attach::RawTracepoint { name } => Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, Some(name), cookie)?)]),
+        Attach::BtfTracepoint { .. } | Attach::Fentry { .. } => {
+            Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, None, 0)?)])
         }
-        Attach::BtfTracepoint { .. } => Ok(Some(Link { _link: sys::raw_tracepoint_open(fd, None)?, event: None })),
         Attach::Tracepoint { id, .. } => by_event(sys::open_tracepoint(*id)?),
-        Attach::Kprobe { function } => by_event(sys::open_kprobe(kprobe_pmu()?, function)?),
+        Attach::Kprobe { function, offset, on_return } => {
+            by_event(sys::open_probe(probe_source("kprobe")?, function, *offset, *on_return, None)?)
+        }
+        Attach::Uprobe { path, offset, on_return, .. } => {
+            by_event(sys::open_probe(probe_source("uprobe")?, path, *offset, *on_return, process)?)
+        }
+        Attach::Profile { rate } => {
+            let sampling = match rate {
+                Rate::Period(ns) => Sampling::Period(*ns),
+                Rate::Hertz(rate) => Sampling::Frequency(*rate),
+            };
+            on_each_cpu(PERF_TYPE_SOFTWARE, CPU_CLOCK, sampling)
+        }
+        Attach::PerfEvent { source, config, count } => {
+            let kind = match source {
+                Source::Software => PERF_TYPE_SOFTWARE,
+                Source::Hardware => PERF_TYPE_HARDWARE,
+            };
+            on_each_cpu(kind, *config, Sampling::Period(*count))
+        }
+        Attach::Iter { .. } => Ok(vec![Link { iterates: true, ..Link::plain(sys::iter_link(fd)?) }]),
     }
 }
 
-/// The number by which perf knows kprobes.
-fn kprobe_pmu() -> io::Result<u32> {
-    let text = fs::read_to_string("/sys/bus/event_source/devices/kprobe/type")?;
-    text.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
+const PERF_TYPE_HARDWARE: u32 = 0;
+const PERF_TYPE_SOFTWARE: u32 = 1;
+/// `PERF_COUNT_SW_CPU_CLOCK`
+const CPU_CLOCK: u64 = 0;
+
+/// How perf knows kprobes or uprobes.
+fn probe_source(name: &str) -> io::Result<ProbeSource> {
+    let directory = format!("/sys/bus/event_source/devices/{name}");
+    let number = |text: &str| text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
+    let kind = number(&fs::read_to_string(format!("{directory}/type"))?)?;
+    // `config:0`
+    let format = fs::read_to_string(format!("{directory}/format/retprobe"))?;
+    let return_bit = number(format.trim().trim_start_matches("config:"))?;
+    Ok(ProbeSource { kind, return_bit })
+}
+
+/// The CPUs that are running, from a list such as `0-3,8`.
+fn online_cpus() -> io::Result<Vec<u32>> {
+    let text = fs::read_to_string("/sys/devices/system/cpu/online")?;
+    let mut cpus = Vec::new();
+    for part in text.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        cpus.extend(first..=last);
+    }
+    Ok(cpus)
 }
 
 /// Detaches. Closing a perf event waits for every CPU to leave it, 50 ms and more, so those are closed side by side.

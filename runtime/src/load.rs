@@ -74,32 +74,13 @@ pub struct Loaded {
     pub programs: Vec<OwnedFd>,
 }
 
-/// How kprobe programs are attached, which they must know when they are loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum KprobeLink {
-    /// One link for many functions (kernel 5.18 with `CONFIG_FPROBE`): quicker to make and to close.
-    Multi,
-    /// One perf event a function.
-    #[default]
-    Perf,
-}
-
-/// What the command line and the config decide about loading.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LoadOptions {
-    /// How kprobe programs will be attached.
-    pub kprobes: KprobeLink,
-    /// Room for the verifier's log, in bytes.
-    pub log_bytes: usize,
-}
-
 /// Less than this is too little for the log of a script that anybody has written.
 const LEAST_LOG: usize = 4 << 20;
 /// The kernel takes no more (`UINT_MAX >> 2`).
 const MOST_LOG: usize = (u32::MAX >> 2) as usize;
 
-/// Creates the maps and loads the programs of an object.
-pub fn load(object: &Object, elf: &[u8], how: LoadOptions) -> Result<Loaded, LoadError> {
+/// Creates the maps and loads the programs of an object. The verifier's log has room for `log_bytes`.
+pub fn load(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Loaded, LoadError> {
     let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
     let mut maps = HashMap::new();
     for (name, map) in &mut parsed.maps {
@@ -123,7 +104,7 @@ pub fn load(object: &Object, elf: &[u8], how: LoadOptions) -> Result<Loaded, Loa
     for (index, program) in object.programs.iter().enumerate() {
         let function = parsed.functions.values().find(|function| function.name == program.name);
         let function = function.ok_or_else(|| LoadError::Object(format!("{} is missing", program.name)))?;
-        let fd = load_program(index, program, &function.instructions, how, &license)?;
+        let fd = load_program(index, program, &function.instructions, log_bytes, &license)?;
         loaded.programs.push(fd);
     }
     Ok(loaded)
@@ -145,25 +126,35 @@ fn load_program(
     index: usize,
     program: &Program,
     insns: &[bpf_insn],
-    how: LoadOptions,
+    log_bytes: usize,
     license: &CStr,
 ) -> Result<OwnedFd, LoadError> {
+    use bpf_attach_type::*;
+    use bpf_prog_type::*;
     let (kind, attach) = match program.kind {
-        ProgramType::RawTracepoint => (bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT, None),
-        ProgramType::BtfTracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACING, Some(bpf_attach_type::BPF_TRACE_RAW_TP)),
-        ProgramType::Tracepoint => (bpf_prog_type::BPF_PROG_TYPE_TRACEPOINT, None),
-        ProgramType::Kprobe => {
-            let multi = how.kprobes == KprobeLink::Multi;
-            (bpf_prog_type::BPF_PROG_TYPE_KPROBE, multi.then_some(bpf_attach_type::BPF_TRACE_KPROBE_MULTI))
-        }
+        ProgramType::RawTracepoint => (BPF_PROG_TYPE_RAW_TRACEPOINT, None),
+        ProgramType::BtfTracepoint => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_RAW_TP)),
+        ProgramType::Tracepoint => (BPF_PROG_TYPE_TRACEPOINT, None),
+        ProgramType::Kprobe => (BPF_PROG_TYPE_KPROBE, None),
+        ProgramType::KprobeMulti => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_KPROBE_MULTI)),
+        ProgramType::UprobeMulti => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_UPROBE_MULTI)),
+        ProgramType::PerfEvent => (BPF_PROG_TYPE_PERF_EVENT, None),
+        ProgramType::Fentry => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FENTRY)),
+        ProgramType::Fexit => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FEXIT)),
+        ProgramType::Iter => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_ITER)),
     };
-    let attach_btf_id = match &program.points[0].attach {
-        Attach::BtfTracepoint { btf_id, .. } => *btf_id,
-        _ => 0,
+    let (attach_btf_id, module) = match &program.points[0].attach {
+        Attach::BtfTracepoint { btf_id, .. } | Attach::Iter { btf_id, .. } => (*btf_id, None),
+        Attach::Fentry { btf_id, module, .. } => (*btf_id, module.as_deref()),
+        _ => (0, None),
     };
     let (btf, infos) = function_types(program)?.unzip();
     let functions = btf.as_ref().zip(infos.as_ref()).map(|(btf, infos)| sys::Functions { btf: btf.as_fd(), infos });
-    let request = LoadRequest { name: &program.name, kind, attach, attach_btf_id, insns, license, functions };
+    let module = module.map(sys::module_btf).transpose();
+    let module = module.map_err(|error| refused(index, program, error, String::new()))?;
+    let attach_btf = module.as_ref().map(AsFd::as_fd);
+    let request =
+        LoadRequest { name: &program.name, kind, attach, attach_btf_id, attach_btf, insns, license, functions };
     // First without a log: it costs time, and one too small fails a program that is fine.
     match sys::load(&request, None) {
         Ok(fd) => return Ok(fd),
@@ -172,7 +163,7 @@ fn load_program(
         }
         Err(_) => {}
     }
-    let mut log = vec![0; how.log_bytes.clamp(LEAST_LOG, MOST_LOG)];
+    let mut log = vec![0; log_bytes.clamp(LEAST_LOG, MOST_LOG)];
     match sys::load(&request, Some(&mut log)) {
         Ok(fd) => Ok(fd),
         Err(error) => Err(refused(index, program, error, String::from_utf8_lossy(&log).into_owned())),

@@ -6,7 +6,7 @@
 
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
-use crate::load::{KprobeLink, LoadError, LoadOptions, Loaded, load};
+use crate::load::{LoadError, Loaded, load};
 use crate::output::{Entries, Output};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
@@ -68,8 +68,8 @@ pub struct Config {
     pub dry_run: bool,
     /// Do not say how many probes are attached.
     pub quiet: bool,
-    /// How kprobes are attached.
-    pub kprobes: KprobeLink,
+    /// Its number: uprobes are limited to it, or to the command.
+    pub pid: Option<u32>,
 }
 
 /// Who is told what happens beside the output proper.
@@ -84,14 +84,13 @@ pub trait Host {
 
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
-    let kprobes = config.kprobes;
     let log_bytes = usize::try_from(job.program.config.log_size).unwrap_or(usize::MAX);
-    let mut loaded = load(job.object, job.elf, LoadOptions { kprobes, log_bytes })?;
+    let mut loaded = load(job.object, job.elf, log_bytes)?;
     let mut session = Session::open(job, &mut loaded, config)?;
     if !session.config.dry_run {
         session.begin(&loaded)?;
     }
-    let Attached { links, mut timers, missing } = session.attach(&loaded, kprobes, host)?;
+    let Attached { links, mut timers, missing } = session.attach(&loaded, host)?;
     session.release_child()?;
     let points: usize = job.object.programs.iter().map(|program| program.points.len()).sum();
     let probes = points.saturating_sub(missing);
@@ -105,7 +104,10 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
         return Ok(0);
     }
     session.replay(output, host)?;
-    let result = match links.is_empty() && timers.is_empty() {
+    for link in &links {
+        link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
+    }
+    let result = match timers.is_empty() && !links.iter().any(Link::waits) {
         true => Ok(()),
         false => session.events(output, host),
     };
@@ -182,6 +184,12 @@ impl<'a> Session<'a> {
         let ticker = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
             .map_err(|e| RunError::System("making a timer", e.into()))?;
         let signals = signals().map_err(|e| RunError::System("catching signals", e))?;
+        for (offset, bytes) in &layout.tables {
+            for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
+                let word = word.try_into().map_or(0, u64::from_ne_bytes);
+                store.word(at).store(word, Ordering::Relaxed);
+            }
+        }
         let reported = vec![0; layout.sites.len()];
         Ok(Self {
             job,
@@ -249,16 +257,17 @@ impl<'a> Session<'a> {
     }
 
     /// Attaches everything, unless a `begin` probe has ended the run already.
-    fn attach(&mut self, loaded: &Loaded, kprobes: KprobeLink, host: &mut dyn Host) -> Result<Attached, RunError> {
+    fn attach(&mut self, loaded: &Loaded, host: &mut dyn Host) -> Result<Attached, RunError> {
         let mut attached = Attached::default();
         if self.over {
             return Ok(attached);
         }
+        let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
         for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
-            match attach::attach(program, fd.as_fd(), kprobes) {
+            match attach::attach(program, fd.as_fd(), process) {
                 Ok(links) => attached.links.extend(links),
                 Err(error) if self.job.program.config.missing_probes == MissingProbes::Error => Err(error)?,
-                Err(_) => self.attach_what_is_there(program, fd.as_fd(), kprobes, &mut attached, host),
+                Err(_) => self.attach_what_is_there(program, fd.as_fd(), process, &mut attached, host),
             }
         }
         if self.config.dry_run {
@@ -280,13 +289,13 @@ impl<'a> Session<'a> {
         &self,
         program: &Program,
         fd: BorrowedFd<'_>,
-        kprobes: KprobeLink,
+        process: Option<u32>,
         attached: &mut Attached,
         host: &mut dyn Host,
     ) {
         for point in &program.points {
             let alone = Program { points: vec![point.clone()], ..program.clone() };
-            match attach::attach(&alone, fd, kprobes) {
+            match attach::attach(&alone, fd, process) {
                 Ok(links) => attached.links.extend(links),
                 Err(error) => {
                     attached.missing += 1;

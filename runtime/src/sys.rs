@@ -4,7 +4,7 @@
 //! Every function is one system call, or a loop of one; errors are `io::Error` and are explained by the callers, who
 //! know what was attempted. Structures and numbers: include/uapi/linux/bpf.h and perf_event.h.
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_type};
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
@@ -39,6 +39,8 @@ pub struct LoadRequest<'a> {
     pub attach: Option<bpf_attach_type>,
     /// BTF id of the attach target, for `BPF_PROG_TYPE_TRACING`.
     pub attach_btf_id: u32,
+    /// The BTF that the id counts in, if it is a module's.
+    pub attach_btf: Option<BorrowedFd<'a>>,
     /// The instructions, relocated.
     pub insns: &'a [bpf_insn],
     /// As the kernel knows it.
@@ -64,6 +66,7 @@ pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<
     load.prog_type = request.kind as u32;
     load.expected_attach_type = request.attach.map_or(0, |attach| attach as u32);
     load.attach_btf_id = request.attach_btf_id;
+    load.__bindgen_anon_1.attach_btf_obj_fd = request.attach_btf.map_or(0, |btf| btf.as_raw_fd() as u32);
     load.insns = request.insns.as_ptr() as u64;
     load.insn_cnt = request.insns.len() as u32;
     load.license = request.license.as_ptr() as u64;
@@ -99,26 +102,67 @@ pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
     bpf(bpf_cmd::BPF_BTF_LOAD, &mut attr).map(owned)
 }
 
-/// Attaches a raw tracepoint program: to the tracepoint `name`, or with `None` to the target it was loaded for.
-pub fn raw_tracepoint_open(program: BorrowedFd<'_>, name: Option<&str>) -> io::Result<OwnedFd> {
+/// The BTF of a loaded module.
+pub fn module_btf(name: &str) -> io::Result<OwnedFd> {
+    let mut id = 0;
+    loop {
+        let mut attr = empty();
+        attr.__bindgen_anon_6.__bindgen_anon_1.start_id = id;
+        bpf(bpf_cmd::BPF_BTF_GET_NEXT_ID, &mut attr)?;
+        // SAFETY: the kernel writes the next id into this member.
+        id = unsafe { attr.__bindgen_anon_6.next_id };
+        let mut attr = empty();
+        attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
+        // It may have gone since.
+        let Ok(btf) = bpf(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr).map(owned) else { continue };
+        if btf_name(&btf)? == name.as_bytes() {
+            return Ok(btf);
+        }
+    }
+}
+
+/// What a BTF object is called: a module's name, `vmlinux`, or nothing for a program's.
+fn btf_name(btf: &OwnedFd) -> io::Result<Vec<u8>> {
+    let mut name = [0u8; 64];
+    // SAFETY: bpf_btf_info is plain integers, for which all zeros is valid.
+    let mut info: bpf_btf_info = unsafe { mem::zeroed() };
+    info.name = name.as_mut_ptr() as u64;
+    info.name_len = name.len() as u32;
+    let mut attr = empty();
+    attr.info.bpf_fd = btf.as_raw_fd() as u32;
+    attr.info.info = &raw mut info as u64;
+    attr.info.info_len = mem::size_of::<bpf_btf_info>() as u32;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(name.iter().copied().take_while(|byte| *byte != 0).collect())
+}
+
+/// Attaches a raw tracepoint program: to the tracepoint `name`, or with `None` to the target it was loaded for. A
+/// cookie that is not 0 needs kernel 6.10.
+pub fn raw_tracepoint_open(program: BorrowedFd<'_>, name: Option<&str>, cookie: u64) -> io::Result<OwnedFd> {
     let mut attr = empty();
     let name = name.map(CString::new).transpose().map_err(|_| io::ErrorKind::InvalidInput)?;
     attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
     attr.raw_tracepoint.name = name.as_ref().map_or(0, |name| name.as_ptr() as u64);
+    attr.raw_tracepoint.cookie = cookie;
     bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr).map(owned)
 }
 
-/// Attaches a program to a perf event by a link, which ends with its descriptor.
-pub fn perf_event_link(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Attaches a program to a perf event by a link, which ends with its descriptor. A cookie that is not 0 needs kernel
+/// 5.15, as such a link itself does.
+pub fn perf_event_link(program: BorrowedFd<'_>, event: BorrowedFd<'_>, cookie: u64) -> io::Result<OwnedFd> {
     let mut attr = empty();
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
     attr.link_create.__bindgen_anon_2.target_fd = event.as_raw_fd() as u32;
     attr.link_create.attach_type = bpf_attach_type::BPF_PERF_EVENT as u32;
+    attr.link_create.__bindgen_anon_3.perf_event.bpf_cookie = cookie;
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
 }
 
-/// Attaches one program to many kernel functions by one link (kernel 5.18).
-pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str]) -> io::Result<OwnedFd> {
+/// Attaches one program to many kernel functions by one link (kernel 5.18). Their places in the list are the cookies.
+pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str], on_return: bool) -> io::Result<OwnedFd> {
+    /// `BPF_F_KPROBE_MULTI_RETURN`
+    const RETURN: u32 = 1;
+    let cookies: Vec<u64> = (0..functions.len() as u64).collect();
     let names: Vec<CString> = functions
         .iter()
         .map(|name| CString::new(*name))
@@ -130,7 +174,58 @@ pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str]) -> io::Res
     attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_KPROBE_MULTI as u32;
     attr.link_create.__bindgen_anon_3.kprobe_multi.syms = pointers.as_ptr() as u64;
     attr.link_create.__bindgen_anon_3.kprobe_multi.cnt = pointers.len() as u32;
+    attr.link_create.__bindgen_anon_3.kprobe_multi.cookies = cookies.as_ptr() as u64;
+    attr.link_create.__bindgen_anon_3.kprobe_multi.flags = if on_return { RETURN } else { 0 };
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// Places of a file that one link is for.
+pub struct UprobeMulti<'a> {
+    /// The file.
+    pub path: &'a str,
+    /// Offsets in it.
+    pub offsets: &'a [u64],
+    /// A cookie for each.
+    pub cookies: &'a [u64],
+    /// On return from the functions that begin there.
+    pub on_return: bool,
+    /// In this process only.
+    pub process: Option<u32>,
+}
+
+/// Attaches one program to many places of a file by one link (kernel 6.6).
+pub fn uprobe_multi_link(program: BorrowedFd<'_>, what: &UprobeMulti<'_>) -> io::Result<OwnedFd> {
+    /// `BPF_F_UPROBE_MULTI_RETURN`
+    const RETURN: u32 = 1;
+    debug_assert_eq!(what.offsets.len(), what.cookies.len());
+    let path = CString::new(what.path).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut attr = empty();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_UPROBE_MULTI as u32;
+    // SAFETY: this member of the union is the one that links of this type read.
+    let multi = unsafe { &mut attr.link_create.__bindgen_anon_3.uprobe_multi };
+    multi.path = path.as_ptr() as u64;
+    multi.offsets = what.offsets.as_ptr() as u64;
+    multi.cookies = what.cookies.as_ptr() as u64;
+    multi.cnt = what.offsets.len() as u32;
+    multi.flags = if what.on_return { RETURN } else { 0 };
+    multi.pid = what.process.unwrap_or(0);
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// Makes a link of an iterator program, which [`iterate`] can run.
+pub fn iter_link(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_ITER as u32;
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// A run of an iterator: reading it to its end runs the program on every object.
+pub fn iterate(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.iter_create.link_fd = link.as_raw_fd() as u32;
+    bpf(bpf_cmd::BPF_ITER_CREATE, &mut attr).map(owned)
 }
 
 /// Runs a raw tracepoint program once, here and now.
@@ -218,7 +313,7 @@ pub fn map_lookup_batch(
     Ok(Batch { count, more })
 }
 
-/// The leading members of `struct perf_event_attr`: all that tracepoints and kprobes need.
+/// The leading members of `struct perf_event_attr`: all that is needed here.
 #[repr(C)]
 #[derive(Default)]
 struct PerfEventAttr {
@@ -240,35 +335,88 @@ const PERF_TYPE_TRACEPOINT: u32 = 2;
 /// `PERF_FLAG_FD_CLOEXEC`
 const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 
-fn perf_event_open(attr: &PerfEventAttr) -> io::Result<OwnedFd> {
-    // All processes, on CPU 0: for tracepoints and kprobes the program then runs on every CPU.
-    let (all_processes, cpu, no_group) = (-1, 0, -1);
+/// What an event counts.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// Everything that happens on this CPU. For tracepoints and probes one CPU stands for all.
+    Cpu(u32),
+    /// What a process does, wherever it runs.
+    Process(u32),
+}
+
+fn perf_event_open(attr: &PerfEventAttr, scope: Scope) -> io::Result<OwnedFd> {
+    let no_group = -1;
+    let (process, cpu) = match scope {
+        Scope::Cpu(cpu) => (-1, cpu as i32),
+        Scope::Process(process) => (process as i32, -1),
+    };
     // SAFETY: `attr` is valid and says its own size; the other arguments are plain numbers.
-    let fd =
-        unsafe { libc::syscall(libc::SYS_perf_event_open, attr, all_processes, cpu, no_group, PERF_FLAG_FD_CLOEXEC) };
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, attr, process, cpu, no_group, PERF_FLAG_FD_CLOEXEC) };
     if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(owned(fd)) }
 }
 
 /// Opens the trace event with this number (from its `id` file in tracefs).
 pub fn open_tracepoint(id: u64) -> io::Result<OwnedFd> {
-    perf_event_open(&PerfEventAttr {
+    let attr = PerfEventAttr {
         kind: PERF_TYPE_TRACEPOINT,
         size: mem::size_of::<PerfEventAttr>() as u32,
         config: id,
         sample_period: 1,
         wakeup_events: 1,
         ..PerfEventAttr::default()
-    })
+    };
+    perf_event_open(&attr, Scope::Cpu(0))
 }
 
-/// Opens a kprobe at the entry of a function; `pmu` is the number in
-/// `/sys/bus/event_source/devices/kprobe/type`.
-pub fn open_kprobe(pmu: u32, function: &str) -> io::Result<OwnedFd> {
-    let name = CString::new(function).map_err(|_| io::ErrorKind::InvalidInput)?;
-    perf_event_open(&PerfEventAttr {
-        kind: pmu,
+/// An event source for probes, as the kernel describes it in `/sys/bus/event_source/devices`.
+#[derive(Clone, Copy)]
+pub struct ProbeSource {
+    /// Its number, from `type`.
+    pub kind: u32,
+    /// The bit of `config` that asks for probes on return, from `format/retprobe`.
+    pub return_bit: u32,
+}
+
+/// Opens a probe: at `offset` bytes from a function of the kernel, or from the beginning of a file.
+pub fn open_probe(
+    source: ProbeSource,
+    target: &str,
+    offset: u64,
+    on_return: bool,
+    process: Option<u32>,
+) -> io::Result<OwnedFd> {
+    let name = CString::new(target).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let attr = PerfEventAttr {
+        kind: source.kind,
         size: mem::size_of::<PerfEventAttr>() as u32,
+        config: u64::from(on_return) << source.return_bit,
         config1: name.as_ptr() as u64,
+        config2: offset,
         ..PerfEventAttr::default()
-    })
+    };
+    perf_event_open(&attr, process.map_or(Scope::Cpu(0), Scope::Process))
+}
+
+/// How often a counter fires.
+#[derive(Clone, Copy)]
+pub enum Sampling {
+    /// Each time it has counted so many.
+    Period(u64),
+    /// So many times a second.
+    Frequency(u64),
+}
+
+/// Opens a counter on a CPU; `kind` is `PERF_TYPE_HARDWARE` (0) or `PERF_TYPE_SOFTWARE` (1).
+pub fn open_counter(kind: u32, config: u64, sampling: Sampling, cpu: u32) -> io::Result<OwnedFd> {
+    /// `perf_event_attr.freq`
+    const FREQUENCY: u64 = 1 << 10;
+    let (sample_period, flags) = match sampling {
+        Sampling::Period(count) => (count, 0),
+        Sampling::Frequency(rate) => (rate, FREQUENCY),
+    };
+    let size = mem::size_of::<PerfEventAttr>() as u32;
+    perf_event_open(
+        &PerfEventAttr { kind, size, config, sample_period, flags, ..PerfEventAttr::default() },
+        Scope::Cpu(cpu),
+    )
 }

@@ -242,7 +242,13 @@ impl Lowering<'_, '_> {
                 let bss = self.bss();
                 self.load_word(Addr::new(bss).plus(CHILD_PID))
             }
-            BuiltinId::Comm | BuiltinId::Probe => unreachable!("checked: a text is no scalar"),
+            BuiltinId::Retval => {
+                let access = self.unit.context.retval.as_ref().expect("checked: it returns a value").1;
+                self.read_access(&access)
+            }
+            BuiltinId::Comm | BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype => {
+                unreachable!("checked: a text is no scalar")
+            }
             BuiltinId::Arg(number) => {
                 let access = self.unit.context.args[usize::from(number)];
                 self.read_access(&access)

@@ -4,6 +4,7 @@
 
 use super::Lowering;
 use super::memory::Addr;
+use super::which::PointText;
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::{BuiltinId, COMM_LEN};
@@ -31,7 +32,17 @@ impl Lowering<'_, '_> {
         let slot = size.next_multiple_of(8);
         match &expr.kind {
             ExprKind::Str(text) => self.store_literal(text, slot, to),
-            ExprKind::Builtin(BuiltinId::Probe) => self.store_literal(self.unit.name.as_bytes(), slot, to),
+            ExprKind::Builtin(id @ (BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype)) => {
+                match self.point_text(*id) {
+                    PointText::Known(text) => self.store_literal(&text, slot, to),
+                    PointText::Table(texts) => {
+                        let from = self.text_in_table(texts);
+                        let bytes = texts.stride.min(slot);
+                        self.copy(from, to, bytes);
+                        self.zero(to.plus(bytes), slot - bytes);
+                    }
+                }
+            }
             ExprKind::Builtin(BuiltinId::Comm) => {
                 match self.task_comm() {
                     Some(comm) => self.copy(comm, to, COMM_LEN),
@@ -160,7 +171,12 @@ impl Lowering<'_, '_> {
         match &expr.kind {
             _ if other.has_effects() && !matches!(expr.kind, ExprKind::Str(_)) => self.words_in_memory(expr),
             ExprKind::Str(text) => Words::Literal(text.clone()),
-            ExprKind::Builtin(BuiltinId::Probe) => Words::Literal(self.unit.name.as_bytes().to_vec()),
+            ExprKind::Builtin(id @ (BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype)) => {
+                match self.point_text(*id) {
+                    PointText::Known(text) => Words::Literal(text),
+                    PointText::Table(texts) => Words::Memory(self.text_in_table(texts)),
+                }
+            }
             ExprKind::Builtin(BuiltinId::Comm) => match self.task_comm() {
                 Some(comm) => Words::Memory(comm),
                 None => self.words_in_memory(expr),

@@ -261,7 +261,7 @@ impl Checker<'_> {
                 return self.refuse(span, format!("`{name}` is not supported yet"));
             }
             if name.strip_prefix("arg").is_some_and(|number| number.parse::<u32>().is_ok()) {
-                return self.refuse(span, "there are arg0 to arg5");
+                return self.refuse(span, "there are arg0 to arg9");
             }
             let near = nearest(name, BUILTINS.iter().map(|row| row.name), 1);
             let help = near.first().map(|near| format!("did you mean `{near}`?"));
@@ -280,6 +280,34 @@ impl Checker<'_> {
                     .with_help("start one with -c COMMAND");
                 self.report(error);
                 unknown(span)
+            }
+            BuiltinId::Func => {
+                state.uses_name = true;
+                let functions = state.header.points.iter().map(|point| point.attach.function());
+                match functions.map(|function| function.map(str::len)).max() {
+                    Some(Some(longest))
+                        if state.header.points.iter().all(|point| point.attach.function().is_some()) =>
+                    {
+                        of(Type::Str(longest as u32 + 1))
+                    }
+                    None => unknown(span),
+                    _ => {
+                        let kind = state.header.provider.map_or("these", |provider| provider.row().name);
+                        self.refuse(span, format!("The func builtin can not be used with '{kind}' probes"))
+                    }
+                }
+            }
+            BuiltinId::Retval => {
+                let mut values = state.header.points.iter().map(|point| point.context.retval.as_ref());
+                match (values.clone().all(|value| value.is_some()), values.next().flatten()) {
+                    (true, Some((ty, _))) => of(ty.clone()),
+                    (true, None) => unknown(span),
+                    _ => {
+                        let title =
+                            "The retval builtin can only be used with 'kretprobe' and 'uretprobe' and 'fentry' probes";
+                        self.refuse(span, title)
+                    }
+                }
             }
             BuiltinId::Arg(n) => {
                 let missing = state.header.points.iter().any(|point| point.context.args.len() <= usize::from(n));

@@ -3,7 +3,7 @@
 use super::{Access, Attach, Base, Context, Features, Field, ProgramType, Resolved, Target, TargetError, Wants};
 use crate::ast::TypeTag;
 use crate::ctypes::{Member, Struct};
-use crate::probes::Spec;
+use crate::probes::{Place, Spec};
 use crate::types::{AddressSpace, IntType, Type};
 use std::sync::Arc;
 
@@ -16,19 +16,39 @@ fn field(name: &str, ty: Type, offset: u32) -> Field {
     Field { name: name.into(), ty, access: Access { base: Base::Context, offset, bytes: 8, signed: false } }
 }
 
+fn word(offset: u32) -> Access {
+    Access { base: Base::Context, offset, bytes: 8, signed: false }
+}
+
+fn words(count: u32) -> Vec<Access> {
+    (0..count).map(|index| word(index * 8)).collect()
+}
+
+/// The registers of x86-64 at a function's entry or return.
+fn registers(on_return: bool) -> Context {
+    match on_return {
+        true => Context { retval: Some((Type::U64, word(80))), ..Context::bare(ProgramType::Kprobe) },
+        false => Context { args: [112, 104, 96, 88, 72, 64].map(word).to_vec(), ..Context::bare(ProgramType::Kprobe) },
+    }
+}
+
 fn text_pointer() -> Type {
     Type::Pointer(Box::new(Type::Int(IntType { bits: 8, signed: true })), AddressSpace::User)
 }
 
 impl Target for FakeTarget {
-    fn resolve(&self, spec: &Spec, _wants: Wants) -> Result<Resolved, TargetError> {
-        Ok(match spec {
-            Spec::Begin => Resolved { attach: Attach::Begin, context: Context::bare(ProgramType::RawTracepoint) },
-            Spec::End => Resolved { attach: Attach::End, context: Context::bare(ProgramType::RawTracepoint) },
-            Spec::Interval { period_ns } => Resolved {
-                attach: Attach::Interval { period_ns: *period_ns },
-                context: Context::bare(ProgramType::RawTracepoint),
-            },
+    fn resolve(&self, spec: &Spec, _wants: Wants) -> Result<Vec<Resolved>, TargetError> {
+        let (attach, context) = match spec {
+            Spec::Begin => (Attach::Begin, Context::bare(ProgramType::RawTracepoint)),
+            Spec::End => (Attach::End, Context::bare(ProgramType::RawTracepoint)),
+            Spec::Interval { period_ns } => {
+                (Attach::Interval { period_ns: *period_ns }, Context::bare(ProgramType::RawTracepoint))
+            }
+            Spec::Profile { rate } => (Attach::Profile { rate: *rate }, Context::bare(ProgramType::PerfEvent)),
+            Spec::PerfEvent { source, event, count } => (
+                Attach::PerfEvent { source: *source, config: event.config, count: *count },
+                Context::bare(ProgramType::PerfEvent),
+            ),
             Spec::Tracepoint { category, event } => {
                 let fields = match (category.as_str(), event.as_str()) {
                     ("syscalls", "sys_enter_write") => {
@@ -40,27 +60,43 @@ impl Target for FakeTarget {
                     }
                     ("syscalls", "sys_enter_openat") => vec![field("filename", text_pointer(), 24)],
                     _ => {
-                        return Err(TargetError {
-                            title: format!("No matches for tracepoint {category}:{event}."),
-                            help: None,
-                        });
+                        let title = format!("No matches for tracepoint {category}:{event}.");
+                        return Err(TargetError::missing(title, None));
                     }
                 };
-                Resolved {
-                    attach: Attach::Tracepoint { category: category.clone(), event: event.clone(), id: 1 },
-                    context: Context { fields, ..Context::bare(ProgramType::Tracepoint) },
-                }
+                (
+                    Attach::Tracepoint { category: category.clone(), event: event.clone(), id: 1 },
+                    Context { fields, ..Context::bare(ProgramType::Tracepoint) },
+                )
             }
-            Spec::Kprobe { function } => Resolved {
-                attach: Attach::Kprobe { function: function.clone() },
-                context: Context {
-                    args: [112u32, 104, 96, 88, 72, 64]
-                        .map(|offset| Access { base: Base::Context, offset, bytes: 8, signed: false })
-                        .to_vec(),
-                    ..Context::bare(ProgramType::Kprobe)
+            Spec::RawTracepoint { event, .. } => (
+                Attach::RawTracepoint { name: event.clone() },
+                Context { args: words(10), ..Context::bare(ProgramType::RawTracepoint) },
+            ),
+            Spec::Kprobe { function, offset, on_return, .. } => (
+                Attach::Kprobe { function: function.clone(), offset: *offset, on_return: *on_return },
+                registers(*on_return),
+            ),
+            Spec::Uprobe { binary, place, on_return } => {
+                let (symbol, offset) = match place {
+                    Place::Symbol { name, offset } => (name.clone(), 0x1000 + offset),
+                    Place::Address(address) => (String::new(), *address),
+                };
+                let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
+                let attach = Attach::Uprobe { path, symbol, offset, on_return: *on_return };
+                (attach, registers(*on_return))
+            }
+            Spec::Fentry { function, on_return, .. } => (
+                Attach::Fentry { function: function.clone(), module: None, btf_id: 1, on_return: *on_return },
+                Context {
+                    fields: vec![field("file", Type::U64, 0), field("count", Type::U64, 16)],
+                    retval: on_return.then(|| (Type::I64, word(32))),
+                    ..Context::bare(if *on_return { ProgramType::Fexit } else { ProgramType::Fentry })
                 },
-            },
-        })
+            ),
+            Spec::Iter { over } => (Attach::Iter { over: over.clone(), btf_id: 1 }, Context::bare(ProgramType::Iter)),
+        };
+        Ok(vec![Resolved::as_written(attach, context)])
     }
 
     fn task_member(&self, name: &str) -> Option<u32> {
@@ -84,6 +120,8 @@ impl Target for FakeTarget {
             for_each_map_elem: true,
             lookup_percpu_elem: true,
             cpus: 4,
+            cookies: true,
+            raw_tracepoint_cookies: true,
         }
     }
 }

@@ -21,7 +21,7 @@ struct a { foo_t x; };
     check(
         r#"
 struct a { unt64_t x; };
-         //^^^^^^^ error: unknown type name `unt64_t` | did you mean `uint64_t`?
+         //^^^^^^^ error: unknown type name `unt64_t` | did you mean `int64_t`?
 "#,
     );
     check(

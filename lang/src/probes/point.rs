@@ -1,0 +1,256 @@
+//! The meaning of an attach point's text.
+
+use super::perf::{Rate, Source};
+use super::{NOT_YET, PROVIDERS, Place, Provider, ProviderId, Spec, provider};
+use crate::ast::AttachPoint;
+use crate::diag::Diagnostic;
+use crate::glob;
+use crate::lexer::number;
+use crate::nearest::nearest;
+
+/// Understands one attach point: its specification and the name that `probe` prints, unless the machine knows a fuller
+/// one.
+pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnostic> {
+    let error = |title: String| Diagnostic::error(point.span, title);
+    let parts = parts(&point.text);
+    let word = parts[0].as_str();
+    let Some(provider) = provider(word) else { return Err(unknown_provider(point, word)) };
+    let arguments: Vec<&str> = parts[1..].iter().map(String::as_str).collect();
+    let usage = format!("write {}", provider.usage);
+    if !provider.parts.contains(&arguments.len()) {
+        return Err(error(wrong_count(provider, arguments.len())).with_help(usage));
+    }
+    specify(provider, &arguments).map_err(|wrong| error(wrong.title).with_maybe_help(wrong.help))
+}
+
+/// Why a text is no attach point.
+struct Wrong {
+    title: String,
+    /// What would work.
+    help: Option<String>,
+}
+
+impl From<String> for Wrong {
+    fn from(title: String) -> Self {
+        Wrong { title, help: None }
+    }
+}
+
+fn wrong<T>(title: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong::from(title.into()))
+}
+
+fn unknown_provider(point: &AttachPoint, word: &str) -> Diagnostic {
+    let error = |title: String| Diagnostic::error(point.span, title);
+    if NOT_YET.contains(&word) {
+        let known = PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+        return error(format!("{word} probes are not supported yet")).with_help(format!("there are {known}"));
+    }
+    let known = PROVIDERS.iter().flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
+    let near = nearest(word, known.filter(|name| name.len() > 2), 1);
+    let help = match near.first() {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("known are {}", PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")),
+    };
+    error(format!("Invalid probe type: {word}")).with_help(help)
+}
+
+fn wrong_count(provider: &Provider, found: usize) -> String {
+    // What takes a function alone takes it only with a process to trace.
+    let alone = matches!(provider.id, ProviderId::Uprobe | ProviderId::Uretprobe);
+    let (least, most) = (if alone { &2 } else { provider.parts.start() }, provider.parts.end());
+    let count = if least == most { least.to_string() } else { format!("{least} or {most}") };
+    format!("{} probe type requires {count} arguments, found {found}", provider.name)
+}
+
+/// The parts between colons. Quotes keep a part together and are not part of it.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    for letter in text.chars() {
+        match letter {
+            '"' => quoted = !quoted,
+            ':' if !quoted => parts.push(String::new()),
+            letter => parts.last_mut().expect("there is a first").push(letter),
+        }
+    }
+    parts
+}
+
+fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wrong> {
+    let written = || std::iter::once(provider.name).chain(arguments.iter().copied()).collect::<Vec<_>>().join(":");
+    let plain = |spec| Ok((spec, written()));
+    match provider.id {
+        ProviderId::Begin => plain(Spec::Begin),
+        ProviderId::End => plain(Spec::End),
+        ProviderId::Interval => {
+            let (rate, name) = timed(provider, arguments)?;
+            Ok((Spec::Interval { period_ns: rate.period_ns() }, name))
+        }
+        ProviderId::Profile => {
+            let (rate, name) = timed(provider, arguments)?;
+            Ok((Spec::Profile { rate }, name))
+        }
+        ProviderId::Software => counted(provider, Source::Software, arguments),
+        ProviderId::Hardware => counted(provider, Source::Hardware, arguments),
+        ProviderId::Tracepoint => {
+            let [category, event] = named(arguments, "tracepoint probe must have a target")?;
+            plain(Spec::Tracepoint { category, event })
+        }
+        ProviderId::RawTracepoint => {
+            let (module, event) = in_module(arguments, "rawtracepoint should be attached to an event")?;
+            plain(Spec::RawTracepoint { module, event })
+        }
+        ProviderId::Kprobe | ProviderId::Kretprobe => {
+            let (module, function) = in_module(arguments, "should be attached to a function")?;
+            let on_return = provider.id == ProviderId::Kretprobe;
+            let (function, offset) = with_offset(&function)?;
+            if on_return && offset != 0 {
+                return wrong("Offset not allowed");
+            }
+            plain(Spec::Kprobe { module, function, offset, on_return })
+        }
+        ProviderId::Fentry | ProviderId::Fexit => {
+            let (module, function) = in_module(arguments, "should specify a function")?;
+            plain(Spec::Fentry { module, function, on_return: provider.id == ProviderId::Fexit })
+        }
+        ProviderId::Uprobe | ProviderId::Uretprobe => {
+            let on_return = provider.id == ProviderId::Uretprobe;
+            let (binary, place) = match arguments {
+                [place] => (None, *place),
+                [binary, place] => (Some(binary.to_string()), *place),
+                [_, language, ..] => return wrong(format!("names in {language} are not supported yet")),
+                [] => return wrong("should have a target"),
+            };
+            // `u:` is one part too few rather than one that is empty.
+            if arguments == [""] {
+                return wrong(wrong_count(provider, 1));
+            }
+            if binary.as_deref() == Some("") {
+                return wrong(format!("{} should have a target", provider.name));
+            }
+            let place = user_place(provider, place)?;
+            let moved = matches!(place, Place::Symbol { offset: 1.., .. } | Place::Address(_));
+            if on_return && moved {
+                return wrong("Offset not allowed");
+            }
+            plain(Spec::Uprobe { binary, place, on_return })
+        }
+        ProviderId::Iter => plain(Spec::Iter { over: arguments[0].to_owned() }),
+    }
+}
+
+/// Arguments that must all be there.
+fn named<const N: usize>(arguments: &[&str], missing: &str) -> Result<[String; N], Wrong> {
+    let all: Vec<String> = arguments.iter().map(|argument| argument.to_string()).collect();
+    match <[String; N]>::try_from(all) {
+        Ok(all) if all.iter().all(|argument| !argument.is_empty()) => Ok(all),
+        _ => wrong(missing),
+    }
+}
+
+/// `[MODULE:]NAME`
+fn in_module(arguments: &[&str], missing: &str) -> Result<(Option<String>, String), Wrong> {
+    match arguments {
+        [name] if !name.is_empty() => Ok((None, name.to_string())),
+        [module, name] if !module.is_empty() && !name.is_empty() => Ok((Some(module.to_string()), name.to_string())),
+        _ => wrong(missing),
+    }
+}
+
+/// `NAME[+OFFSET]`
+fn with_offset(text: &str) -> Result<(String, u64), Wrong> {
+    let Some((name, offset)) = text.split_once('+') else { return Ok((text.to_owned(), 0)) };
+    let Some(offset) = count(offset) else { return wrong(format!("Invalid offset: invalid integer: {offset}")) };
+    if name.is_empty() {
+        return wrong("an offset needs a function to count from");
+    }
+    if glob::is_pattern(name) && offset != 0 {
+        return wrong("Wildcards are not allowed with offsets");
+    }
+    Ok((name.to_owned(), offset))
+}
+
+/// `SYMBOL[+OFFSET]` or an address.
+fn user_place(provider: &Provider, text: &str) -> Result<Place, Wrong> {
+    if text.is_empty() {
+        return wrong(format!("{} should be attached to a function and/or address", provider.name));
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit())
+        && let Some(address) = count(text)
+    {
+        return Ok(Place::Address(address));
+    }
+    let (name, offset) = with_offset(text)?;
+    Ok(Place::Symbol { name, offset })
+}
+
+/// A number without a sign.
+fn count(text: &str) -> Option<u64> {
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit());
+    number::parse(text).ok().filter(|_| is_number).map(|(value, _)| value)
+}
+
+/// `[UNIT:]COUNT` of a timed probe, and its name. Without a unit the count is a duration.
+fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wrong> {
+    let (unit, text) = match arguments {
+        [duration] => (None, *duration),
+        [unit, count, ..] => (Some(*unit), *count),
+        [] => (None, ""),
+    };
+    let word = provider.name;
+    if glob::is_pattern(text) || unit.is_some_and(glob::is_pattern) {
+        return wrong(format!("wildcards are not allowed for {word} probe type"));
+    }
+    let amount = match count(text) {
+        Some(0) => return wrong(format!("{word} frequency should be a positive integer")),
+        Some(amount) => amount,
+        None => return wrong(format!("Invalid rate of {word} probe: invalid integer: {text}")),
+    };
+    let scaled = |unit_ns: u64| match amount.checked_mul(unit_ns) {
+        Some(ns) => Ok(Rate::Period(ns)),
+        None => wrong(format!("the {word} is too long")),
+    };
+    let rate = match unit {
+        None => Rate::Period(amount),
+        Some("hz") if amount > 1_000_000_000 => return wrong(format!("the {word} is too short")),
+        Some("hz") => Rate::Hertz(amount),
+        Some("s") => scaled(1_000_000_000)?,
+        Some("ms") => scaled(1_000_000)?,
+        Some("us") => scaled(1_000)?,
+        Some(unit) => return wrong(format!("{unit} is not an accepted unit of time")),
+    };
+    let name = match unit {
+        // What has no unit goes by microseconds.
+        None if amount >= 1_000 => format!("{word}:us:{}", amount / 1_000),
+        None => format!("{word}:{amount}ns"),
+        Some(unit) => format!("{word}:{unit}:{amount}"),
+    };
+    Ok((rate, name))
+}
+
+/// `EVENT[:COUNT]`
+fn counted(provider: &Provider, source: Source, arguments: &[&str]) -> Result<(Spec, String), Wrong> {
+    let word = provider.name;
+    let name = arguments.first().copied().unwrap_or_default();
+    if arguments.iter().any(|argument| glob::is_pattern(argument)) {
+        return wrong(format!("wildcards are not allowed for {word} probe type"));
+    }
+    let Some(event) = source.event(name) else {
+        let names = source.events().iter().flat_map(|event| [event.name, event.alias]).filter(|name| !name.is_empty());
+        let help = match nearest(name, names.clone(), 1).first() {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        return Err(Wrong { title: format!("{name} is not a {word} probe"), help: Some(help) });
+    };
+    let after = match arguments.get(1) {
+        None => 0,
+        Some(text) => match count(text) {
+            Some(amount) => amount,
+            None => return wrong(format!("Invalid count for {word} probe: invalid integer: {text}")),
+        },
+    };
+    let spec = Spec::PerfEvent { source, event, count: if after == 0 { event.default_count } else { after } };
+    Ok((spec, if after == 0 { format!("{word}:{name}") } else { format!("{word}:{name}:{after}") }))
+}

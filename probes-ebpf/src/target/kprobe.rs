@@ -1,0 +1,184 @@
+//! Kprobes and kretprobes: a function by name, a place in it, or all functions that a pattern covers.
+
+use super::{KernelTarget, access};
+use crate::arch::{self, Arch};
+use crate::kallsyms::Kallsyms;
+use crate::kernel;
+use crate::syscalls;
+use lang::glob;
+use lang::nearest::nearest;
+use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError};
+use lang::types::Type;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
+
+/// What is asked of a kprobe.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub module: Option<&'a str>,
+    pub function: &'a str,
+    pub offset: u64,
+    pub on_return: bool,
+}
+
+impl Asked<'_> {
+    fn provider(&self) -> &'static str {
+        if self.on_return { "kretprobe" } else { "kprobe" }
+    }
+}
+
+impl KernelTarget {
+    pub(super) fn kprobes(&self, asked: Asked<'_>) -> Result<Vec<Resolved>, TargetError> {
+        let (word, function) = (asked.provider(), asked.function);
+        if !kernel::has_kprobes() {
+            let title = format!("{word}:{function}: this kernel has no kprobes (it was built without CONFIG_KPROBES)");
+            return Err(TargetError::other(title, Some(instead_of_kprobe(function))));
+        }
+        let Some(arch) = arch::native() else {
+            return Err(TargetError::other("kprobes are not known on this architecture", None));
+        };
+        if glob::is_pattern(function) || asked.module.is_some_and(glob::is_pattern) {
+            let found = self.traceable(asked.module.unwrap_or("*"), function)?;
+            let module_asked = asked.module.is_some();
+            let each = found.into_iter().map(|(module, function)| {
+                let one = Asked { module: module_asked.then_some(module.as_str()), function: &function, ..asked };
+                let name = match one.module {
+                    Some(module) => format!("{word}:{module}:{function}"),
+                    None => format!("{word}:{function}"),
+                };
+                Resolved { name: Some(name), ..self.one_kprobe(arch, one) }
+            });
+            return Ok(each.collect());
+        }
+        if let Some(module) = asked.module
+            && !is_loaded(module)
+        {
+            let title = format!("specified module {module} in probe {word}:{module}:{function} is not loaded.");
+            return Err(TargetError::missing(title, None));
+        }
+        Ok(vec![self.one_kprobe(arch, asked)])
+    }
+
+    fn one_kprobe(&self, arch: &'static Arch, asked: Asked<'_>) -> Resolved {
+        let Asked { function, offset, on_return, .. } = asked;
+        let wrapper = function
+            .strip_prefix("sys_")
+            .filter(|name| {
+                syscalls::by_event_name(arch, name).or_else(|| syscalls::by_table_name(arch, name)).is_some()
+            })
+            .zip(arch.argument(0));
+        let (function, args) = match wrapper {
+            // The wrapper's one argument points to the registers that hold the system call's own.
+            Some((name, first)) => {
+                let name = syscalls::by_event_name(arch, name)
+                    .or_else(|| syscalls::by_table_name(arch, name))
+                    .map_or(name, |syscall| syscall.event_name);
+                let base = Base::Kernel { word: u32::from(first.offset) };
+                let args = (0..6).map_while(|index| access(base, arch.syscall_argument(index))).collect();
+                (format!("{}sys_{name}", arch.syscall_prefix), args)
+            }
+            None => {
+                let args = (0..10).map_while(|index| access(Base::Context, arch.argument(index))).collect();
+                (function.to_owned(), args)
+            }
+        };
+        let function = match asked.module {
+            None | Some("vmlinux") => function,
+            Some(module) => format!("{module}:{function}"),
+        };
+        let multi = offset == 0 && self.has_kprobe_multi();
+        let bare = Context::bare(if multi { ProgramType::KprobeMulti } else { ProgramType::Kprobe });
+        let context = match on_return {
+            true => {
+                let value = access(Base::Context, arch.register(arch.return_value));
+                Context { retval: value.map(|access| (Type::U64, access)), ..bare }
+            }
+            // In the middle of a function the registers hold what they hold.
+            false => Context { args, ..bare },
+        };
+        Resolved::as_written(Attach::Kprobe { function, offset, on_return }, context)
+    }
+
+    /// Modules and functions that the patterns cover and ftrace can trace, each name once. Without ftrace's list, which
+    /// needs a right to read it, any function of the kernel.
+    fn traceable(&self, module: &str, function: &str) -> Result<BTreeSet<(String, String)>, TargetError> {
+        let mut found = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        let mut offer = |of: &str, name: &str| {
+            let fits = glob::matches(module, of) && glob::matches(function, name);
+            // A placeholder for functions that are gone.
+            let is_real = !name.starts_with("__ftrace_invalid_address__");
+            if fits && is_real && names.insert(name.to_owned()) {
+                found.insert((of.to_owned(), name.to_owned()));
+            }
+        };
+        if let Ok(list) = self.tracefs().map(|tracefs| tracefs.open_file("available_filter_functions"))
+            && let Ok(list) = list
+        {
+            for line in BufReader::with_capacity(64 << 10, list).lines().map_while(Result::ok) {
+                let (name, of) = line.split_once(' ').unwrap_or((&line, "[vmlinux]"));
+                offer(of.trim().trim_matches(['[', ']']), name);
+            }
+            return Ok(found);
+        }
+        let read = Kallsyms::new().for_each(|symbol| {
+            if symbol.is_function() {
+                offer(symbol.module.unwrap_or("vmlinux"), symbol.name);
+            }
+            ControlFlow::Continue(())
+        });
+        read.map_err(|error| TargetError::other(error.to_string(), None))?;
+        Ok(found)
+    }
+}
+
+/// Whether the kernel has this module, or is it.
+fn is_loaded(module: &str) -> bool {
+    let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
+    module == "vmlinux" || modules.lines().any(|line| line.split(' ').next() == Some(module))
+}
+
+/// Why a function could not be attached to, as far as the kernel's symbols tell.
+///
+/// `name` is that of the attach point, such as `kprobe:vmlinux:vfs_read`.
+pub fn explain_function(name: &str) -> TargetError {
+    let (provider, written) = name.split_once(':').unwrap_or(("kprobe", name));
+    let function = written.rsplit(':').next().unwrap_or(written);
+    let symbols = Kallsyms::new();
+    match symbols.exists(function) {
+        Ok(true) => {
+            let help = "the kernel marks it as off limits (notrace), or has inlined it; try a function that calls it";
+            TargetError::missing(format!("{written} cannot be traced"), Some(help.into()))
+        }
+        _ => {
+            let near = match function.strip_prefix("sys_").zip(arch::native()) {
+                Some((name, arch)) => nearest_syscalls(arch, name),
+                None => symbols.nearest(function, 3).unwrap_or_default(),
+            };
+            let help = (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")));
+            TargetError::missing(format!("No matches for {provider} {written}."), help)
+        }
+    }
+}
+
+/// System calls with names like this one, as kprobes take them.
+fn nearest_syscalls(arch: &'static Arch, name: &str) -> Vec<String> {
+    let near = nearest(name, syscalls::all(arch).map(|syscall| syscall.event_name), 3);
+    near.into_iter().map(|name| format!("sys_{name}")).collect()
+}
+
+/// The stable event that stands in best for a function.
+fn instead_of_kprobe(function: &str) -> String {
+    let arch = arch::native();
+    let prefix = arch.map_or("", |arch| arch.syscall_prefix);
+    let name = function.strip_prefix(prefix).unwrap_or(function).strip_prefix("sys_");
+    let syscall = name
+        .zip(arch)
+        .and_then(|(name, arch)| syscalls::by_event_name(arch, name).or_else(|| syscalls::by_table_name(arch, name)));
+    match syscall {
+        Some(syscall) => format!("use tracepoint:syscalls:sys_enter_{}", syscall.event_name),
+        None => "use a tracepoint; those of system calls are tracepoint:syscalls:sys_enter_NAME".into(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Uprobes and uretprobes: functions of programs and libraries.
+
+use super::{KernelTarget, access};
+use crate::arch;
+use crate::binary::{Binary, Function};
+use crate::files::{Files, Found, as_text};
+use crate::kernel;
+use lang::glob;
+use lang::nearest::nearest;
+use lang::probes::Place;
+use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError};
+use lang::types::Type;
+
+impl KernelTarget {
+    pub(super) fn uprobes(
+        &self,
+        binary: Option<&str>,
+        place: &Place,
+        on_return: bool,
+    ) -> Result<Vec<Resolved>, TargetError> {
+        let word = if on_return { "uretprobe" } else { "uprobe" };
+        if !kernel::has_uprobes() {
+            let title = format!("{word}: this kernel has no uprobes (it was built without CONFIG_UPROBES)");
+            return Err(TargetError::other(title, None));
+        }
+        let files = Files::new(self.process);
+        let found = match binary {
+            Some(name) => files.find(name),
+            None => files.of_process().into_iter().collect(),
+        };
+        let many = binary.is_some_and(glob::is_pattern);
+        match (binary, found.is_empty()) {
+            (None, true) => {
+                let title = format!("{word} probe type requires 2 or 3 arguments, found 1");
+                return Err(TargetError::other(title, Some(format!("write {word}:BINARY:FUNCTION, or use -p PID"))));
+            }
+            (Some("*"), true) if self.process.is_none() => {
+                return Err(TargetError::other(format!("{word} cannot look in all files"), Some("use -p PID".into())));
+            }
+            (Some(name), true) if !many => return Err(no_file(word, name)),
+            _ => {}
+        }
+        let mut all = Vec::new();
+        for file in &found {
+            match Binary::open(&file.path) {
+                Ok(binary) => all.extend(self.in_binary(word, file, &binary, place, on_return, many)?),
+                // A pattern may cover what is no program.
+                Err(_) if many => {}
+                Err(error) => return Err(TargetError::missing(format!("{}: {error}", file.name), None)),
+            }
+        }
+        if all.is_empty() && many && !matches!(place, Place::Symbol { name, .. } if glob::is_pattern(name)) {
+            return Err(no_match(word, binary.unwrap_or_default(), place, None));
+        }
+        Ok(all)
+    }
+
+    fn in_binary(
+        &self,
+        word: &str,
+        file: &Found,
+        binary: &Binary,
+        place: &Place,
+        on_return: bool,
+        many: bool,
+    ) -> Result<Vec<Resolved>, TargetError> {
+        let Some(path) = as_text(&file.path) else {
+            return Err(TargetError::other(format!("{}: the path is no text", file.path.display()), None));
+        };
+        let context = self.uprobe_context(on_return)?;
+        let resolved = |symbol: &str, offset: u64, end: String| Resolved {
+            attach: Attach::Uprobe { path: path.to_owned(), symbol: symbol.to_owned(), offset, on_return },
+            context: context.clone(),
+            name: Some(format!("{word}:{}:{end}", file.name)),
+        };
+        match place {
+            Place::Address(address) => match binary.file_offset(*address) {
+                Some(offset) => {
+                    let symbol = at_address(binary, *address).unwrap_or_default();
+                    Ok(vec![resolved(symbol, offset, address.to_string())])
+                }
+                None if many => Ok(Vec::new()),
+                None => {
+                    Err(TargetError::missing(format!("Could not resolve address: {}:{address:#x}", file.name), None))
+                }
+            },
+            Place::Symbol { name, .. } if glob::is_pattern(name) => {
+                let mut names: Vec<(&str, Function)> = binary
+                    .functions()
+                    .filter(|(found, function)| {
+                        !function.is_indirect && function.size > 0 && glob::matches(name, found)
+                    })
+                    .collect();
+                names.sort_unstable_by_key(|(name, _)| *name);
+                names.dedup_by_key(|(name, _)| *name);
+                let each = names.into_iter().filter_map(|(name, function)| {
+                    Some(resolved(name, binary.file_offset(function.address)?, name.to_owned()))
+                });
+                Ok(each.collect())
+            }
+            Place::Symbol { name, offset } => {
+                let Some(function) = binary.function(name) else {
+                    return match many {
+                        true => Ok(Vec::new()),
+                        false => Err(no_match(word, &file.name, place, Some(binary))),
+                    };
+                };
+                within(name, function, *offset)?;
+                let Some(start) = binary.file_offset(function.address) else {
+                    return Err(TargetError::missing(format!("{name} has no code in {}", file.name), None));
+                };
+                let end = if *offset == 0 { name.clone() } else { format!("{name}+{offset}") };
+                Ok(vec![resolved(name, start + offset, end)])
+            }
+        }
+    }
+
+    fn uprobe_context(&self, on_return: bool) -> Result<Context, TargetError> {
+        let Some(arch) = arch::native() else {
+            return Err(TargetError::other("uprobes are not known on this architecture", None));
+        };
+        let multi = self.has_uprobe_multi();
+        let bare = Context::bare(if multi { ProgramType::UprobeMulti } else { ProgramType::Kprobe });
+        Ok(match on_return {
+            true => {
+                let value = access(Base::Context, arch.register(arch.return_value));
+                Context { retval: value.map(|access| (Type::U64, access)), ..bare }
+            }
+            false => {
+                let args = (0..10).map_while(|index| access(Base::Context, arch.argument(index))).collect();
+                Context { args, ..bare }
+            }
+        })
+    }
+}
+
+/// Refuses a place that is not in the function, or may not be.
+fn within(name: &str, function: Function, offset: u64) -> Result<(), TargetError> {
+    if function.size == 0 {
+        let title = format!("Could not determine boundary for {name} (symbol has size 0).");
+        return Err(TargetError::missing(title, Some("probe a place in it by its address".into())));
+    }
+    if offset >= function.size {
+        let title = format!("Offset outside the function bounds ('{name}' size is {})", function.size);
+        return Err(TargetError::missing(title, None));
+    }
+    Ok(())
+}
+
+/// The function that an address is in.
+fn at_address(binary: &Binary, address: u64) -> Option<&str> {
+    let mut functions = binary.functions();
+    let inside = |function: Function| address.checked_sub(function.address).is_some_and(|at| at < function.size);
+    functions.find(|(_, function)| inside(*function)).map(|(name, _)| name)
+}
+
+fn no_file(word: &str, name: &str) -> TargetError {
+    TargetError::missing(format!("{word} target file '{name}' does not exist or is not executable"), None)
+}
+
+fn no_match(word: &str, file: &str, place: &Place, binary: Option<&Binary>) -> TargetError {
+    let name = match place {
+        Place::Symbol { name, .. } => name.clone(),
+        Place::Address(address) => format!("{address:#x}"),
+    };
+    let near = binary.map(|binary| nearest(&name, binary.functions().map(|(name, _)| name), 3)).unwrap_or_default();
+    let help = (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")));
+    TargetError::missing(format!("No matches for {word} {file}:{name}."), help)
+}
