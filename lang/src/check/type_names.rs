@@ -4,6 +4,7 @@ use super::{Checker, ProbeState};
 use crate::ast::{self, TypeBase, TypeSuffix, TypeTag};
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
+use crate::probes::ProviderId;
 use crate::types::{AddressSpace, IntType, Type};
 
 impl Checker<'_> {
@@ -64,10 +65,13 @@ impl Checker<'_> {
         Some(ty)
     }
 
-    /// Whose memory an address means that the script makes into a pointer, as far as the probe tells.
-    pub fn pointer_space(&self, state: &ProbeState<'_>) -> AddressSpace {
-        let _ = state;
-        AddressSpace::Either
+    /// Whose memory an address means that the script makes into a pointer, as far as the probe tells: arguments of a
+    /// process's functions are its own addresses, those of the kernel's may be either's.
+    fn pointer_space(&self, state: &ProbeState<'_>) -> AddressSpace {
+        match state.header.provider {
+            Some(ProviderId::Uprobe | ProviderId::Uretprobe) => AddressSpace::User,
+            _ => AddressSpace::Either,
+        }
     }
 
     /// The type of this name: of C, of the script, or of the kernel.
