@@ -235,6 +235,9 @@ fn number(format: &[u8], at: &mut usize) -> Result<Option<u32>, FormatError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ctypes::{Enum, Struct};
+    use crate::types::IntType;
+    use std::sync::Arc;
 
     #[test]
     fn text_and_conversions_alternate() {
@@ -244,6 +247,20 @@ mod tests {
         let Piece::Value(hex) = pieces[3].clone() else { panic!("{pieces:?}") };
         assert!(hex.left && hex.zero && hex.width == 8 && hex.bits == 64 && hex.verb == Verb::Hex);
         assert_eq!(pieces[4], Piece::Text(b"%b".to_vec()));
+    }
+
+    #[test]
+    fn composite_values_are_text_and_enums_numbers_too() {
+        let accepted = |ty: Type| -> String {
+            let verbs = [Verb::Signed, Verb::Unsigned, Verb::Hex, Verb::Char, Verb::Text, Verb::Pointer];
+            verbs.into_iter().filter(|verb| verb.accepts(&ty)).map(Verb::letter).collect()
+        };
+        let of = Enum { name: "enum e".into(), int: IntType { bits: 32, signed: false }, values: Vec::new() };
+        assert_eq!(accepted(Type::Enum(Arc::new(of))), "duxcsp");
+        assert_eq!(accepted(Type::Array(Box::new(Type::U64), 2)), "s");
+        assert_eq!(accepted(Type::Record(vec![("a".into(), Type::U64)])), "s");
+        assert_eq!(accepted(Type::Struct(Struct::new("struct s", 4, 4, Vec::new))), "s");
+        assert_eq!(accepted(Type::Void), "");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod number;
 pub mod printf;
 pub mod text;
 pub mod value;
+pub mod view;
 
 #[cfg(test)]
 mod tests;

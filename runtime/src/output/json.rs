@@ -13,8 +13,9 @@ use lang::types::{Aggregate, Type};
 use super::aggregate::{Summary, summary};
 use super::buckets;
 use super::map::{Entries, sorted};
-use super::number::{Number, first_word};
-use super::value::{self, Slots, Style};
+use super::number::Number;
+use super::value::{self, Style};
+use super::view::View;
 use super::{Output, Settings, printf, push_fmt};
 
 /// Writes JSON lines.
@@ -131,37 +132,51 @@ fn kind_of(value: &Type) -> &'static str {
 
 /// Keys are strings in JSON: the usual text form, but without blanks.
 fn key_style(settings: &Settings) -> Style<'_> {
-    Style { separator: ",", ..Style::plain(settings) }
+    Style { compact: true, ..Style::plain(settings) }
 }
 
-/// Appends a value; `text` is for text before it is escaped.
+/// Appends a value in a slot; `text` is for text before it is escaped.
 fn write_value(out: &mut Vec<u8>, text: &mut Vec<u8>, ty: &Type, bytes: &[u8], style: Style<'_>) {
-    match (ty, first_word(bytes)) {
-        (Type::Int(int), Some(word)) => write_number(out, Number::of_type(word, *int).divided_by(style.div)),
-        (Type::Pointer(..), Some(word)) => write_number(out, Number::Unsigned(word)),
-        (Type::Bool, Some(word)) => out.extend_from_slice(if word != 0 { b"true" } else { b"false" }),
-        (Type::Str(_), _) => {
+    match ty {
+        Type::Aggregate(aggregate) => write_aggregate(out, *aggregate, bytes, style.div),
+        _ => write_view(out, text, View::slot(ty, bytes), style),
+    }
+}
+
+fn write_view(out: &mut Vec<u8>, text: &mut Vec<u8>, view: View<'_>, style: Style<'_>) {
+    match (view.ty, view.word(), style.inner()) {
+        (Type::Int(int), Some(word), _) => write_number(out, Number::of_type(word, *int).divided_by(style.div)),
+        (Type::Pointer(..), Some(word), _) => write_number(out, Number::Unsigned(word)),
+        (Type::Enum(of), Some(word), _) => write_number(out, Number::of_type(word, of.int)),
+        (Type::Bool, Some(word), _) => out.extend_from_slice(if word != 0 { b"true" } else { b"false" }),
+        (Type::Str(size), ..) => {
             text.clear();
-            value::write(text, ty, bytes, style);
+            value::write_text(text, *size, view.bytes, style.settings);
             write_string(out, text);
         }
-        (Type::Tuple(items), _) => {
-            let mut slots = Slots::new(bytes);
+        (Type::Tuple(_) | Type::Array(..), _, Some(inner)) => {
             out.push(b'[');
-            for (i, item) in items.iter().enumerate() {
+            for (i, (_, part)) in view.parts().enumerate() {
                 if i > 0 {
                     out.push(b',');
                 }
-                write_value(out, text, item, slots.take(item).unwrap_or_default(), style);
+                write_view(out, text, part, inner);
             }
             out.push(b']');
         }
-        (Type::Aggregate(aggregate), _) => write_aggregate(out, *aggregate, bytes, style.div),
-        // Made by no checker yet.
-        (Type::Record(_) | Type::Array(..) | Type::Struct(_) | Type::Enum(_), _)
-        | (Type::Int(_) | Type::Pointer(..) | Type::Bool | Type::Void | Type::Unknown, _) => {
-            out.extend_from_slice(b"null");
+        (Type::Record(_) | Type::Struct(_), _, Some(inner)) => {
+            out.push(b'{');
+            for (i, (name, part)) in view.parts().enumerate() {
+                if i > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                write_string(out, name.as_bytes());
+                out.extend_from_slice(b": ");
+                write_view(out, text, part, inner);
+            }
+            out.push(b'}');
         }
+        _ => out.extend_from_slice(b"null"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The entries of a map: how they are held on their way from the kernel, and in which order they are shown.
 //!
-//! Maps of integers are sorted by value, so that the largest stand last, where a reader of a long list looks first. All
+//! Maps of integers and enums are sorted by value, so that the largest stand last, where a reader of a long list looks first. All
 //! others are sorted by key. Values and keys compare by their real width and sign, and equal values by their keys, so that
 //! the same entries always give the same output.
 
@@ -12,6 +12,10 @@ use lang::types::{Aggregate, Type};
 use super::aggregate;
 use super::number::{Number, first_word};
 use super::value::Slots;
+use super::view::View;
+
+/// How deep keys are compared part by part.
+const DEPTH: u32 = 64;
 
 /// The entries of one map, their keys and values in two flat buffers: a map may have a hundred thousand of them.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +98,7 @@ pub fn sorted(map: &Map, entries: &Entries, top: u64) -> Vec<usize> {
 /// What an entry is sorted by first; the same for all when the map is sorted by key.
 fn value_order(ty: &Type, value: &[u8]) -> u64 {
     match ty {
-        Type::Int(int) => first_word(value).map_or(0, |word| Number::of_type(word, *int).order()),
+        Type::Int(_) | Type::Enum(_) => first_word(value).map_or(0, |word| scalar_order(ty, word)),
         Type::Aggregate(aggregate) => aggregate::order_of(*aggregate, value),
         _ => 0,
     }
@@ -102,39 +106,57 @@ fn value_order(ty: &Type, value: &[u8]) -> u64 {
 
 /// A number that sorts as the first part of the key does, as far as eight bytes can tell.
 fn key_order(parts: &[Type], key: &[u8]) -> u64 {
-    match parts.first() {
-        Some(Type::Tuple(items)) => key_order(items, key),
+    let mut first = parts.first();
+    while let Some(ty @ (Type::Tuple(_) | Type::Record(_))) = first {
+        first = ty.items().next();
+    }
+    match first {
         // The first letter is the most significant one.
         Some(Type::Str(_)) => key.first_chunk().map_or(0, |start| u64::from_be_bytes(*start)),
-        Some(ty) => first_word(key).map_or(0, |word| scalar_order(ty, word)),
-        None => 0,
+        Some(ty) if ty.is_scalar() => first_word(key).map_or(0, |word| scalar_order(ty, word)),
+        _ => 0,
     }
 }
 
 fn scalar_order(ty: &Type, word: u64) -> u64 {
-    match ty {
-        Type::Int(int) => Number::of_type(word, *int).order(),
-        _ => word,
+    match ty.as_int() {
+        Some(int) => Number::of_type(word, int).order(),
+        None => word,
     }
 }
 
-/// Compares two keys, or two tuples in them, part by part.
+/// Compares two keys part by part.
 fn compare(parts: &[Type], a: &[u8], b: &[u8]) -> Ordering {
     let (mut a, mut b) = (Slots::new(a), Slots::new(b));
     for part in parts {
         let (Some(a), Some(b)) = (a.take(part), b.take(part)) else { break };
-        let ordering = match part {
-            Type::Tuple(items) => compare(items, a, b),
-            // Padding is zeros, and no letter is less.
-            Type::Str(_) => a.cmp(b),
-            _ => {
-                let order = |bytes| first_word(bytes).map(|word| scalar_order(part, word));
-                order(a).cmp(&order(b))
-            }
-        };
+        let ordering = compare_views(View::slot(part, a), View::slot(part, b), DEPTH);
         if ordering.is_ne() {
             return ordering;
         }
     }
     Ordering::Equal
+}
+
+/// Compares two values of one type, part by part if they have any. What tells two keys apart may be where no part is,
+/// between members of C, so at last their bytes decide.
+fn compare_views(a: View<'_>, b: View<'_>, depth: u32) -> Ordering {
+    match a.ty {
+        // Padding is zeros, and no letter is less.
+        Type::Str(_) => a.bytes.cmp(b.bytes),
+        _ if a.ty.is_scalar() => {
+            let order = |view: View<'_>| view.word().map(|word| scalar_order(view.ty, word));
+            order(a).cmp(&order(b))
+        }
+        _ => {
+            let pairs = a.parts().zip(b.parts()).take(if depth > 0 { usize::MAX } else { 0 });
+            for ((_, a), (_, b)) in pairs {
+                let ordering = compare_views(a, b, depth - 1);
+                if ordering.is_ne() {
+                    return ordering;
+                }
+            }
+            a.bytes.cmp(b.bytes)
+        }
+    }
 }

@@ -8,6 +8,7 @@ use lang::types::{AddressSpace, Aggregate, IntType, Type};
 
 use super::*;
 
+mod composite;
 mod json;
 mod maps;
 mod records;
@@ -19,6 +20,8 @@ enum Val {
     Int(i64),
     Str(&'static [u8]),
     Tuple(Vec<Val>),
+    /// What C has in memory.
+    Bytes(Vec<u8>),
 }
 
 impl From<i64> for Val {
@@ -58,6 +61,16 @@ fn lay_out(ty: &Type, value: &Val) -> Vec<u8> {
         (Type::Tuple(types), Val::Tuple(values)) => {
             assert_eq!(types.len(), values.len());
             types.iter().zip(values).flat_map(|(ty, value)| lay_out(ty, value)).collect()
+        }
+        (Type::Record(types), Val::Tuple(values)) => {
+            assert_eq!(types.len(), values.len());
+            types.iter().zip(values).flat_map(|((_, ty), value)| lay_out(ty, value)).collect()
+        }
+        (Type::Struct(_) | Type::Array(..), Val::Bytes(bytes)) => {
+            let mut bytes = bytes.clone();
+            assert_eq!(bytes.len() as u64, ty.size_of(), "{ty}");
+            bytes.resize(ty.slot_size() as usize, 0);
+            bytes
         }
         (Type::Str(_), Val::Str(text)) => {
             let mut bytes = text.to_vec();

@@ -5,79 +5,139 @@
 
 use lang::types::Type;
 
-use super::number::{Number, first_word};
+use super::number::Number;
+use super::view::View;
 use super::{Settings, push_fmt};
+
+/// How deep values may nest. Types of the script never reach it, but a structure could claim to contain itself.
+const DEPTH: u32 = 256;
 
 /// How a value is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Style<'s> {
     /// What the user has set.
     pub settings: &'s Settings,
-    /// Between the parts of a tuple or key.
-    pub separator: &'static str,
+    /// Without blanks, as in the keys of JSON.
+    pub compact: bool,
     /// All integers are divided by it, also those in tuples.
     pub div: u64,
     /// Signed integers that are not negative begin with a plus.
     pub plus: bool,
+    /// How deep the value may still nest.
+    pub depth: u32,
 }
 
 impl<'s> Style<'s> {
     /// The form that `print` shows.
     pub fn plain(settings: &'s Settings) -> Self {
-        Self { settings, separator: ", ", div: 1, plus: false }
+        Self { settings, compact: false, div: 1, plus: false, depth: DEPTH }
+    }
+
+    /// For what is inside; `None` at the end of all patience.
+    pub fn inner(self) -> Option<Self> {
+        Some(Self { depth: self.depth.checked_sub(1)?, ..self })
+    }
+
+    fn separator(self) -> &'static str {
+        if self.compact { "," } else { ", " }
     }
 }
 
-/// Appends a value.
+/// Appends a value in a slot.
 pub fn write(out: &mut Vec<u8>, ty: &Type, bytes: &[u8], style: Style<'_>) {
-    match ty {
+    write_view(out, View::slot(ty, bytes), style);
+}
+
+fn write_view(out: &mut Vec<u8>, view: View<'_>, style: Style<'_>) {
+    match view.ty {
         // An aggregate is not one value; `map` asks `aggregate` what to show for it.
         Type::Void | Type::Unknown | Type::Aggregate(_) => {}
-        // Made by no checker yet.
-        Type::Record(_) | Type::Array(..) | Type::Struct(_) | Type::Enum(_) => {}
-        Type::Bool | Type::Int(_) | Type::Pointer(..) => {
-            if let Some(word) = first_word(bytes) {
-                write_scalar(out, ty, word, style);
+        Type::Bool | Type::Int(_) | Type::Pointer(..) | Type::Enum(_) => {
+            if let Some(word) = view.word() {
+                write_scalar(out, view.ty, word, style);
             }
         }
-        Type::Str(size) => write_text(out, *size, bytes, style.settings),
-        Type::Tuple(items) => {
+        Type::Str(size) => write_text(out, *size, view.bytes, style.settings),
+        Type::Tuple(_) => {
             out.push(b'(');
-            write_parts(out, items, bytes, style);
+            write_parts(out, view, style.separator(), style);
             out.push(b')');
         }
+        // Without blanks in any form.
+        Type::Array(..) => {
+            out.push(b'[');
+            write_parts(out, view, ",", style);
+            out.push(b']');
+        }
+        Type::Record(_) | Type::Struct(_) => write_members(out, view, style),
     }
 }
 
 /// Appends the parts of a key without the brackets around it. A key that is one tuple is the same as its parts.
 pub fn write_key(out: &mut Vec<u8>, parts: &[Type], bytes: &[u8], style: Style<'_>) {
     match parts {
-        [Type::Tuple(items)] => write_parts(out, items, bytes, style),
-        _ => write_parts(out, parts, bytes, style),
+        [tuple @ Type::Tuple(_)] => write_parts(out, View::slot(tuple, bytes), style.separator(), style),
+        _ => {
+            let mut slots = Slots::new(bytes);
+            for (i, part) in parts.iter().enumerate() {
+                if i > 0 {
+                    out.extend_from_slice(style.separator().as_bytes());
+                }
+                if let Some(bytes) = slots.take(part) {
+                    write(out, part, bytes, style);
+                }
+            }
+        }
     }
 }
 
-fn write_parts(out: &mut Vec<u8>, parts: &[Type], bytes: &[u8], style: Style<'_>) {
-    let mut slots = Slots::new(bytes);
-    for (i, part) in parts.iter().enumerate() {
+fn write_parts(out: &mut Vec<u8>, view: View<'_>, separator: &str, style: Style<'_>) {
+    let Some(style) = style.inner() else { return };
+    for (i, (_, part)) in view.parts().enumerate() {
         if i > 0 {
-            out.extend_from_slice(style.separator.as_bytes());
+            out.extend_from_slice(separator.as_bytes());
         }
-        if let Some(bytes) = slots.take(part) {
-            write(out, part, bytes, style);
+        write_view(out, part, style);
+    }
+}
+
+/// Appends `{ .a = 1, .b = x }`.
+fn write_members(out: &mut Vec<u8>, view: View<'_>, style: Style<'_>) {
+    let Some(inner) = style.inner() else { return };
+    let blank = if style.compact { "" } else { " " };
+    out.push(b'{');
+    let start = out.len();
+    for (name, part) in view.parts() {
+        if out.len() > start {
+            out.push(b',');
+        }
+        push_fmt(out, format_args!("{blank}.{name}{blank}={blank}"));
+        match part.ty {
+            // A floating-point number.
+            Type::Void => out.extend_from_slice(b"null"),
+            _ => write_view(out, part, inner),
         }
     }
+    if out.len() > start {
+        out.extend_from_slice(blank.as_bytes());
+    }
+    out.push(b'}');
 }
 
 fn write_scalar(out: &mut Vec<u8>, ty: &Type, word: u64, style: Style<'_>) {
     match ty {
         Type::Bool => out.extend_from_slice(if word != 0 { b"true" } else { b"false" }),
         Type::Int(int) => Number::of_type(word, *int).divided_by(style.div).write(out, style.plus),
+        Type::Enum(of) => match of.name_of(word as i64) {
+            Some(name) => out.extend_from_slice(name.as_bytes()),
+            None => Number::of_type(word, of.int).write(out, style.plus),
+        },
         _ => push_fmt(out, format_args!("{word:#x}")),
     }
 }
 
-fn write_text(out: &mut Vec<u8>, size: u32, bytes: &[u8], settings: &Settings) {
+/// Appends the text in a buffer of `size` bytes.
+pub fn write_text(out: &mut Vec<u8>, size: u32, bytes: &[u8], settings: &Settings) {
     let text = text(size, bytes);
     match text.get(..settings.max_strlen) {
         Some(start) => {
