@@ -331,15 +331,12 @@ impl<'f> Lowering<'_, 'f> {
         let offset = self.take_scratch(8);
         let first = self.scratch_address(offset);
         self.store_word(from, first);
-        let [some, call] = [(); 2].map(|()| self.builder.create_block());
-        let turns = self.builder.append_block_param(call, types::I64);
+        let [some, short, after, done] = [(); 4].map(|()| self.builder.create_block());
         let goes_on = self.builder.ins().icmp(less, from, to);
-        let zero = self.int(0);
-        self.builder.ins().brif(goes_on, some, &[], call, &[zero.into()]);
+        self.builder.ins().brif(goes_on, some, &[], done, &[]);
+        // Not to be reached with no turns at all: the verifier would throw the function away and then miss it.
         self.builder.switch_to_block(some);
-        let wanted = self.builder.ins().isub(to, from);
-        self.builder.ins().jump(call, &[wanted.into()]);
-        self.builder.switch_to_block(call);
+        let turns = self.builder.ins().isub(to, from);
         let function = self.called_body(2, |this, params| {
             let first = this.scratch_address(offset);
             let first = this.load_word(first);
@@ -349,16 +346,17 @@ impl<'f> Lowering<'_, 'f> {
         });
         let most = self.int(MOST_TURNS);
         let granted = self.builder.ins().umin(turns, most);
-        self.call_loop(granted, function);
+        self.in_branch(|this| this.call_loop(granted, function));
         self.reset(mark);
-        let [short, done] = [(); 2].map(|()| self.builder.create_block());
         let too_many = self.compare(IntCC::UnsignedGreaterThan, turns, MOST_TURNS);
-        self.builder.ins().brif(too_many, short, &[], done, &[]);
+        self.builder.ins().brif(too_many, short, &[], after, &[]);
         self.builder.switch_to_block(short);
         self.in_branch(|this| this.report_site(SiteKind::LoopStopped, span));
-        self.jump(done);
-        self.builder.switch_to_block(done);
+        self.jump(after);
+        self.builder.switch_to_block(after);
         self.leave_too(body);
+        self.jump(done);
+        self.resume(done);
     }
 
     fn called_while(&mut self, cond: &Expr, body: &[Stmt], span: Span) {

@@ -193,7 +193,9 @@ impl Checker<'_> {
             if !conversion.verb.accepts(&value.ty) {
                 let letter = conversion.verb.letter();
                 let title = format!("unsupported format specifier for type '{}': {letter}", value.ty);
-                self.report(Diagnostic::error(value.span, title).with_help("use %s"));
+                let help =
+                    if matches!(value.kind, ExprKind::ReadAggregate(..)) { "cast it: (int64)@map" } else { "use %s" };
+                self.report(Diagnostic::error(value.span, title).with_help(help));
             }
         }
         let types = values.iter().map(|value| value.ty.clone()).collect();

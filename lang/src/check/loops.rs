@@ -21,7 +21,8 @@ impl Checker<'_> {
     ) -> Option<StmtKind> {
         let warning = Diagnostic::warning(span, "While loops are deprecated and may be removed in the future.")
             .with_help(
-                "For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while.",
+                "For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while. \
+                 These are more easily proven to be bounded by the verifier.",
             );
         self.report(warning);
         let cond = self.condition(state, cond);

@@ -106,3 +106,28 @@ fn parameters_are_literals() {
         "$a: int8; $b: string[4]; $c: string[5]; $n: int8; $m: string[1]; $d: string[3]",
     );
 }
+
+#[test]
+fn loop_variables_hold_what_is_gone_through() {
+    infers("for ($i : 0..3) { $j = $i; }", "$i: int8; $j: int8");
+    infers("for ($i : 0..300) { $j = $i; }", "$i: int16; $j: int16");
+    infers("for ($i : 0..pid) { }", "$i: uint32");
+    infers("for ($i : (-1)..pid) { }", "$i: int64");
+    infers("for ($i : (uint64)0..(uint64)300) { }", "$i: uint64");
+    infers("@m[1] = \"x\"; for ($kv : @m) { $k = $kv.0; }", "@m[int8]: string[2]; $kv: (int8,string[2]); $k: int8");
+    infers("for ($kv : @m) { } @m[pid, 1] = 5;", "@m[uint32, int8]: int8; $kv: ((uint32,int8),int8)");
+    infers(
+        "@c[1] = count(); @s[1] = sum((uint64)1); for ($kv : @c) { } for ($kv : @s) { }",
+        "@c[int8]: count_t; @s[int8]: usum_t; $kv: (int8,int64); $kv: (int8,uint64)",
+    );
+    infers(
+        "for ($i : 0..3) { $n = 1; } for ($i : 0..3) { $n = \"a\"; }",
+        "$i: int8; $n: int8; $i: int8; $n: string[2]",
+    );
+}
+
+#[test]
+fn an_aggregation_that_is_read_is_a_number() {
+    infers("@c = count(); $x = @c; $y = @c - 1; $z = (uint8)@c;", "@c: count_t; $x: int64; $y: int64; $z: uint8");
+    infers("@s = sum(nsecs); $x = (@s, 1); @k[@s] = 1;", "@s: usum_t; @k[uint64]: int8; $x: (uint64,int8)");
+}

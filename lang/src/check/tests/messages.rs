@@ -742,3 +742,77 @@ begin { printf("%d", $1); print(str("abc", $2)); }
 "#,
     );
 }
+
+#[test]
+fn loops() {
+    check(
+        r#"
+begin { break; }
+      //^^^^^ error: 'break' statement is not allowed in a probe | it belongs in the body of a for or while loop; `return` leaves the probe
+begin { unroll(3) { continue; } }
+                  //^^^^^^^^ error: 'continue' statement is not allowed in a probe | it belongs in the body of a for or while loop; `return` leaves the probe
+begin { for ($i : 0..3) { continue; print(1); } for ($i : 0..3) { return 5; print($i); } }
+                                  //^^^^^^^^ warning: Unreachable statement.
+                                                                          //^^^^^^^^^ warning: Unreachable statement.
+begin { for ($i : "a"..true) { } }
+                //^^^ error: Loop range requires an integer for the start value
+                     //^^^^ error: Loop range requires an integer for the end value
+begin { $i = 1; for ($i : 0..3) { } }
+                   //^^ error: Loop declaration shadows existing variable: $i | give the loop variable another name
+begin { for ($i : 0..3) { let $i = 5; } }
+                        //^^^^^^ error: Variable $i was already declared. Variable shadowing is not allowed.
+begin { for ($i : 0..3) { $j = $i; } print($j); print($i); }
+                                         //^^ error: Undefined or undeclared variable: $j
+                                                    //^^ error: Undefined or undeclared variable: $i
+begin { for ($i : 0..3) { $i = "a"; } }
+                        //^^^^^^^^ error: Type mismatch for $i: trying to assign value of type 'string[2]' when variable already has a type 'int8'
+"#,
+    );
+    check(
+        r#"
+begin { @a = 1; for ($kv : @a) { } }
+                         //^^ error: @a has no explicit keys (scalar map), and cannot be used for iteration
+begin { @h[1] = hist(5); for ($kv : @h) { print($kv); } }
+                                  //^^ error: Loop expression does not support type: hist_t
+"#,
+    );
+    check(
+        r#"
+begin { for ($kv : @nope) { print($kv); } }
+                 //^^^^^ error: Undefined map: @nope
+"#,
+    );
+    check(
+        r#"
+begin { unroll(0) { } unroll(101) { } unroll("a") { } $n = 3; unroll($n) { } }
+            //^^^ error: unroll minimum value is 1 | a number from 1 to 100 that is known when compiling; for others, for ($i : 0..$n) { ... }
+                          //^^^^^ error: unroll maximum value is 100 | a number from 1 to 100 that is known when compiling; for others, for ($i : 0..$n) { ... }
+                                          //^^^^^ error: invalid unroll value | a number from 1 to 100 that is known when compiling; for others, for ($i : 0..$n) { ... }
+                                                                  //^^^^ error: invalid unroll value | a number from 1 to 100 that is known when compiling; for others, for ($i : 0..$n) { ... }
+"#,
+    );
+    check(
+        r#"
+begin { while (1) { break; } }
+      //^^^^^^^^^^^^^^^^^^^^ warning: While loops are deprecated and may be removed in the future. | For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while. These are more easily proven to be bounded by the verifier.
+"#,
+    );
+}
+
+#[test]
+fn aggregations_that_are_read() {
+    check(
+        r#"
+begin { @c = count(); @d = @c; }
+                    //^^^^^^^ error: Map value 'count_t' cannot be assigned from one map to another. The function that returns this type must be called directly e.g. `@d = count();`. | add a cast to integer if you want the value of the aggregate: @d = (int64)...
+begin { if (@c) { } print(-@c); print(!@c); printf("%d", @c); }
+         //^^^^ error: Invalid condition: count_t | compare it: a condition is a number or a bool
+                        //^^^ error: The - operator can not be used on expressions of type 'count_t'
+                                    //^^^ error: The ! operator can not be used on expressions of type 'count_t'
+                                                       //^^ error: unsupported format specifier for type 'count_t': d | cast it: (int64)@map
+begin { @h = hist(5); @s = stats(5); print((int64)@h); print(@s > 5); }
+                                         //^^^^^^^^^ error: Cannot cast from "hist_t" to "int64"
+                                                           //^^^^^^ error: Type mismatch for '>': comparing stats_t with int8
+"#,
+    );
+}
