@@ -20,13 +20,14 @@ use crate::ast;
 use crate::c::Definitions;
 use crate::config::{Config, Environment, MissingProbes};
 use crate::diag::Diagnostic;
-use crate::params::{Declared, Param};
+use crate::expand::{expand, plain};
+use crate::params::{OptionDecl, Param};
 use crate::probes::{ProviderId, parse_attach_point};
 use crate::span::Span;
 use crate::target::{Target, TargetError, Wants};
 use crate::typed::{Point, Probe, Program, Var};
 use hashbrown::{HashMap, HashSet};
-use names::{Maps, Scopes};
+use names::{Declared, Maps, Scopes};
 use std::borrow::Cow;
 
 /// What the command line decides about a script's meaning.
@@ -50,7 +51,7 @@ pub struct Checked {
     /// Errors and warnings, in source order.
     pub diagnostics: Vec<Diagnostic>,
     /// The named parameters that it asks for; [`crate::params::refusal`] compares them with what was given.
-    pub options: Vec<Declared>,
+    pub options: Vec<OptionDecl>,
 }
 
 impl Checked {
@@ -60,8 +61,24 @@ impl Checked {
     }
 }
 
-/// Gives every name its meaning and every value its type.
+/// Gives every name its meaning and every value its type, macros expanded.
 pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
+    let expanded = expand(script);
+    let mut checked = check_expanded(&expanded.script, target, settings);
+    // What is said of a macro's variables says their names as the script has them.
+    for var in checked.program.probes.iter_mut().flat_map(|probe| &mut probe.vars) {
+        var.name = plain(&var.name).into_owned();
+    }
+    let found = std::mem::take(&mut checked.diagnostics).into_iter();
+    let explained = found.map(|diagnostic| expanded.explain(diagnostic.map_text(|text| plain(text).into_owned())));
+    checked.diagnostics = expanded.diagnostics.iter().cloned().chain(explained).collect();
+    checked.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
+    checked.diagnostics.dedup();
+    checked
+}
+
+/// Checks a script without macros.
+fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
     let mut told = Vec::new();
     let mut checker = Checker {
         settings,
@@ -117,7 +134,7 @@ struct Walk {
     /// A map or variable was read before its type was known.
     saw_unknown: bool,
     /// What `getopt()` asks for.
-    options: Vec<Declared>,
+    options: Vec<OptionDecl>,
 }
 
 struct Checker<'a> {
@@ -128,9 +145,9 @@ struct Checker<'a> {
     config: Config,
     maps: Maps,
     /// By the place of the variable's first assignment, which stays the same from walk to walk.
-    variable_types: HashMap<Span, crate::types::Type>,
+    variable_types: HashMap<Declared, crate::types::Type>,
     /// Variables, by the same place, that were given something without a type; most likely an error was told there.
-    broken_variables: HashSet<Span>,
+    broken_variables: HashSet<Declared>,
     walk: Walk,
     /// Unknown types are now errors.
     last_walk: bool,

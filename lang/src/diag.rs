@@ -97,6 +97,17 @@ impl Diagnostic {
         self.related.iter_mut().for_each(|label| label.span = label.span.moved_by(base));
     }
 
+    /// With all its texts changed by `change`.
+    pub(crate) fn map_text(mut self, change: impl Fn(&str) -> String) -> Self {
+        self.title = change(&self.title);
+        self.label = change(&self.label);
+        self.help = self.help.map(|help| change(&help));
+        for label in &mut self.related {
+            label.text = change(&label.text);
+        }
+        self
+    }
+
     /// Whether the script is refused because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

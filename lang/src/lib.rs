@@ -14,6 +14,7 @@ pub mod ctypes;
 pub mod diag;
 pub mod dump;
 pub mod dump_types;
+pub mod expand;
 pub mod functions;
 pub mod glob;
 pub mod imports;

@@ -49,7 +49,7 @@ fn parse(text: &str) -> Option<i128> {
 
 /// A named parameter that a script asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
+pub struct OptionDecl {
     /// As given, without the dashes.
     pub name: String,
     /// Its value unless it is given, which also says its type.
@@ -96,7 +96,7 @@ fn split(given: &str) -> (&str, Option<&str>) {
     given.split_once('=').map_or((given, None), |(name, value)| (name, Some(value)))
 }
 
-impl Declared {
+impl OptionDecl {
     /// Its value, from what was given on the command line (without the dashes); the last one counts. The error says
     /// what is wrong with it.
     pub fn value(&self, given: &[String]) -> Result<Value, String> {
@@ -133,11 +133,11 @@ impl Declared {
 
 /// Why a script that asks for `declared` cannot run with `given`, if it cannot: a parameter it does not know, a value of
 /// the wrong type, or `--help`.
-pub fn refusal(declared: &[Declared], given: &[String]) -> Option<Refusal> {
+pub fn refusal(declared: &[OptionDecl], given: &[String]) -> Option<Refusal> {
     let known = |name: &str| declared.iter().any(|option| option.name == name);
     let unknown: Vec<&str> = given.iter().map(|given| split(given).0).filter(|name| !known(name)).collect();
     if unknown.contains(&"help") {
-        let described = |option: &Declared| match &option.description {
+        let described = |option: &OptionDecl| match &option.description {
             Some(text) => format!("\n--{}: {text}", option.name),
             None => format!("\n--{}", option.name),
         };
@@ -202,8 +202,8 @@ mod tests {
         assert_eq!(Param::read(None), Param::Missing);
     }
 
-    fn declared() -> Vec<Declared> {
-        let option = |name: &str, default, description: Option<&str>| Declared {
+    fn declared() -> Vec<OptionDecl> {
+        let option = |name: &str, default, description: Option<&str>| OptionDecl {
             name: name.into(),
             default,
             description: description.map(Into::into),

@@ -2,7 +2,7 @@
 
 use super::loops::as_number;
 use super::members::step_of;
-use super::names::NEVER_ASSIGNED;
+use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
 use crate::ast;
 use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
@@ -557,7 +557,7 @@ impl Checker<'_> {
     }
 
     /// Lets a variable hold `ty` as well.
-    pub fn widen_variable(&mut self, declared: Span, ty: Type) {
+    pub fn widen_variable(&mut self, declared: Declared, ty: Type) {
         let known = self.variable_types.entry(declared).or_insert(Type::Unknown);
         if let Some(joined) = known.join(&ty)
             && joined != *known

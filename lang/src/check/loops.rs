@@ -1,6 +1,7 @@
 //! Loops: what they go through, what their variables hold, and where they may be left.
 
 use super::expr::{literal, unknown};
+use super::names::Declared;
 use super::{Checker, ProbeState};
 use crate::ast::{self, ForOver};
 use crate::diag::Diagnostic;
@@ -63,9 +64,9 @@ impl Checker<'_> {
 
     fn loop_variable(&mut self, state: &mut ProbeState<'_>, var: &ast::Name, ty: Type) -> VarId {
         if ty == Type::Unknown {
-            self.broken_variables.insert(var.span);
+            self.broken_variables.insert(Declared::new(var.span, &var.text));
         }
-        self.widen_variable(var.span, ty);
+        self.widen_variable(Declared::new(var.span, &var.text), ty);
         self.new_variable(state, &var.text, var.span, false)
     }
 

@@ -1,6 +1,7 @@
 //! What maps and variables are called and hold.
 
 use crate::diag::Diagnostic;
+use crate::expand::expansion;
 use crate::span::Span;
 use crate::typed::{Map, MapId, VarId};
 use crate::types::{Aggregate, Type};
@@ -169,12 +170,26 @@ fn list(types: &[Type]) -> String {
     }
 }
 
+/// What a variable is known by from walk to walk: the place of its first assignment, and which expansion of a macro made
+/// that place (0 for the script itself), because the expansions of one body share its places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Declared {
+    pub span: Span,
+    expansion: u32,
+}
+
+impl Declared {
+    pub fn new(span: Span, name: &str) -> Self {
+        Self { span, expansion: expansion(name) }
+    }
+}
+
 /// A variable in scope.
 #[derive(Clone, Copy)]
 pub struct Variable {
     pub id: VarId,
     /// Where it was first assigned or declared.
-    pub declared: Span,
+    pub declared: Declared,
     /// `let` gave it a type that later assignments do not widen.
     pub fixed: bool,
 }

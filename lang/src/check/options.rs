@@ -4,7 +4,7 @@ use super::expr::{int, literal, text_literal, unknown};
 use super::{Checker, ProbeState};
 use crate::ast;
 use crate::diag::Diagnostic;
-use crate::params::{Declared, Value};
+use crate::params::{OptionDecl, Value};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::Type;
@@ -30,7 +30,7 @@ impl Checker<'_> {
             }
             description => description.flatten(),
         };
-        let option = Declared { name, default, description };
+        let option = OptionDecl { name, default, description };
         // A value of the wrong type is told of when all options are known.
         let value = option.value(&self.settings.options).unwrap_or_else(|_| option.default.clone());
         if let Err(diagnostic) = declare(&mut self.walk.options, option, span) {
@@ -60,7 +60,7 @@ impl Checker<'_> {
 }
 
 /// Adds an option to those known so far. All uses of one must agree.
-fn declare(options: &mut Vec<Declared>, option: Declared, span: Span) -> Result<(), Diagnostic> {
+fn declare(options: &mut Vec<OptionDecl>, option: OptionDecl, span: Span) -> Result<(), Diagnostic> {
     let Some(known) = options.iter_mut().find(|known| known.name == option.name) else {
         options.push(option);
         return Ok(());

@@ -1,7 +1,7 @@
 //! Statements: assignments, branches, and calls for their effect.
 
 use super::loops::{as_number, zero_of};
-use super::names::Variable;
+use super::names::{Declared, Variable};
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
 use crate::diag::Diagnostic;
@@ -132,7 +132,7 @@ impl Checker<'_> {
             known => known,
         });
         if ty.is_some() && fixed.is_none() {
-            self.broken_variables.insert(name.span);
+            self.broken_variables.insert(Declared::new(name.span, &name.text));
         }
         // The value is checked first: `let $x = $x` reads an outer name.
         let value = value.map(|value| self.value(state, value));
@@ -141,7 +141,7 @@ impl Checker<'_> {
         let fixed = if open_ended { Some(Type::Str(1)) } else { fixed };
         let var = self.new_variable(state, &name.text, name.span, fixed.is_some() && !open_ended);
         if let Some(ty) = &fixed {
-            self.widen_variable(name.span, ty.clone());
+            self.widen_variable(Declared::new(name.span, &name.text), ty.clone());
         }
         let value = match (value, fixed) {
             (Some(value), _) => value,
@@ -156,6 +156,7 @@ impl Checker<'_> {
 
     pub fn new_variable(&mut self, state: &mut ProbeState<'_>, name: &str, declared: Span, fixed: bool) -> VarId {
         let id = VarId(state.vars.len() as u32);
+        let declared = Declared::new(declared, name);
         let ty = self.variable_types.get(&declared).cloned().unwrap_or(Type::Unknown);
         state.vars.push(Var { name: name.to_owned(), ty });
         state.scopes.declare(name, Variable { id, declared, fixed });
@@ -180,7 +181,7 @@ impl Checker<'_> {
                 "Type mismatch for ${name}: trying to assign value of type '{}' when variable already has a type '{known}'",
                 value.ty
             );
-            self.report(Diagnostic::error(span, title).with_related(variable.declared, "its type was fixed here"));
+            self.report(Diagnostic::error(span, title).with_related(variable.declared.span, "its type was fixed here"));
             return None;
         }
         let value = match (variable.fixed, &known) {

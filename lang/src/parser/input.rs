@@ -49,3 +49,16 @@ pub(super) fn sym<'a>(sym: Sym) -> impl Rule<'a, Token<'a>> + Copy {
 pub(super) fn word<'a>(word: &'static str) -> impl Rule<'a, Token<'a>> + Copy {
     just(Token::Ident(word))
 }
+
+/// Succeeds, without having moved, if `look` likes what comes.
+pub(super) fn look_ahead<'a>(look: fn(&mut Cursor<'a, '_>) -> bool) -> impl Rule<'a, ()> + Copy {
+    custom(move |input: &mut Cursor<'a, '_>| {
+        let (start, checkpoint) = (input.cursor(), input.save());
+        let found = look(input);
+        input.rewind(checkpoint);
+        match found {
+            true => Ok(()),
+            false => Err(ParseError::at(input.span_since(&start))),
+        }
+    })
+}

@@ -76,7 +76,7 @@ impl<'a> Place<'_, 'a> {
                 let title = "expected an expression, found `+`";
                 Some(Diagnostic::error(span, title).with_help("there is no sign +; leave it out"))
             }
-            (Some(_), _) if expected.has(Semicolon) && self.on_new_line() => {
+            (Some(before), _) if before.ends_operand() && expected.has(Semicolon) && self.on_new_line() => {
                 let last = self.tokens[self.at - 1].1;
                 Some(Diagnostic::error(last, "expected `;` after this statement"))
             }

@@ -32,6 +32,11 @@ pub(super) fn step(input: &mut Cursor<'_, '_>) {
     }
 }
 
+/// Whether a statement ends here: by a semicolon, or with what is around it.
+pub(super) fn at_statement_end(input: &mut Cursor<'_, '_>) -> bool {
+    input.peek().is_none_or(|token| token == Token::Sym(Sym::Semicolon) || is_closer(token))
+}
+
 /// Steps to the end of a statement: before its `;` or the end of the block, or behind a block and all its `else`.
 fn to_statement_end(input: &mut Cursor<'_, '_>) {
     while let Some(token) = input.peek() {

@@ -2,7 +2,7 @@
 
 use super::error::{Expect, ParseError};
 use super::expr::condition;
-use super::input::{Node, Rule, sym, word};
+use super::input::{Node, Rule, look_ahead, sym, word};
 use super::operand::{conditional, ending_with};
 use super::{skip, types};
 use crate::ast::{BinaryOp, Block, Expr, ExprKind, ForOver, Name, Stmt, StmtKind, ValueBlock};
@@ -41,6 +41,7 @@ fn contents<'a>(
     let as_value = block.clone().map(|block| Expr { span: block.block.span, kind: ExprKind::Block(block) });
     // What ends by itself; a semicolon may follow. A block or an `if` may turn out to be the value at the end.
     let maybe_value = choice((conditional(expression.clone(), block), as_value)).map(StmtKind::Expr).map_with(node);
+    let maybe_value = block_goes_on().not().ignore_then(maybe_value);
     let with_block = choice((
         while_loop(expression.clone(), plain_block.clone()),
         for_loop(expression.clone(), plain_block.clone()),
@@ -57,7 +58,7 @@ fn contents<'a>(
         return_statement(expression.clone()),
         jump(),
         // What begins with a block and has an error in it is not an expression instead.
-        begins_with_block().not().ignore_then(assignment_or_expression(expression)),
+        block_goes_on().or(begins_with_block().not()).ignore_then(assignment_or_expression(expression)),
     ))
     .map_with(node)
     .then(end);
@@ -88,7 +89,44 @@ fn split_value(mut stmts: Vec<(Stmt, bool)>) -> (Vec<Stmt>, Option<Expr>) {
 
 /// Looks whether a block or an `if` comes.
 fn begins_with_block<'a>() -> impl Rule<'a, ()> {
-    choice((sym(Sym::OpenBrace), word("if"))).rewind().ignored()
+    look_ahead(|input| matches!(input.peek(), Some(Token::Sym(Sym::OpenBrace) | Token::Ident("if"))))
+}
+
+/// Looks whether a block or an `if` comes that is only the first operand of an expression: `{ 1 } + 2`.
+fn block_goes_on<'a>() -> impl Rule<'a, ()> {
+    look_ahead(|input| {
+        let is_if = match input.peek() {
+            Some(Token::Ident("if")) => true,
+            Some(Token::Sym(Sym::OpenBrace)) => false,
+            _ => return false,
+        };
+        loop {
+            // Over the condition, if there is one, and the block.
+            while input.peek().is_some_and(|token| token != Token::Sym(Sym::OpenBrace)) {
+                if skip::at_statement_end(input) {
+                    return false;
+                }
+                skip::step(input);
+            }
+            skip::step(input);
+            match input.peek() {
+                // The block was in the condition, or one branch of several.
+                Some(Token::Ident("else") | Token::Sym(Sym::OpenBrace)) if is_if => {}
+                Some(Token::Sym(sym)) => return goes_on_after_block(sym),
+                _ => return false,
+            }
+        }
+    })
+}
+
+/// Whether what follows a block makes it an operand. `++@x` and `(...)` begin a statement of their own, and nobody writes
+/// one that begins with `*`, `-` or `&`.
+fn goes_on_after_block(sym: Sym) -> bool {
+    use Sym::*;
+    let operator =
+        matches!(sym, Plus | Minus | Star | Slash | Percent | Ampersand | Pipe | Caret | Shl | Shr | AndAnd | OrOr);
+    let comparison = matches!(sym, EqEq | NotEq | Less | LessEq | Greater | GreaterEq);
+    operator || comparison || matches!(sym, Question | Dot | Arrow | OpenSquare)
 }
 
 /// `;` without a statement.

@@ -3,9 +3,9 @@
 //! Whether brackets hold a type or an expression is found by looking ahead over the tokens, never by trying both ways:
 //! what stands within is read once, however deep it nests.
 
-use super::error::{Expect, ParseError};
+use super::error::Expect;
 use super::expr::is_keyword;
-use super::input::{Cursor, Rule, sym, word};
+use super::input::{Cursor, Rule, look_ahead, sym, word};
 use super::skip::step;
 use crate::ast::{Expr, TypeBase, TypeName, TypeOf, TypeSuffix, TypeTag};
 use crate::builtins;
@@ -145,19 +145,6 @@ fn argument_ahead<'a>() -> impl Rule<'a, ()> {
     look_ahead(|input| {
         let is_type = matches!(type_ahead(input), Some(Ahead::Certain | Ahead::Array | Ahead::TypeOf));
         is_type && matches!(input.peek(), Some(Token::Sym(Sym::CloseParen | Sym::Comma)))
-    })
-}
-
-/// Succeeds, without having moved, if `look` likes what comes.
-fn look_ahead<'a>(look: fn(&mut Cursor<'a, '_>) -> bool) -> impl Rule<'a, ()> {
-    custom(move |input: &mut Cursor<'a, '_>| {
-        let (start, checkpoint) = (input.cursor(), input.save());
-        let found = look(input);
-        input.rewind(checkpoint);
-        match found {
-            true => Ok(()),
-            false => Err(ParseError::at(input.span_since(&start))),
-        }
     })
 }
 

@@ -72,6 +72,7 @@ fn nesting_below_the_limit_works() {
     fine(&format!("$x = $y{};", ".a".repeat(490)));
     fine(&format!("$x = {}1{};", "{ ".repeat(190), " }".repeat(190)));
     fine(&format!("$x = {}1{};", "if (1) { ".repeat(150), " } else { 2 }".repeat(150)));
+    fine(&format!("{}1{}", "{ ".repeat(120), " } + 1".repeat(120)));
     fine(&format!("{}{}", "while (1) { for ($i : 0..1) { ".repeat(70), "} }".repeat(70)));
     fine(&format!("$x = {}1{};", "(a=".repeat(160), ")".repeat(160)));
     fine(&format!("$x = {}1{};", "sizeof(".repeat(190), ")".repeat(190)));

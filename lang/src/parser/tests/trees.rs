@@ -213,6 +213,12 @@ fn blocks_and_branches_have_values() {
         body("@a[{ 1 }] = comptime { 2 };"),
         "(= (@a[] (block (value (int 1)))) (comptime (block (value (int 2)))))"
     );
+    assert_eq!(
+        body("f({ { 1 } + 2 }); { 1 } * 3; if (1) { 2 } else { 3 } == 4; if $a == { 1 } { f() } ++@x; { 1 }.x"),
+        "(call f (block (value (+ (block (value (int 1))) (int 2))))) (* (block (value (int 1))) (int 3)) \
+         (== (if (int 1) (then (value (int 2))) (else (value (int 3)))) (int 4)) \
+         (if (== $a (block (value (int 1)))) (then (call f))) (++ before @x) (.x (block (value (int 1))))"
+    );
     assert_eq!(body("{ 1 }; { 2 }; if (1) { 2 };"), "(block (int 1)) (block (int 2)) (if (int 1) (then (int 2)))");
     assert_eq!(
         tree("k:f /{ 1 } == (if (1) { 2 } else { 3 })/ { }"),

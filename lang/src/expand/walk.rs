@@ -1,0 +1,189 @@
+//! The walk over a script that finds calls of macros, and within their bodies what stands for something else.
+
+use super::Expander;
+use crate::ast::{Block, Expr, ExprKind, ForOver, Stmt, StmtKind, ValueBlock};
+use crate::diag::Diagnostic;
+
+impl Expander<'_> {
+    pub(super) fn value_block(&mut self, block: &mut ValueBlock) {
+        self.block(&mut block.block);
+        if let Some(value) = &mut block.value {
+            self.expr(value);
+        }
+    }
+
+    pub(super) fn block(&mut self, block: &mut Block) {
+        for stmt in &mut block.stmts {
+            self.depth += 1;
+            if self.may_grow(stmt.span) {
+                self.stmt(stmt);
+            } else {
+                stmt.kind = StmtKind::Error;
+            }
+            self.depth -= 1;
+        }
+    }
+
+    fn stmt(&mut self, stmt: &mut Stmt) {
+        match &mut stmt.kind {
+            StmtKind::Expr(expr) => {
+                self.expr(expr);
+                // A call of a macro has become a block.
+                let expanded = std::mem::replace(&mut expr.kind, ExprKind::Error);
+                *stmt = Expr { kind: expanded, span: expr.span }.into_stmt();
+            }
+            StmtKind::Discard(expr) => self.expr(expr),
+            StmtKind::Let { name, ty, value } => {
+                self.declared(name);
+                ty.iter_mut().for_each(|ty| self.type_name(ty));
+                value.iter_mut().for_each(|value| self.expr(value));
+            }
+            StmtKind::Assign { place, value, .. } => {
+                if let ExprKind::Var(name) = &place.kind {
+                    self.made(name);
+                }
+                self.expr(place);
+                self.expr(value);
+            }
+            StmtKind::If { cond, then, otherwise } => {
+                self.expr(cond);
+                self.block(then);
+                otherwise.iter_mut().for_each(|block| self.block(block));
+            }
+            StmtKind::Block(block) => self.block(block),
+            StmtKind::While { cond, body } => {
+                self.expr(cond);
+                self.block(body);
+            }
+            StmtKind::For { var, over, body } => {
+                match over {
+                    ForOver::Range(from, to) => {
+                        self.expr(from);
+                        self.expr(to);
+                    }
+                    ForOver::Entries(of) => self.expr(of),
+                }
+                self.declared(var);
+                self.block(body);
+            }
+            StmtKind::Unroll { count, body } => {
+                self.expr(count);
+                self.block(body);
+            }
+            StmtKind::Return(value) => {
+                if self.frame().is_some() {
+                    self.report(Diagnostic::error(stmt.span, "'return' statement is not allowed in a macro"));
+                    stmt.kind = StmtKind::Error;
+                    return;
+                }
+                value.iter_mut().for_each(|value| self.expr(value));
+            }
+            StmtKind::Break | StmtKind::Continue | StmtKind::Error => {}
+        }
+    }
+
+    /// An expression and all within it.
+    pub(super) fn expr(&mut self, expr: &mut Expr) {
+        self.depth += 1;
+        if self.may_grow(expr.span) {
+            self.inside(expr);
+        } else {
+            expr.kind = ExprKind::Error;
+        }
+        self.depth -= 1;
+    }
+
+    fn inside(&mut self, expr: &mut Expr) {
+        match &mut expr.kind {
+            ExprKind::Ident(_) => {
+                let place = expr.span;
+                self.ident(expr);
+                if matches!(expr.kind, ExprKind::TypeOf(_)) {
+                    self.stray_type(expr, Some(place));
+                }
+            }
+            ExprKind::Call { name, args } => {
+                for arg in args.iter_mut() {
+                    self.argument(arg);
+                }
+                let (name, args) = (name.clone(), std::mem::take(args));
+                self.call(expr, &name, &args);
+                // Still a call: of a function, which takes no types.
+                if let ExprKind::Call { args: put_back, .. } = &mut expr.kind {
+                    *put_back = args;
+                    for arg in put_back {
+                        if matches!(arg.kind, ExprKind::TypeOf(_)) {
+                            self.stray_type(arg, None);
+                        }
+                    }
+                }
+            }
+            ExprKind::TypeOf(_) => self.stray_type(expr, None),
+            _ => self.children(expr),
+        }
+    }
+
+    /// An argument of a call, which may be a type.
+    fn argument(&mut self, arg: &mut Expr) {
+        self.depth += 1;
+        match &mut arg.kind {
+            _ if !self.may_grow(arg.span) => arg.kind = ExprKind::Error,
+            ExprKind::TypeOf(of) => self.type_of(of),
+            // A parameter that was given a type may be passed on.
+            ExprKind::Ident(_) => self.ident(arg),
+            _ => self.inside(arg),
+        }
+        self.depth -= 1;
+    }
+
+    /// All that an expression consists of.
+    pub(super) fn children(&mut self, expr: &mut Expr) {
+        let span = expr.span;
+        match &mut expr.kind {
+            ExprKind::Int(..)
+            | ExprKind::Str(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Ident(_)
+            | ExprKind::Param(_)
+            | ExprKind::Error => {}
+            ExprKind::Var(name) => self.variable(name),
+            ExprKind::Map(name) => self.map(name, span),
+            ExprKind::MapKey { map, keys } => {
+                self.map(&mut map.text, map.span);
+                keys.iter_mut().for_each(|key| self.expr(key));
+            }
+            ExprKind::Call { args: items, .. } | ExprKind::Tuple(items) => {
+                items.iter_mut().for_each(|item| self.expr(item));
+            }
+            ExprKind::Record(items) => items.iter_mut().for_each(|(_, item)| self.expr(item)),
+            ExprKind::Field { base: inner, .. }
+            | ExprKind::Unary(_, inner)
+            | ExprKind::IncDec { place: inner, .. }
+            | ExprKind::Comptime(inner) => self.expr(inner),
+            ExprKind::Cast { ty, value } => {
+                self.type_name(ty);
+                self.expr(value);
+            }
+            ExprKind::Index { base: left, index: right } | ExprKind::Binary { left, right, .. } => {
+                self.expr(left);
+                self.expr(right);
+            }
+            ExprKind::Ternary { cond, yes, no } => {
+                self.expr(cond);
+                yes.iter_mut().for_each(|yes| self.expr(yes));
+                self.expr(no);
+            }
+            ExprKind::Block(block) => self.value_block(block),
+            ExprKind::If { cond, then, otherwise } => {
+                self.expr(cond);
+                self.value_block(then);
+                otherwise.iter_mut().for_each(|block| self.value_block(block));
+            }
+            ExprKind::OffsetOf { of, path } => {
+                self.type_of(of);
+                self.member_path(path);
+            }
+            ExprKind::SizeOf(of) | ExprKind::TypeOf(of) | ExprKind::TypeInfo(of) => self.type_of(of),
+        }
+    }
+}
