@@ -1,6 +1,6 @@
 //! Macros: from a script with macros to one without.
 //!
-//! A call becomes a block that holds the macro's body, with the call's arguments in place of the parameters. The body
+//! A call becomes a block that holds the macro's body, or its value if it is nothing else, with the call's arguments in place of the parameters. The body
 //! is hygienic: it reaches only the maps that were passed to it, and the variables that it makes get names of their own,
 //! with a suffix that no script can write ([`plain`] takes it off again). Spans stay those of the text: what comes from
 //! a body has the body's spans, however often it is expanded, so a variable is known by its span *and* its name.
@@ -151,7 +151,8 @@ impl<'a> Expander<'a> {
             let inside = frame.call.start <= told.span.start && told.span.end <= frame.call.end;
             if inside { told } else { told.with_related(frame.call, "expanded from here") }
         });
-        if !self.diagnostics.contains(&told) {
+        // A body that is wrong is wrong in each of its calls.
+        if self.diagnostics.iter().all(|known| (known.span, &known.title) != (told.span, &told.title)) {
             self.diagnostics.push(told);
         }
     }
@@ -175,21 +176,21 @@ impl<'a> Expander<'a> {
         self.call(expr, &name, &[]);
     }
 
-    /// Replaces `expr`, which names a macro, by what the macro stands for.
-    fn call(&mut self, expr: &mut Expr, name: &Name, args: &[Expr]) {
+    /// Replaces `expr`, which names a macro, by what the macro stands for. False if it names none.
+    fn call(&mut self, expr: &mut Expr, name: &Name, args: &[Expr]) -> bool {
         if self.frozen {
-            return;
+            return false;
         }
         let item = match self.macros.find(&name.text, args) {
             Ok(item) => item,
-            Err(None) => return,
+            Err(None) => return false,
             // The language has one of that name too.
-            Err(Some(_)) if is_known(&name.text) => return,
+            Err(Some(_)) if is_known(&name.text) => return false,
             Err(Some(closest)) => {
                 let told = macros::no_match(expr.span, closest, args);
                 self.report(told);
                 expr.kind = ExprKind::Error;
-                return;
+                return true;
             }
         };
         if let Some(first) = self.frames.iter().position(|frame| std::ptr::eq(frame.item, item)) {
@@ -198,7 +199,7 @@ impl<'a> Expander<'a> {
             let title = format!("Recursive macro call detected. Call chain: {}", chain.join(" > "));
             self.report(Diagnostic::error(expr.span, title).with_related(item.name.span, "the macro"));
             expr.kind = ExprKind::Error;
-            return;
+            return true;
         }
         self.expansions += 1;
         let mut frame = Frame {
@@ -221,7 +222,12 @@ impl<'a> Expander<'a> {
         self.frames.push(frame);
         self.value_block(&mut block);
         self.frames.pop();
-        expr.kind = ExprKind::Block(block);
+        // A body that is only a value needs no block, unless it is a place, which could then be assigned to.
+        match block.value {
+            Some(value) if block.block.stmts.is_empty() && !is_place(&value) => *expr = *value,
+            value => expr.kind = ExprKind::Block(ValueBlock { value, ..block }),
+        }
+        true
     }
 
     /// A variable in a body: one that was passed, one of the body's own, or, as it is, the caller's.
@@ -309,6 +315,10 @@ fn is_known(name: &str) -> bool {
         || builtins::NOT_YET.contains(&name)
         || functions::function(name).is_some()
         || functions::NOT_YET.contains(&name)
+}
+
+fn is_place(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Var(_) | ExprKind::Map(_))
 }
 
 /// A variable or a map as a value, so that nothing can assign to it.

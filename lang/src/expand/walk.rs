@@ -107,16 +107,15 @@ impl Expander<'_> {
                     self.argument(arg);
                 }
                 let (name, args) = (name.clone(), std::mem::take(args));
-                self.call(expr, &name, &args);
-                // Still a call: of a function, which takes no types.
-                if let ExprKind::Call { args: put_back, .. } = &mut expr.kind {
-                    *put_back = args;
-                    for arg in put_back {
-                        if matches!(arg.kind, ExprKind::TypeOf(_)) {
-                            self.stray_type(arg, None);
-                        }
-                    }
+                if self.call(expr, &name, &args) {
+                    return;
                 }
+                // A function takes no types.
+                let mut args = args;
+                for arg in args.iter_mut().filter(|arg| matches!(arg.kind, ExprKind::TypeOf(_))) {
+                    self.stray_type(arg, None);
+                }
+                expr.kind = ExprKind::Call { name, args };
             }
             ExprKind::TypeOf(_) => self.stray_type(expr, None),
             _ => self.children(expr),
