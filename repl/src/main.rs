@@ -24,7 +24,7 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             // As in the help, and as those expect it who read bpftrace's.
-            eprint!("{}", error.render().to_string().replace("Usage:", "USAGE:"));
+            eprint!("{}", error.render().to_string().replace("Usage: ", "USAGE:\n    "));
             return ExitCode::FAILURE;
         }
     };

@@ -18,7 +18,7 @@ impl Checker<'_> {
         if op == UnaryOp::Deref {
             return self.dereferenced(operand, span);
         }
-        let operand = without_names(as_number(operand));
+        let operand = without_names(operand);
         let fits = match (op, &operand.ty) {
             (UnaryOp::Not, ty) => ty.is_scalar(),
             (_, ty) => matches!(ty, Type::Int(_)),

@@ -72,8 +72,12 @@ fn assignment<'a>() -> impl Rule<'a, ConfigItem> {
 /// Takes what is there up to the next sign of the block and tells that it should be something else.
 fn anything<'a>(title: &'static str) -> impl Rule<'a, ()> {
     let sign = choice((sym(Sym::Semicolon), sym(Sym::CloseBrace), sym(Sym::Assign)));
-    sign.not().ignore_then(any()).repeated().at_least(1).validate(move |_, e, emitter| {
-        emitter.emit(ParseError::from(Diagnostic::error(e.span(), title)));
+    let tokens = sign.not().ignore_then(any()).repeated().at_least(1).collect::<Vec<_>>();
+    tokens.validate(move |tokens, e, emitter| {
+        // Of what is no token the lexer has told.
+        if !tokens.contains(&Token::Bad) {
+            emitter.emit(ParseError::from(Diagnostic::error(e.span(), title)));
+        }
     })
 }
 
@@ -88,9 +92,14 @@ fn map_declaration<'a>() -> impl Rule<'a, Item> {
     let name = select! { Token::Map(name) => name.to_owned() }.map_with(|text, e| Name { text, span: e.span() });
     let kind = select! { Token::Ident(name) => name.to_owned() }.map_with(|text, e| Name { text, span: e.span() });
     let number = select! { Token::Int(entries, _) => entries };
-    let entries = number.or(skip::inside_brackets().validate(|(), e, emitter| {
-        let title = "expected positive integer for map declaration max entries";
-        emitter.emit(ParseError::from(Diagnostic::error(e.span(), title)));
+    let nothing = sym(Sym::CloseParen).map_with(|_, e| -> Span { e.span() }).rewind();
+    let something = skip::inside_brackets().map_with(|(), e| -> Span { e.span() });
+    let entries = number.or(nothing.or(something).validate(|span, _, emitter| {
+        // A bracket that the lexer has added is told of.
+        if span.start < span.end {
+            let title = "expected positive integer for map declaration max entries";
+            emitter.emit(ParseError::from(Diagnostic::error(span, title)));
+        }
         1
     }));
     let head = word("let").ignore_then(name).then_ignore(sym(Sym::Assign)).then(kind);

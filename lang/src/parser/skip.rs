@@ -119,6 +119,8 @@ pub(super) fn predicate<'a>() -> impl Rule<'a, Expr> {
         while input.peek().is_some_and(|token| !is_closer(token)) {
             step(input);
         }
-        Ok(Expr { kind: ExprKind::Error, span: input.span_since(&start) })
+        let span: Span = input.span_since(&start);
+        // Of nothing, chumsky says that it begins with the next token and ends with the last one.
+        Ok(Expr { kind: ExprKind::Error, span: Span { start: span.start.min(span.end), ..span } })
     })
 }

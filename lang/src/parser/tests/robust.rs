@@ -18,6 +18,8 @@ const SCRIPTS: &[&str] = &[
     "macro m(a, $b, @c) { let $x: typeof(a) = (a*)$b; @c[$x] = { 1 }; if a { $b } else { $x } } begin { \
      while ($i < 3) { break; } for ($i : 0..5) { continue; } for $k : @m { } unroll 3 { f(&$x); } \
      $r = (a=1, b=(c=2,)); m(typeof(uint8*[4]), $r, @q); @s = sizeof(x[1]) + offsetof(struct a, b.c) + comptime 1; }",
+    "config = { max_strlen=0x40; license=\"GPL v2\"; cpp_demangle = false }\nimport \"a.bt\";\nlet @a = lruhash(1e3)\n\
+     let @ = hash(5); BEGIN { @a[1] = 2 } let @b = percpuhash(7);",
     "profile:hz:99 { @[kstack, \"é\\x41\\n\"] = lhist($#, 0, 100, 10); if $a > 2 || false { print((1,)); } _ = f(); }",
 ];
 
@@ -121,6 +123,9 @@ fn damaged_scripts_do_no_harm() {
         "for ($i : 0..3) {",
         "unroll",
         "$x : ",
+        "config =",
+        "import",
+        "hash(",
     ];
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for round in 0..6_000 {
