@@ -24,6 +24,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "README.md",
     "ARCHITECTURE.md",
     "docs/README.md",
+    "docs/config.md",
     "docs/from-bpftrace.md",
     "docs/glossary.md",
     "docs/language.md",

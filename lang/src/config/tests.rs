@@ -30,6 +30,23 @@ fn rows_are_sorted_and_say_what_the_defaults_are() {
 }
 
 #[test]
+fn the_manual_lists_them_all() {
+    const MANUAL: &str = include_str!("../../../docs/config.md");
+    for variable in VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Gone)) {
+        let shown = match variable.kind {
+            Kind::Environment => MANUAL.contains(&format!("`BPFTRACE_{}`", variable.name.to_uppercase())),
+            _ => {
+                let row = MANUAL.lines().find(|line| line.starts_with(&format!("| `{}` |", variable.name)));
+                row.is_some_and(|row| {
+                    row.split('|').nth(2).map(|cell| cell.trim().trim_matches('`')) == Some(variable.default)
+                })
+            }
+        };
+        assert!(shown, "{} is not in docs/config.md as it is here", variable.name);
+    }
+}
+
+#[test]
 fn values_in_any_form() {
     let config = block(
         r#"

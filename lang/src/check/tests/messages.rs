@@ -816,3 +816,99 @@ begin { @h = hist(5); @s = stats(5); print((int64)@h); print(@s > 5); }
 "#,
     );
 }
+
+#[test]
+fn declared_maps() {
+    check(
+        r#"
+let @a = hash(2); let @b = lruhash(2); let @c = percpuhash(2); let @d = percpulruhash(2); let @e = hash(1);
+begin { @a[1] = 1; @b = 1; @c[1] = count(); @d = hist(1); @e[1] = "x"; }
+"#,
+    );
+    check(
+        r#"
+  let @a = percpuhas(2); begin { @a[1] = count(); }
+//^^^^^^^^^^^^^^^^^^^^^^ error: Invalid bpf map type: percpuhas | did you mean percpuhash? Valid map types: percpulruhash, percpuhash, lruhash, hash
+"#,
+    );
+    check(
+        r#"
+  let @a = hash(0); let @b = hash(2000000000); begin { @a[1] = 1; @b[1] = 1; }
+//^^^^^^^^^^^^^^^^^ error: a map has 1 to 1073741824 entries
+                  //^^^^^^^^^^^^^^^^^^^^^^^^^^ error: a map has 1 to 1073741824 entries
+"#,
+    );
+    check(
+        r#"
+let @a = hash(2); let @b = percpuhash(2); let @c = lruhash(2);
+begin { @a[1] = count(); @b[1] = 1; @c = sum(1); }
+      //^^ error: Incompatible map types. Type from declaration: hash. Type from value/key type: percpuhash
+                       //^^ error: Incompatible map types. Type from declaration: percpuhash. Type from value/key type: hash
+                                  //^^ error: Incompatible map types. Type from declaration: lruhash. Type from value/key type: percpuhash
+"#,
+    );
+    check(
+        r#"
+  let @a = hash(2); let @b = hash(2); let @b = hash(3); begin { @b[1] = 1; }
+//^^^^^^^^^^^^^^^^^ warning: Unused map: @a
+                                    //^^^^^^^^^^^^^^^^^ warning: @b is declared already; this declaration has no effect
+"#,
+    );
+}
+
+#[test]
+fn named_parameters() {
+    check(
+        r#"
+begin { print(getopt("a", 5, "x")); print(getopt("a", 5)); print(getopt("b") == getopt("b", false)); }
+"#,
+    );
+    check(
+        r#"
+begin { print(getopt(5)); print(getopt("a", cpu)); print(getopt("b", 1, 5)); print(getopt()); }
+                   //^ error: First argument to 'getopt' must be a string literal.
+                                          //^^^ error: Second argument to 'getopt' must be a string literal, integer literal, or a boolean literal.
+                                                                      //^ error: Function 'getopt' requires the third parameter to be a string literal.
+                                                                                 //^^^^^^^^ error: getopt() requires at least one argument (0 provided)
+"#,
+    );
+    check(
+        r#"
+begin { print(getopt("a", 5)); print(getopt("a", 6)); }
+                                   //^^^^^^^^^^^^^^ error: Command line option 'a' needs to have the same default value in all places it is used. Previous default value: 5
+"#,
+    );
+    check(
+        r#"
+begin { print(getopt("a", 5, "x")); print(getopt("a", 5, "y")); }
+                                        //^^^^^^^^^^^^^^^^^^^ error: Command line option 'a' must have the same description in all places it's used.
+"#,
+    );
+}
+
+#[test]
+fn attach_points_that_are_not_there() {
+    check(
+        r#"
+  t:none:one, kprobe:f { } t:none:two { print(args.x) }
+//^^^^^^^^^^ error: No matches for tracepoint none:one.
+                         //^^^^^^^^^^ error: No matches for tracepoint none:two.
+"#,
+    );
+    check(
+        r#"
+config = { missing_probes=warn }
+  t:none:one, kprobe:f { } t:none:two { print(args.x) }
+//^^^^^^^^^^ warning: No matches for tracepoint none:one. Skipping.
+                         //^^^^^^^^^^ warning: No matches for tracepoint none:two. Skipping.
+                         //^^^^^^^^^^ warning: Probe has no valid attach points. It is being removed which may cause issues with program behavior.
+"#,
+    );
+    check(
+        r#"
+config = { missing_probes=ignore }
+t:none:one, kprobe:f { } t:none:two { print(args.x) } kprob:f { }
+                                                    //^^^^^^^ error: Invalid probe type: kprob | did you mean `kprobe`?
+"#,
+    );
+}
