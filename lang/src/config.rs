@@ -188,6 +188,7 @@ const fn row(name: &'static str, kind: Kind, default: &'static str, help: &'stat
 pub static VARIABLES: &[Variable] = &[
     row("btf", Kind::Environment, "", "A BTF file to use instead of the running kernel's"),
     row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE"),
+    row("color", Kind::Environment, "auto", "Colours in messages: auto, always or never"),
     Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written") },
     row("kernel_build", Kind::Environment, "", "The build folder of the kernel's headers"),
     row("kernel_source", Kind::Environment, "", "The source folder of the kernel's headers"),
@@ -382,6 +383,12 @@ impl Config {
     }
 }
 
+/// What the environment says of a variable: `RTRACE_NAME` if that is set, or else `BPFTRACE_NAME`.
+pub fn environment_text(name: &str, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let name = name.to_ascii_uppercase();
+    lookup(&format!("RTRACE_{name}")).or_else(|| lookup(&format!("BPFTRACE_{name}")))
+}
+
 /// What the environment sets.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -395,14 +402,11 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// Asks `lookup` for the environment variable of each config variable, `RTRACE_NAME` before `BPFTRACE_NAME`. The
-    /// error says what is wrong with a value.
+    /// Asks `lookup` for the environment variable of each config variable. The error says what is wrong with a value.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let mut values = Vec::new();
         for variable in VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Gone | Kind::Environment)) {
-            let name = variable.name.to_ascii_uppercase();
-            let names = [format!("RTRACE_{name}"), format!("BPFTRACE_{name}")];
-            if let Some(text) = names.iter().find_map(|name| lookup(name)) {
+            if let Some(text) = environment_text(variable.name, &lookup) {
                 let value = ConfigValue::Text(text);
                 variable.set(&mut Config::default(), &value, variable.name)?;
                 values.push((variable, value));

@@ -4,6 +4,7 @@
 //! draws the place, what is wrong there, and what would work.
 
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
+use lang::config::environment_text;
 use lang::{Diagnostic, Severity, SourceMap, Span};
 use rustix::termios::isatty;
 use std::io::Write;
@@ -15,12 +16,24 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Colours only for a terminal that wants them.
+    /// Colours only for a terminal that wants them, unless the environment says otherwise.
     pub fn new(warnings: bool) -> Self {
         let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let color = isatty(std::io::stderr()) && is_unset("NO_COLOR") && !is_dumb;
-        Self { color, warnings }
+        let asked = environment_text("color", |name| std::env::var(name).ok());
+        let color = match asked.as_deref() {
+            Some("always") => true,
+            Some("never") => false,
+            _ => isatty(std::io::stderr()) && is_unset("NO_COLOR") && !is_dumb,
+        };
+        let reporter = Self { color, warnings };
+        if let Some(asked) = asked.filter(|asked| warnings && !matches!(asked.as_str(), "auto" | "always" | "never")) {
+            let word = reporter.painted("WARNING", Color::Yellow);
+            reporter.note(&format!(
+                "{word}: the environment asks for color {asked}: valid values are auto, always and never"
+            ));
+        }
+        reporter
     }
 
     /// Writes one diagnostic about a script.

@@ -310,6 +310,16 @@ fn mistakes_in_imports_are_told_where_they_are() {
 }
 
 #[test]
+fn the_environment_says_whether_messages_have_colours() {
+    let color = |name: &str, mode: &str| Run::program("begin { nosuch(); }").env(name, mode).to_end();
+    color("BPFTRACE_COLOR", "always").code(1).stderr_has("\x1b[1;31mERROR");
+    for mode in ["auto", "never"] {
+        color("RTRACE_COLOR", mode).code(1).nowhere("\x1b[");
+    }
+    color("BPFTRACE_COLOR", "red").code(1).nowhere("\x1b[").stderr_has("valid values are auto, always and never");
+}
+
+#[test]
 fn output_waits_as_asked() {
     requires!(Bpf);
     for mode in ["full", "line", "none"] {
