@@ -48,17 +48,17 @@ pub struct Args {
     #[arg(short = 'B', value_name = "MODE")]
     pub buffering: Option<String>,
 
-    /// Look for C headers in this folder, too
-    #[arg(short = 'I', value_name = "DIR")]
+    /// Not there yet: look for C headers in this folder, too
+    #[arg(short = 'I', value_name = "DIR", hide = true)]
     #[allow(dead_code, reason = "no header is read yet")]
     pub include_dirs: Vec<PathBuf>,
 
-    /// Include this C header before the script
-    #[arg(long = "include", value_name = "FILE")]
+    /// Not there yet: include this C header before the script
+    #[arg(long = "include", value_name = "FILE", hide = true)]
     pub includes: Vec<PathBuf>,
 
     /// Permit what changes the system, such as running commands
-    #[arg(long = "unsafe")]
+    #[arg(long = "unsafe", hide = true)]
     #[allow(dead_code, reason = "nothing changes the system yet")]
     pub unsafe_mode: bool,
 

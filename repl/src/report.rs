@@ -20,7 +20,7 @@ impl Reporter {
     pub fn new(warnings: bool) -> Self {
         let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let asked = environment_text("color", |name| std::env::var(name).ok());
+        let asked = environment_text("color", crate::run::environment);
         let color = match asked.as_deref() {
             Some("always") => true,
             Some("never") => false,

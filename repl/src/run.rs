@@ -45,9 +45,8 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     }
     let process = process(args, reporter)?;
     let target = KernelTarget::new().of_process(process).of_command(args.command.is_some());
-    let environment = Environment::read(|name| std::env::var(name).ok())
-        .map_err(|title| reporter.plain(&title, None))
-        .map_err(|()| Failed)?;
+    let environment =
+        Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
     let (params, options) = (args.params(), args.options());
     let settings = Settings { has_child: args.command.is_some(), environment, params, options };
     let checked = check(&parsed.script, &target, &settings);
@@ -182,6 +181,12 @@ fn sizes(config: &lang::config::Config) -> Sizes {
         sizes.data_ring = bytes.next_power_of_two() as u32;
     }
     sizes
+}
+
+/// What an environment variable holds. What is no text will hardly be a value that is allowed, so it can be shown as it
+/// comes.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Refuses what would attach to nothing, or to more than the config allows.

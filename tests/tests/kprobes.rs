@@ -114,3 +114,18 @@ fn a_function_that_may_not_be_traced_says_so() {
     out.code(1).stdout_is("").stderr_has("asm_exc_page_fault");
     assert!(!out.attached, "{out}");
 }
+
+#[test]
+fn functions_that_may_not_be_traced_can_be_passed_over() {
+    requires!(Bpf, Kprobes);
+    let text = |policy: &str| {
+        format!(
+            "config = {{ missing_probes={policy} }} kprobe:vfs_write, kprobe:do_syscall_64 /pid == {{pid}}/ {{ @ = count(); }}"
+        )
+    };
+    let out = on_writes(20, 1, &text("warn"));
+    out.code(0).stdout_is("\n\n@: 20\n").stderr_has("WARNING: Unable to attach probe: kprobe:do_syscall_64. Skipping.");
+    out.stderr_has("Attached 1 probe");
+    let out = on_writes(20, 1, &text("ignore"));
+    out.code(0).stdout_is("\n\n@: 20\n").nowhere("WARNING");
+}
