@@ -14,6 +14,8 @@ pub struct Script {
     pub imports: Vec<Import>,
     /// The maps it declares.
     pub maps: Vec<MapDecl>,
+    /// What it says in C.
+    pub c: crate::c::tree::Declarations,
     /// Its macros in source order. They are gone after expansion.
     pub macros: Vec<Macro>,
     /// Its probes in source order.
@@ -24,7 +26,8 @@ impl Script {
     /// Puts what an imported script has before what is here. Its imports have been followed, and a `config` it cannot
     /// have.
     pub fn import(&mut self, imported: Script) {
-        let Script { config: _, imports: _, maps, macros, probes } = imported;
+        let Script { config: _, imports: _, maps, c, macros, probes } = imported;
+        self.c.import(c);
         self.maps.splice(..0, maps);
         self.macros.splice(..0, macros);
         self.probes.splice(..0, probes);

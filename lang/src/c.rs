@@ -7,14 +7,23 @@
 
 pub mod constants;
 mod declare;
+mod environment;
+mod expand;
 mod expression;
+mod item;
 mod layout;
 mod lex;
 mod names;
 mod number;
+mod preprocess;
 mod resolve;
+mod scan;
 mod texts;
 pub mod tree;
+
+pub use environment::{Environment, Header, NoFiles};
+pub(crate) use preprocess::{DIRECTIVES, Preprocessor};
+pub(crate) use texts::Texts;
 
 use crate::ast::TypeTag;
 use crate::diag::Diagnostic;

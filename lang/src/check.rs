@@ -80,10 +80,11 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
 /// Checks a script without macros.
 fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
     let mut told = Vec::new();
+    let (definitions, wrong_definitions) = Definitions::new(&script.c, target);
     let mut checker = Checker {
         settings,
         target,
-        definitions: Definitions::default(),
+        definitions,
         config: Config::of_script(&script.config, &settings.environment, &mut told),
         maps: Maps::default(),
         variable_types: HashMap::new(),
@@ -113,6 +114,7 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
         diagnostics.extend(consequences);
     }
     diagnostics.extend(told);
+    diagnostics.extend(wrong_definitions);
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     program.maps = checker.maps.into_typed();
     declarations::declare(&script.maps, &mut program.maps, &mut diagnostics);

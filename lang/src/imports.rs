@@ -4,6 +4,7 @@
 //! and from wherever it is imported; so a circle of imports does no harm.
 
 use crate::ast::{Import, Script};
+use crate::c::Environment;
 use crate::diag::Diagnostic;
 use crate::parser::{Parse, parse_at};
 use crate::span::{Source, SourceMap};
@@ -52,9 +53,10 @@ pub struct LoadError {
 const MOST_NESTED: usize = 100;
 
 /// Reads a script and all that it imports. Positions in what comes out are those of the map.
-pub fn parse_with_imports(root: Source, loader: &mut dyn Loader) -> (Parse, SourceMap) {
-    let Parse { script, diagnostics } = parse_at(root.text(), 0);
-    let mut importer = Importer { loader, sources: SourceMap::new(root), seen: HashSet::new(), diagnostics, nested: 0 };
+pub fn parse_with_imports(root: Source, loader: &mut dyn Loader, environment: &dyn Environment) -> (Parse, SourceMap) {
+    let Parse { script, diagnostics } = parse_at(root.text(), 0, environment);
+    let mut importer =
+        Importer { loader, environment, sources: SourceMap::new(root), seen: HashSet::new(), diagnostics, nested: 0 };
     let root = importer.sources.root().name().to_owned();
     let script = importer.follow(script, &root);
     (Parse { script, diagnostics: importer.diagnostics }, importer.sources)
@@ -62,6 +64,7 @@ pub fn parse_with_imports(root: Source, loader: &mut dyn Loader) -> (Parse, Sour
 
 struct Importer<'a> {
     loader: &'a mut dyn Loader,
+    environment: &'a dyn Environment,
     sources: SourceMap,
     seen: HashSet<String>,
     diagnostics: Vec<Diagnostic>,
@@ -108,7 +111,7 @@ impl Importer<'_> {
             self.diagnostics.push(Diagnostic::error(import.span, "the imported files are too long"));
             return Script::default();
         };
-        let Parse { mut script, diagnostics } = parse_at(source.text(), source.base());
+        let Parse { mut script, diagnostics } = parse_at(source.text(), source.base(), self.environment);
         self.diagnostics.extend(diagnostics);
         if let [first, ..] = &script.config[..] {
             self.diagnostics.push(
@@ -143,7 +146,7 @@ mod tests {
 
     /// The probes that come out, and what is told.
     fn read(text: &str, files: &'static [(&'static str, &'static str)]) -> String {
-        let (parsed, sources) = parse_with_imports(Source::new("main", text), &mut Files(files));
+        let (parsed, sources) = parse_with_imports(Source::new("main", text), &mut Files(files), &crate::c::NoFiles);
         let points = parsed.script.probes.iter().flat_map(|probe| &probe.points);
         let points = points.map(|point| {
             // The tree's positions are those of the map.
@@ -196,7 +199,8 @@ mod tests {
                 Ok(vec![File { id: path.into(), name: path.into(), kind: FileKind::Script, text }])
             }
         }
-        let (parsed, _) = parse_with_imports(Source::new("main", "import \"x\"; begin { }"), &mut Endless);
+        let (parsed, _) =
+            parse_with_imports(Source::new("main", "import \"x\"; begin { }"), &mut Endless, &crate::c::NoFiles);
         let titles: Vec<&str> = parsed.diagnostics.iter().map(|diagnostic| diagnostic.title.as_str()).collect();
         assert_eq!(titles, ["imports are nested more than 100 deep"]);
     }

@@ -6,13 +6,15 @@
 //! order, and a token that it had to add has a span of no width. So the parser meets broken statements, never a broken
 //! frame, and a bracket that is missing is told of once, here.
 //!
-//! The parts: [`script`] reads what stands outside of bodies, [`items`] what of that is no probe, [`body`] what stands inside, [`brackets`] keeps the
-//! stack, [`angle`] finds out when a `>` was meant as greater-than.
+//! The parts: [`script`] reads what stands outside of bodies, [`items`] what of that is no probe, [`body`] what stands
+//! inside, [`brackets`] keeps the stack, [`angle`] finds out when a `>` was meant as greater-than, [`macros`] hands what is
+//! C's to [`crate::c`] and puts what a macro stands for in its place.
 
 mod angle;
 mod body;
 mod brackets;
 mod items;
+mod macros;
 pub(crate) mod number;
 mod points;
 mod script;
@@ -23,6 +25,7 @@ pub(crate) use angle::greater_closes;
 pub(crate) use script::EXAMPLE;
 pub(crate) use token::{Sym, Token};
 
+use crate::c::{Environment, Preprocessor, Texts, tree::Declarations};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use brackets::Open;
@@ -38,24 +41,17 @@ pub(crate) struct Lexed<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The text was given up as too deep; the tokens are of no use.
     pub(crate) too_deep: bool,
+    /// What the script and its headers say in C.
+    pub(crate) declarations: Declarations,
 }
 
-/// Reads a whole script.
-pub(crate) fn lex(text: &str) -> Lexed<'_> {
-    let mut lexer = Lexer {
-        text,
-        bytes: text.as_bytes(),
-        pos: 0,
-        tokens: Vec::with_capacity(text.len() / 3 + 8),
-        stack: Vec::new(),
-        diagnostics: Vec::new(),
-        too_deep: false,
-        stray_closers_told: false,
-        angle_close: None,
-        brace_close: None,
-    };
+/// Reads a whole script. What its macros become is kept in `texts`.
+pub(crate) fn lex<'a>(text: &'a str, texts: &'a Texts, environment: &'a dyn Environment) -> Lexed<'a> {
+    let mut lexer = Lexer::over(text);
+    lexer.preprocessor = Some(Box::new(Preprocessor::new(texts, environment)));
     lexer.script();
-    Lexed { tokens: lexer.tokens, diagnostics: lexer.diagnostics, too_deep: lexer.too_deep }
+    let declarations = lexer.end_preprocessing();
+    Lexed { tokens: lexer.tokens, diagnostics: lexer.diagnostics, too_deep: lexer.too_deep, declarations }
 }
 
 struct Lexer<'a> {
@@ -73,9 +69,27 @@ struct Lexer<'a> {
     angle_close: Option<angle::AngleClose>,
     /// A `>` in a brace block that looks as if it should close it.
     brace_close: Option<angle::BraceClose>,
+    /// None in what a macro has become.
+    preprocessor: Option<Box<Preprocessor<'a>>>,
 }
 
 impl<'a> Lexer<'a> {
+    fn over(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            pos: 0,
+            tokens: Vec::with_capacity(text.len() / 3 + 8),
+            stack: Vec::new(),
+            diagnostics: Vec::new(),
+            too_deep: false,
+            stray_closers_told: false,
+            angle_close: None,
+            brace_close: None,
+            preprocessor: None,
+        }
+    }
+
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes.get(self.pos + ahead).copied().unwrap_or(0)
     }

@@ -22,6 +22,7 @@ mod types;
 pub use depth::MAX_DEPTH;
 
 use crate::ast::Script;
+use crate::c::{Environment, NoFiles, Texts};
 use crate::diag::Diagnostic;
 use crate::lexer::{self, Token};
 use crate::span::Span;
@@ -45,14 +46,16 @@ impl Parse {
     }
 }
 
-/// Reads a script that is the only source there is.
+/// Reads a script that is the only source there is and includes no headers.
 pub fn parse(text: &str) -> Parse {
-    parse_at(text, 0)
+    parse_at(text, 0, &NoFiles)
 }
 
-/// Reads a source that begins at the position `base` of all sources' positions ([`crate::span::SourceMap`]).
-pub fn parse_at(text: &str, base: u32) -> Parse {
-    let mut lexed = lexer::lex(text);
+/// Reads a source that begins at the position `base` of all sources' positions ([`crate::span::SourceMap`]), and the
+/// headers that it includes.
+pub fn parse_at(text: &str, base: u32, environment: &dyn Environment) -> Parse {
+    let texts = Texts::default();
+    let mut lexed = lexer::lex(text, &texts, environment);
     lexed.tokens.iter_mut().for_each(|(_, span)| *span = span.moved_by(base));
     let mut diagnostics = lexed.diagnostics;
     diagnostics.iter_mut().for_each(|diagnostic| diagnostic.move_by(base));
@@ -67,7 +70,8 @@ pub fn parse_at(text: &str, base: u32) -> Parse {
         match depth::check(&lexed.tokens) {
             Err(too_deep) => diagnostics.push(too_deep),
             Ok(depth) => {
-                let (script, mut found) = depth::with_stack_for(depth, || parse_tokens(source, &lexed.tokens));
+                let (mut script, mut found) = depth::with_stack_for(depth, || parse_tokens(source, &lexed.tokens));
+                script.c = lexed.declarations;
                 let cut = cut_token(source, &diagnostics, &lexed.tokens);
                 found.retain(|d| Some(d.span) != cut && !shares_statement(d.span, &diagnostics, &lexed.tokens));
                 diagnostics.extend(found);

@@ -37,7 +37,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         return fail(reporter, &format!("including C headers is not supported yet: {}", header.display()), None);
     }
     let mut files = Files::new(source.name());
-    let (parsed, sources) = parse_with_imports(source, &mut files);
+    let (parsed, sources) = parse_with_imports(source, &mut files, &lang::c::NoFiles);
     let sources = &sources;
     show(reporter, sources, &parsed.diagnostics)?;
     if args.debug == Some(Stage::Ast) {

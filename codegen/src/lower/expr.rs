@@ -44,7 +44,11 @@ impl Lowering<'_, '_> {
             }
             ExprKind::Cast(value) if value.ty.is_scalar() => {
                 let from = self.scalar(value);
-                self.convert(from, &expr.ty)
+                match (&expr.ty, value.ty.as_int()) {
+                    // A number that becomes an address is not extended by its sign.
+                    (Type::Pointer(..), Some(int)) => self.convert(from, &Type::Int(IntType { signed: false, ..int })),
+                    (ty, _) => self.convert(from, ty),
+                }
             }
             // The bytes of an array.
             ExprKind::Cast(value) => {

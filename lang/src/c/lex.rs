@@ -111,6 +111,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether the text before `pos` ends with the word `__attribute__`.
+    pub(super) fn last_word_is_attribute(&self) -> bool {
+        let before = self.text[..self.pos].trim_end();
+        before.ends_with("__attribute__") || before.ends_with("__attribute")
+    }
+
     /// The next token, without taking it.
     pub(crate) fn peek_token(&self) -> Option<Tok<'a>> {
         self.clone().next()
@@ -149,6 +155,10 @@ impl<'a> Iterator for Reader<'a> {
         let (kind, length) = match first {
             'A'..='Z' | 'a'..='z' | '_' => {
                 (Kind::Word, rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len()))
+            }
+            '$' | '@' => {
+                let name = rest[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len() - 1);
+                (Kind::Punct, 1 + name)
             }
             '0'..='9' => (Kind::Number, number(rest.as_bytes())),
             '"' => (Kind::Str, quoted(rest, b'"')),

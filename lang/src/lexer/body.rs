@@ -3,6 +3,7 @@
 use super::brackets::{Kind, Open};
 use super::{Lexer, Sym, Token, is_lone_probe, is_word, number, string};
 use crate::ast::IntSuffix;
+use crate::c::DIRECTIVES;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
@@ -44,6 +45,9 @@ impl<'a> Lexer<'a> {
             b'#' => self.hash(),
             byte if super::is_word_start(byte) => {
                 let word = self.word();
+                if self.expand_macro(start) {
+                    return;
+                }
                 if word == "if"
                     && let Some(open) = self.stack.last_mut()
                 {
@@ -238,7 +242,14 @@ impl<'a> Lexer<'a> {
     fn hash(&mut self) {
         let start = self.pos;
         self.pos += 1;
-        self.report(Diagnostic::error(self.span_from(start), "unexpected `#`").with_help("comments begin with //"));
+        let span = self.span_from(start);
+        let word = self.word();
+        let diagnostic = match DIRECTIVES.contains(&word) {
+            true => Diagnostic::error(self.span_from(start), format!("`#{word}` cannot stand inside a probe"))
+                .with_help("it stands before the probes"),
+            false => Diagnostic::error(span, "unexpected `#`").with_help("comments begin with //"),
+        };
+        self.report(diagnostic);
         self.skip_line();
     }
 

@@ -54,6 +54,7 @@ impl<'a> Lexer<'a> {
             b'$' if self.peek(1).is_ascii_digit() => self.probe(),
             b'$' | b'@' | b'(' | b'"' | b'0'..=b'9' => self.statement_without_probe(),
             byte if is_word_start(byte) => match self.other_item() {
+                Some("struct" | "union" | "enum" | "typedef") => self.definition(),
                 Some("macro") => self.macro_item(),
                 Some(word) if self.framed_item(word) => {}
                 Some(word) => self.unsupported_item(word),
@@ -169,29 +170,6 @@ impl<'a> Lexer<'a> {
 
     fn last_point(&self) -> Option<u32> {
         self.tokens.iter().rev().find(|(token, _)| matches!(token, Token::Point(_))).map(|(_, span)| span.start)
-    }
-
-    /// `#include`, `#define` and the like; anything else after `#` was meant as a comment.
-    fn directive(&mut self) {
-        let start = self.pos;
-        self.pos += 1;
-        let word = self.word();
-        let known = ["include", "define", "undef", "if", "ifdef", "ifndef", "else", "elif", "endif", "pragma"];
-        if known.contains(&word) {
-            // A backslash at its end continues the line.
-            loop {
-                self.skip_line();
-                if self.at_end() || !self.text[start..self.pos].trim_end_matches('\r').ends_with('\\') {
-                    break;
-                }
-                self.pos += 1;
-            }
-            self.report(Diagnostic::error(self.span_from(start), format!("`#{word}` is not supported yet")));
-        } else {
-            let hash = Span::new(start as u32, start as u32 + 1);
-            self.report(Diagnostic::error(hash, "unexpected `#`").with_help("comments begin with //"));
-            self.skip_line();
-        }
     }
 
     /// The word at `pos` if it begins an item other than a probe.

@@ -1,0 +1,48 @@
+//! What the preprocessor must know of the machine.
+
+/// Where headers come from.
+pub trait Environment {
+    /// Whether the kernel tells its types (BTF), so that its headers are not needed.
+    fn has_btf(&self) -> bool;
+
+    /// A header of the user: in the directories that were named for it, and for a quoted name beside the file `from` that
+    /// includes it (the script if there is none).
+    fn user_header(&self, name: &str, quoted: bool, from: Option<&str>) -> Option<Header>;
+
+    /// A header of the installed system, or of the kernel's headers.
+    fn machine_header(&self, name: &str) -> Option<Header>;
+
+    /// Headers to include before the script.
+    fn included(&self) -> &[String];
+}
+
+/// A header that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Tells it from other headers, and where its own quoted names are looked for.
+    pub path: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// A kernel with BTF, and no files at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl Environment for NoFiles {
+    fn has_btf(&self) -> bool {
+        true
+    }
+
+    fn user_header(&self, _name: &str, _quoted: bool, _from: Option<&str>) -> Option<Header> {
+        None
+    }
+
+    fn machine_header(&self, _name: &str) -> Option<Header> {
+        None
+    }
+
+    fn included(&self) -> &[String] {
+        &[]
+    }
+}
