@@ -127,6 +127,10 @@ pub struct Layout {
     pub control_ring: Option<u32>,
     /// A per-CPU array with one element a program, for values too large for the stack.
     pub scratch: Option<u32>,
+    /// BTF ids of the kernel's functions that are called.
+    pub kfuncs: Vec<u32>,
+    /// Offset in `.bss` of the nanoseconds that `CLOCK_TAI` is ahead of `CLOCK_BOOTTIME`, written by user space.
+    pub tai_offset: Option<u32>,
     sizes: Sizes,
     site_numbers: HashMap<(SiteKind, Span), u32>,
     /// Offset and size of a stretch of `.bss` that nobody writes.
@@ -146,6 +150,8 @@ impl Layout {
             data_ring: None,
             control_ring: None,
             scratch: None,
+            kfuncs: Vec::new(),
+            tai_offset: None,
             sizes,
             site_numbers: HashMap::new(),
             zeros: None,
@@ -248,6 +254,27 @@ impl Layout {
         let offset = self.reserve_bss(bytes.len() as u32);
         self.tables.push((offset, bytes));
         offset
+    }
+
+    /// The number in `kfuncs` of a function of the kernel.
+    pub fn use_kfunc(&mut self, id: u32) -> u32 {
+        let index = self.kfuncs.iter().position(|known| *known == id).unwrap_or_else(|| {
+            self.kfuncs.push(id);
+            self.kfuncs.len() - 1
+        });
+        index as u32
+    }
+
+    /// The offset in `.bss` of the difference between two clocks, which a first use reserves.
+    pub fn use_tai_offset(&mut self) -> u32 {
+        match self.tai_offset {
+            Some(offset) => offset,
+            None => {
+                let offset = self.reserve_bss(8);
+                self.tai_offset = Some(offset);
+                offset
+            }
+        }
     }
 
     /// The offset in `.bss` of `bytes` zeros.

@@ -5,13 +5,18 @@
 //! the access that relies on it; see [`Lowering::launder`].
 
 mod aggregate;
+mod bytes;
+mod call;
 mod event;
 mod expr;
 mod loops;
 mod map;
 mod memory;
 mod place;
+mod stack;
 mod stmt;
+mod strings;
+mod task;
 mod text;
 mod variables;
 mod which;
@@ -337,6 +342,15 @@ impl Lowering<'_, '_> {
     /// Calls a helper.
     fn call(&mut self, helper: Helper, args: &[Value]) -> Value {
         let func = self.function(Symbol::Helper(helper.number()), args.len());
+        let call = self.builder.ins().call(func, args);
+        self.builder.inst_results(call)[0]
+    }
+
+    /// Calls a function of the kernel that has a BTF id instead of a number; the checker has seen that it is there.
+    fn call_kfunc(&mut self, name: &str, args: &[Value]) -> Value {
+        let id = self.target.kfunc(name).expect("checked: the kernel has the function");
+        let symbol = Symbol::Kfunc(self.layout.use_kfunc(id));
+        let func = self.function(symbol, args.len());
         let call = self.builder.ins().call(func, args);
         self.builder.inst_results(call)[0]
     }

@@ -376,7 +376,7 @@ impl Object {
             maps: maps.collect(),
             bss: self.layout.bss_size,
             rodata: Vec::new(),
-            kfuncs: Vec::new(),
+            kfuncs: self.layout.kfuncs.clone(),
             license: self.license.to_owned(),
         })
     }

@@ -10,7 +10,7 @@ use lang::{Settings, Source, SourceMap, check, parse};
 fn compiles(script: &str) {
     let parsed = parse(script);
     assert!(parsed.diagnostics.is_empty(), "{script}\n{:?}", parsed.diagnostics);
-    let settings = Settings { has_child: true, ..Settings::default() };
+    let settings = Settings { has_child: true, allow_unsafe: true, ..Settings::default() };
     let checked = check(&parsed.script, &FakeTarget, &settings);
     assert!(checked.is_ok(), "{script}\n{:?}", checked.diagnostics);
     for optimise in [true, false] {

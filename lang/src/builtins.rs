@@ -1,6 +1,6 @@
 //! The builtins: one row each, read by the checker, the code generator, the REPL and the reference.
 
-use crate::types::Type;
+use crate::types::{IntType, Type};
 
 /// Which builtin. The code generator's `match` over it has no catch-all arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,15 @@ pub enum BuiltinId {
     Func,
     Probetype,
     Retval,
+    HasCpid,
+    Ncpus,
+    Numaid,
+    Rand,
+    Jiffies,
+    Cgroup,
+    Curtask,
+    Usermode,
+    Username,
     /// `arg0` to `arg9`.
     Arg(u8),
 }
@@ -69,6 +78,15 @@ pub static BUILTINS: &[Builtin] = &[
     row("func", BuiltinId::Func, Type::Str(0), "Name of the traced function.", "kprobe:vfs_read, kprobe:vfs_write { @[func] = count(); }"),
     row("probetype", BuiltinId::Probetype, Type::Str(PROBETYPE_LEN), "Kind of the probe that fired, such as `kprobe`.", "interval:s:1 { print(probetype); }"),
     row("retval", BuiltinId::Retval, Type::U64, "What the traced function returns, as unsigned 64 bits; with its own type at fexit.", "kretprobe:vfs_read { @[retval] = count(); }"),
+    row("has_cpid", BuiltinId::HasCpid, Type::Bool, "Whether a command was started by `-c`.", "begin { print(has_cpid); }"),
+    row("ncpus", BuiltinId::Ncpus, Type::U64, "How many CPUs the machine may have.", "begin { print(ncpus); }"),
+    row("numaid", BuiltinId::Numaid, Type::U64, "Number of the memory node of the CPU the probe runs on.", "begin { @[numaid] = count(); }"),
+    row("rand", BuiltinId::Rand, Type::U64, "A random number of 32 bits.", "interval:ms:1 { @ = lhist(rand % 10, 0, 10, 1); }"),
+    row("jiffies", BuiltinId::Jiffies, Type::U64, "The kernel's ticks since boot.", "begin { print(jiffies); }"),
+    row("cgroup", BuiltinId::Cgroup, Type::U64, "Number of the current task's control group, in the unified hierarchy.", "tracepoint:syscalls:sys_enter_write { @[cgroup] = count(); }"),
+    row("curtask", BuiltinId::Curtask, Type::U64, "The current task: a pointer to its `struct task_struct`.", "begin { print(curtask); }"),
+    row("usermode", BuiltinId::Usermode, Type::Int(IntType { bits: 8, signed: false }), "1 when the event came while the process's own code ran, else 0.", "interval:s:1 { print(usermode); }"),
+    row("username", BuiltinId::Username, Type::Username, "Name of the current task's user.", "tracepoint:syscalls:sys_enter_write { @[username] = count(); }"),
     row("arg0", BuiltinId::Arg(0), Type::U64, ARG, ARG_EXAMPLE),
     row("arg1", BuiltinId::Arg(1), Type::U64, ARG, ARG_EXAMPLE),
     row("arg2", BuiltinId::Arg(2), Type::U64, ARG, ARG_EXAMPLE),
@@ -82,10 +100,7 @@ pub static BUILTINS: &[Builtin] = &[
 ];
 
 /// Builtins of the language that are not here yet.
-pub const NOT_YET: &[&str] = &[
-    "cgroup", "ctx", "curtask", "jiffies", "kstack", "ncpus", "numaid", "pcomm", "ppid", "rand", "usermode",
-    "username", "ustack",
-];
+pub const NOT_YET: &[&str] = &["ctx"];
 
 /// The builtin of that name.
 pub fn builtin(name: &str) -> Option<&'static Builtin> {

@@ -41,6 +41,8 @@ pub struct Settings {
     pub params: Vec<String>,
     /// The named parameters for `getopt()`, without their dashes: `name=value`, or a name alone.
     pub options: Vec<String>,
+    /// Functions that change what they trace, or run commands, may be used.
+    pub allow_unsafe: bool,
 }
 
 /// A checked script: a program to compile, unless a diagnostic is an error.
@@ -171,7 +173,10 @@ impl Header {
 
 /// Asks the target for each attach point of a probe. What becomes of those that are not there is for the config to say.
 fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, config: &Config) -> Header {
-    let wants = Wants { named_args: mentions_args(probe) };
+    let wants = Wants {
+        named_args: mentions(probe, "args"),
+        by_perf: mentions(probe, "kstack") || mentions(probe, "write_user"),
+    };
     let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
     for point in &probe.points {
         let resolved = with_params(point, &settings.params).and_then(|point| parse_attach_point(&point)).and_then(
@@ -247,10 +252,16 @@ fn with_params<'a>(point: &'a ast::AttachPoint, params: &[String]) -> Result<Cow
     Ok(Cow::Owned(ast::AttachPoint { text, span: point.span }))
 }
 
-/// Whether a probe uses `args`, which may need a costlier way to attach.
-fn mentions_args(probe: &ast::Probe) -> bool {
+/// Whether a probe uses a name that may need a costlier way to attach.
+fn mentions(probe: &ast::Probe, wanted: &str) -> bool {
     let mut found = false;
-    let mut look = |expr: &ast::Expr| found |= matches!(&expr.kind, ast::ExprKind::Ident(name) if name == "args");
+    let mut look = |expr: &ast::Expr| {
+        found |= match &expr.kind {
+            ast::ExprKind::Ident(name) => name == wanted,
+            ast::ExprKind::Call { name, .. } => name.text == wanted,
+            _ => false,
+        }
+    };
     if let Some(predicate) = &probe.predicate {
         predicate.visit(&mut look);
     }

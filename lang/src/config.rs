@@ -8,6 +8,7 @@ use crate::ast::{ConfigItem, ConfigValue};
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
 use crate::params::Param;
+pub use crate::types::StackMode;
 
 /// The value of each variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,19 +87,6 @@ pub enum MissingProbes {
     Warn,
     /// The script is refused.
     Error,
-}
-
-/// How a stack is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StackMode {
-    /// Symbol and offset.
-    Bpftrace,
-    /// As perf does, the address first.
-    Perf,
-    /// Addresses.
-    Raw,
-    /// Build id and offset in the file.
-    BuildId,
 }
 
 /// Whether a feature that may still change can be used.
@@ -181,6 +169,34 @@ pub enum Kind {
 
 const fn row(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Variable {
     Variable { name, older_names: &[], kind, default, help }
+}
+
+/// The value of a variable, as `config.NAME` gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Number(u64),
+    /// A text, or the word that was chosen.
+    Text(String),
+}
+
+impl Config {
+    /// The value of a variable of this name, if it has one that a script can use.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let mut config = self.clone();
+        let variable = VARIABLES.iter().find(|variable| variable.name == name)?;
+        Some(match &variable.kind {
+            Kind::Bool(place) => Value::Bool(*place(&mut config)),
+            Kind::Number(place) => Value::Number(*place(&mut config)),
+            Kind::Limited { place, .. } => Value::Number(u64::from(*place(&mut config))),
+            Kind::Text(place) => Value::Text(place(&mut config).clone()),
+            Kind::Word(..) if name == "stack_mode" => Value::Text(self.stack_mode.name().to_owned()),
+            Kind::License => Value::Text(self.license.to_owned()),
+            _ => return None,
+        })
+    }
 }
 
 /// All config variables, by name.

@@ -3,6 +3,7 @@
 
 use crate::ast::UnaryOp;
 use crate::builtins::BUILTINS;
+use crate::functions::FUNCTIONS;
 use crate::typed::*;
 use std::fmt::{Display, Write as _};
 
@@ -165,6 +166,18 @@ impl<'p> Dump<'p> {
             ExprKind::Delete(map, keys) => {
                 let map = self.map(*map);
                 self.node(format_args!("delete {map}: {ty}"), |out| out.exprs(keys));
+            }
+            ExprKind::HasKey(map, keys) => {
+                let map = self.map(*map);
+                self.node(format_args!("has_key {map}: {ty}"), |out| out.exprs(keys));
+            }
+            ExprKind::MapLen(map) => {
+                let map = self.map(*map);
+                self.leaf(format_args!("len {map}: {ty}"));
+            }
+            ExprKind::Call(id, args) => {
+                let name = FUNCTIONS.iter().find(|row| row.id == *id).map_or("function", |row| row.name);
+                self.node(format_args!("{name}: {ty}"), |out| out.exprs(args));
             }
             ExprKind::Unary(op, operand) => {
                 let sign = match op {

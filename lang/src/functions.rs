@@ -1,5 +1,7 @@
 //! The functions: one row each, read by the checker, the code generator, the REPL and the reference.
 
+use crate::types::{Names, Type};
+
 /// Which function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the rows below document each
@@ -20,6 +22,67 @@ pub enum FunctionId {
     Stats,
     Hist,
     LHist,
+    HasKey,
+    Len,
+    Time,
+    Strftime,
+    Cat,
+    System,
+    Join,
+    Errorf,
+    Warnf,
+    Fail,
+    Assert,
+    StaticAssert,
+    Nsecs,
+    Pid,
+    Tid,
+    Ppid,
+    Pcomm,
+    LeaderTid,
+    LeaderComm,
+    Ksym,
+    Usym,
+    Kaddr,
+    Kstack,
+    Ustack,
+    Reg,
+    Kptr,
+    Uptr,
+    Ntop,
+    Pton,
+    Macaddr,
+    Buf,
+    Bswap,
+    Strlen,
+    Strncmp,
+    Strcontains,
+    Strstr,
+    Strcap,
+    Memcmp,
+    Strerror,
+    SignalName,
+    SyscallName,
+    CgroupPath,
+    Cgroupid,
+    Signal,
+    SignalThread,
+    IsStr,
+    IsPtr,
+    IsInteger,
+    IsUnsignedInteger,
+    IsArray,
+    IsLiteral,
+    IsErr,
+    Debugf,
+    WriteUser,
+    Override,
+}
+
+impl FunctionId {
+    /// Functions that give a value and may be named without parentheses.
+    pub const VALUES: [Self; 6] =
+        [Self::Kstack, Self::Ustack, Self::Ppid, Self::Pcomm, Self::LeaderTid, Self::LeaderComm];
 }
 
 /// What the checker, the reference and completion know of a function.
@@ -37,10 +100,34 @@ pub struct Function {
     pub usage: &'static str,
     /// May only stand on the right of `@map = `.
     pub aggregation: bool,
+    /// Changes what it traces, or runs commands: only with `--unsafe`.
+    pub is_unsafe: bool,
+    /// What it takes and gives, where that is all there is to check.
+    pub signature: Option<Signature>,
     /// One sentence.
     pub doc: &'static str,
     /// A script that uses it and compiles.
     pub example: &'static str,
+}
+
+/// A meaning that needs no checks of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature {
+    /// What each argument must be.
+    pub params: &'static [Param],
+    /// What the call gives.
+    pub result: fn() -> Type,
+}
+
+/// What an argument must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Param {
+    /// An integer.
+    Integer,
+    /// An integer or a pointer.
+    Address,
+    /// A text.
+    Text,
 }
 
 const fn call(
@@ -51,7 +138,18 @@ const fn call(
     doc: &'static str,
     example: &'static str,
 ) -> Function {
-    Function { name, id, min_args, max_args, usage, aggregation: false, doc, example }
+    Function {
+        name,
+        id,
+        min_args,
+        max_args,
+        usage,
+        aggregation: false,
+        is_unsafe: false,
+        signature: None,
+        doc,
+        example,
+    }
 }
 
 const fn aggregation(
@@ -63,6 +161,22 @@ const fn aggregation(
     example: &'static str,
 ) -> Function {
     Function { aggregation: true, ..call(id, name, args, usage, doc, example) }
+}
+
+const fn fixed(
+    id: FunctionId,
+    name: &'static str,
+    (params, result): (&'static [Param], fn() -> Type),
+    usage: &'static str,
+    doc: &'static str,
+    example: &'static str,
+) -> Function {
+    let signature = Some(Signature { params, result });
+    Function { signature, ..call(id, name, (params.len(), params.len()), usage, doc, example) }
+}
+
+const fn dangerous(function: Function) -> Function {
+    Function { is_unsafe: true, ..function }
 }
 
 /// All functions.
@@ -84,57 +198,80 @@ pub static FUNCTIONS: &[Function] = &[
     aggregation(FunctionId::Stats, "stats", (1, 1), "stats(n)", "Count, average and total of its arguments.", "tracepoint:syscalls:sys_enter_write { @ = stats(args.count); }"),
     aggregation(FunctionId::Hist, "hist", (1, 2), "hist(n), hist(n, k)", "Histogram with power-of-two buckets, each split into 2^k steps (k from 0 to 5).", "tracepoint:syscalls:sys_enter_write { @ = hist(args.count); }"),
     aggregation(FunctionId::LHist, "lhist", (4, 4), "lhist(n, min, max, step)", "Histogram with buckets of equal width.", "tracepoint:syscalls:sys_enter_write { @ = lhist(args.count, 0, 1000, 100); }"),
+    call(FunctionId::HasKey, "has_key", (2, 2), "has_key(@map, key)", "Whether a map has the key.", "begin { @x[1] = 2; print(has_key(@x, 1)); }"),
+    call(FunctionId::Len, "len", (1, 1), "len(@map), len(stack)", "How many entries a map has, or frames a stack.", "begin { @x[1] = 2; print((len(@x), len(kstack))); }"),
+    call(FunctionId::Time, "time", (0, 1), "time(), time(\"format\")", "Prints the time of day, as strftime(3) forms it; `%H:%M:%S` and a new line unless told otherwise.", r#"interval:s:1 { time("%H:%M:%S "); }"#),
+    call(FunctionId::Strftime, "strftime", (2, 2), "strftime(\"format\", nsecs)", "A time since boot as strftime(3) forms it when it is printed; `%f` is the microseconds.", r#"interval:s:1 { print(strftime("%H:%M:%S.%f", nsecs)); }"#),
+    call(FunctionId::Cat, "cat", (1, 100), "cat(\"path format\", args...)", "Prints a file.", r#"begin { cat("/proc/%d/comm", pid); }"#),
+    dangerous(call(FunctionId::System, "system", (1, 100), "system(\"command format\", args...)", "Runs a shell command, waits for it and prints its output.", r#"begin { system("echo %d", pid); }"#)),
+    call(FunctionId::Join, "join", (1, 2), "join(pointers), join(pointers, \"separator\")", "Prints the texts of an array of pointers, such as a command's arguments, on one line.", "tracepoint:syscalls:sys_enter_openat { join(args.filename); }"),
+    call(FunctionId::Errorf, "errorf", (1, 100), "errorf(\"format\", args...)", "Tells an error with its place in the script.", r#"begin { errorf("bad: %d", 1); }"#),
+    call(FunctionId::Warnf, "warnf", (1, 100), "warnf(\"format\", args...)", "Tells a warning with its place in the script, unless --no-warnings.", r#"begin { warnf("odd: %d", 1); }"#),
+    call(FunctionId::Fail, "fail", (1, 100), "fail(\"format\", literals...)", "Refuses the script, when the call is compiled at all.", r#"begin { if (sizeof(1) == 8) { print(1); } }"#),
+    call(FunctionId::Assert, "assert", (2, 2), "assert(condition, \"message\")", "Ends tracing with exit code 1 and an error unless the condition holds.", r#"begin { assert(pid > 0, "no process"); }"#),
+    call(FunctionId::StaticAssert, "static_assert", (2, 2), "static_assert(condition, \"message\")", "Refuses the script unless the condition is known to hold.", r#"begin { static_assert(sizeof(nsecs) == 8, "narrow clock"); }"#),
+    call(FunctionId::Nsecs, "nsecs", (0, 1), "nsecs(), nsecs(monotonic|boot|tai|sw_tai)", "Nanoseconds by a clock of the kernel; `boot` unless told otherwise.", "begin { print(nsecs(monotonic)); }"),
+    call(FunctionId::Pid, "pid", (0, 1), "pid(), pid(curr_ns|init)", "Process id of the current task.", "begin { print(pid(init)); }"),
+    call(FunctionId::Tid, "tid", (0, 1), "tid(), tid(curr_ns|init)", "Thread id of the current task.", "begin { print(tid(init)); }"),
+    call(FunctionId::Ppid, "ppid", (0, 1), "ppid, ppid(task)", "Process id of a task's parent, of the current one unless told otherwise.", "interval:s:1 { print(ppid); }"),
+    call(FunctionId::Pcomm, "pcomm", (0, 1), "pcomm, pcomm(task)", "Name of a task's parent, of the current one's unless told otherwise.", "interval:s:1 { print(pcomm); }"),
+    call(FunctionId::LeaderTid, "leader_tid", (0, 1), "leader_tid, leader_tid(task)", "Thread id of the first thread of a task's process.", "interval:s:1 { print(leader_tid); }"),
+    call(FunctionId::LeaderComm, "leader_comm", (0, 1), "leader_comm, leader_comm(task)", "Name of the first thread of a task's process.", "interval:s:1 { print(leader_comm); }"),
+    fixed(FunctionId::Ksym, "ksym", (&[Param::Address], || Type::KSym), "ksym(address)", "The kernel's symbol at an address.", "interval:s:1 { print(ksym(curtask)); }"),
+    fixed(FunctionId::Usym, "usym", (&[Param::Address], || Type::USym), "usym(address)", "The current process's symbol at an address.", "kprobe:vfs_read { print(usym(arg1)); }"),
+    call(FunctionId::Kaddr, "kaddr", (1, 1), "kaddr(\"symbol\")", "Address of a symbol of the kernel.", r#"begin { print(kaddr("_text")); }"#),
+    call(FunctionId::Kstack, "kstack", (0, 2), "kstack, kstack(limit), kstack(bpftrace|perf|raw, limit)", "The kernel's stack.", "tracepoint:syscalls:sys_enter_write { @[kstack(5)] = count(); }"),
+    call(FunctionId::Ustack, "ustack", (0, 2), "ustack, ustack(limit), ustack(bpftrace|perf|raw|build_id, limit)", "The stack of the current process.", "tracepoint:syscalls:sys_enter_write { @[ustack(perf, 5)] = count(); }"),
+    call(FunctionId::Reg, "reg", (1, 1), "reg(\"name\")", "A register at the traced place.", r#"kprobe:vfs_read { print(reg("sp")); }"#),
+    call(FunctionId::Kptr, "kptr", (1, 1), "kptr(pointer)", "The same pointer, into the kernel's memory.", "kprobe:vfs_read { print(str(kptr((int8 *)arg1))); }"),
+    call(FunctionId::Uptr, "uptr", (1, 1), "uptr(pointer)", "The same pointer, into the process's memory.", "kprobe:vfs_read { print(str(uptr((int8 *)arg1))); }"),
+    call(FunctionId::Ntop, "ntop", (1, 2), "ntop(address), ntop(family, address)", "An internet address as text, its family by the address unless told.", "begin { print(ntop(0x0100007f)); }"),
+    call(FunctionId::Pton, "pton", (1, 1), "pton(\"address\")", "The bytes of an internet address.", r#"begin { print(ntop(pton("::1"))); }"#),
+    call(FunctionId::Macaddr, "macaddr", (1, 1), "macaddr(bytes)", "Six bytes of memory as a link-layer address.", "kprobe:vfs_read { print(macaddr(arg1)); }"),
+    call(FunctionId::Buf, "buf", (1, 2), "buf(address, length), buf(array)", "Bytes of memory, printed as text where they are text.", "tracepoint:syscalls:sys_enter_write { print(buf(args.buf, args.count)); }"),
+    call(FunctionId::Bswap, "bswap", (1, 1), "bswap(n)", "An integer with its bytes in reverse order.", "begin { print(bswap((uint16)0x1234)); }"),
+    call(FunctionId::Strlen, "strlen", (1, 1), "strlen(text)", "Bytes of a text without its closing zero.", "begin { print(strlen(comm)); }"),
+    call(FunctionId::Strncmp, "strncmp", (3, 3), "strncmp(text, text, length)", "0 if two texts begin with the same bytes, else 1; the length must be a number.", r#"begin { print(strncmp(comm, "rt", 2)); }"#),
+    call(FunctionId::Strcontains, "strcontains", (2, 2), "strcontains(text, part)", "Whether a text has another one in it.", r#"begin { print(strcontains(comm, "ra")); }"#),
+    call(FunctionId::Strstr, "strstr", (2, 2), "strstr(text, part)", "Where a text has another one in it; negative when nowhere.", r#"begin { print(strstr(comm, "ra")); }"#),
+    call(FunctionId::Strcap, "strcap", (1, 1), "strcap(text)", "Bytes that a text has room for, its closing zero included.", "begin { print(strcap(comm)); }"),
+    call(FunctionId::Memcmp, "memcmp", (3, 3), "memcmp(left, right, count)", "0 if the first bytes of two values are the same, else -1 or 1; the count must be a number.", r#"begin { print(memcmp(comm, "rt", 2)); }"#),
+    fixed(FunctionId::Strerror, "strerror", (&[Param::Integer], || Type::Named(Names::Errors)), "strerror(errno)", "What an error number means.", "begin { print(strerror(2)); }"),
+    fixed(FunctionId::SignalName, "signal_name", (&[Param::Integer], || Type::Named(Names::Signals)), "signal_name(number)", "What a signal means.", "begin { print(signal_name(9)); }"),
+    fixed(FunctionId::SyscallName, "syscall_name", (&[Param::Integer], || Type::Named(Names::Syscalls)), "syscall_name(number)", "Name of a system call.", "begin { print(syscall_name(1)); }"),
+    call(FunctionId::CgroupPath, "cgroup_path", (1, 2), "cgroup_path(id), cgroup_path(id, \"filter\")", "Paths of a control group, in the hierarchies whose name the filter matches.", "begin { print(cgroup_path(cgroup)); }"),
+    call(FunctionId::Cgroupid, "cgroupid", (1, 1), "cgroupid(\"path\")", "Number of the control group at a path.", r#"begin { print(cgroupid("/sys/fs/cgroup")); }"#),
+    dangerous(call(FunctionId::Signal, "signal", (1, 1), "signal(number), signal(\"NAME\")", "Sends a signal to the current process.", r#"kprobe:vfs_read { signal("SIGSTOP"); }"#)),
+    dangerous(call(FunctionId::SignalThread, "signal_thread", (1, 1), "signal_thread(number), signal_thread(\"NAME\")", "Sends a signal to the current thread.", r#"kprobe:vfs_read { signal_thread(19); }"#)),
+    call(FunctionId::IsStr, "is_str", (1, 1), "is_str(value)", "Whether a value is a text.", "begin { print(is_str(comm)); }"),
+    call(FunctionId::IsPtr, "is_ptr", (1, 1), "is_ptr(value)", "Whether a value is a pointer.", "begin { print(is_ptr(1)); }"),
+    call(FunctionId::IsInteger, "is_integer", (1, 1), "is_integer(value)", "Whether a value is an integer.", "begin { print(is_integer(1)); }"),
+    call(FunctionId::IsUnsignedInteger, "is_unsigned_integer", (1, 1), "is_unsigned_integer(value)", "Whether a value is an integer without a sign.", "begin { print(is_unsigned_integer(pid)); }"),
+    call(FunctionId::IsArray, "is_array", (1, 1), "is_array(value)", "Whether a value is an array.", "begin { print(is_array(1)); }"),
+    call(FunctionId::IsLiteral, "is_literal", (1, 1), "is_literal(value)", "Whether a value is written in the script.", "begin { print(is_literal(1)); }"),
+    fixed(FunctionId::IsErr, "is_err", (&[Param::Address], || Type::Bool), "is_err(pointer)", "Whether a pointer of the kernel stands for an error.", "kprobe:vfs_read { print(is_err(arg0)); }"),
+    call(FunctionId::Debugf, "debugf", (1, 13), "debugf(\"format\", args...)", "Writes to the kernel's trace buffer, /sys/kernel/tracing/trace; slow.", r#"begin { debugf("pid %d", pid); }"#),
+    dangerous(call(FunctionId::WriteUser, "write_user", (3, 3), "write_user(address, value, length)", "Writes the first bytes of a value to memory of the current process; true if that could be done.", r#"tracepoint:syscalls:sys_enter_openat { write_user(args.filename, "x", 1); }"#)),
+    dangerous(call(FunctionId::Override, "override", (1, 1), "override(value)", "Leaves out the traced function, which returns the value.", "kprobe:vfs_read { override(-5); }")),
 ];
 
 /// Functions of the language that are not here yet.
 pub const NOT_YET: &[&str] = &[
-    "assert",
-    "bswap",
-    "buf",
-    "cat",
-    "cgroup_path",
-    "cgroupid",
     "comm",
     "container_of",
-    "debugf",
-    "errorf",
-    "fail",
-    "has_key",
-    "join",
-    "kaddr",
-    "kptr",
-    "kstack",
-    "ksym",
-    "len",
-    "macaddr",
-    "memcmp",
-    "nsecs",
-    "ntop",
+    "dw_ustack",
+    "find",
+    "kfunc_allowed",
+    "kfunc_exist",
     "offsetof",
-    "override",
     "path",
     "percpu_kaddr",
-    "pton",
-    "reg",
-    "signal",
     "skboutput",
-    "strcap",
-    "strcontains",
-    "strerror",
-    "strftime",
-    "strlen",
-    "strncmp",
-    "strstr",
-    "syscall_name",
-    "system",
-    "time",
+    "socket_cookie",
+    "str_concat",
     "tseries",
     "uaddr",
     "unwatch",
-    "uptr",
-    "ustack",
-    "usym",
-    "warnf",
 ];
 
 /// The function of that name.

@@ -1,5 +1,6 @@
 //! Format strings: from the text in the script to pieces that need no further parsing when an event arrives.
 
+use crate::span::Span;
 use crate::types::Type;
 
 /// One kind of record that a program sends to be printed: the pieces of its text and the types of its values.
@@ -20,6 +21,18 @@ pub enum Origin {
     Printf,
     /// `print(value)`
     Print,
+    /// `time("format")`: the text is a format of strftime(3).
+    Time,
+    /// `cat("path")`: the text is a path.
+    Cat,
+    /// `system("command")`: the text is a command.
+    System,
+    /// `join(array)`
+    Join,
+    /// `errorf(...)` and where it stands.
+    Errorf(Span),
+    /// `warnf(...)` and where it stands.
+    Warnf(Span),
 }
 
 /// A part of a format.
@@ -98,30 +111,43 @@ pub enum Verb {
     Text,
     /// `%p`
     Pointer,
+    /// `%r`: bytes, text where they are text.
+    Bytes,
+    /// `%rx`: bytes as `\xNN`.
+    EscapedBytes,
+    /// `%rh`: bytes in hexadecimal with blanks between.
+    HexBytes,
 }
 
 impl Verb {
     /// As in the format.
-    pub fn letter(self) -> char {
+    pub fn letter(self) -> &'static str {
         match self {
-            Self::Signed => 'd',
-            Self::Unsigned => 'u',
-            Self::Hex => 'x',
-            Self::UpperHex => 'X',
-            Self::Octal => 'o',
-            Self::Char => 'c',
-            Self::Text => 's',
-            Self::Pointer => 'p',
+            Self::Signed => "d",
+            Self::Unsigned => "u",
+            Self::Hex => "x",
+            Self::UpperHex => "X",
+            Self::Octal => "o",
+            Self::Char => "c",
+            Self::Text => "s",
+            Self::Pointer => "p",
+            Self::Bytes => "r",
+            Self::EscapedBytes => "rx",
+            Self::HexBytes => "rh",
         }
     }
 
     /// Whether values of this type can be shown so.
     pub fn accepts(self, ty: &Type) -> bool {
+        let of_bytes = matches!(self, Self::Bytes | Self::EscapedBytes | Self::HexBytes);
         match ty {
             Type::Unknown => true,
+            Type::Buffer(_) => of_bytes || self == Self::Text,
+            _ if of_bytes => false,
+            ty if ty.is_opaque() => self == Self::Text,
             Type::Void | Type::Aggregate(_) => false,
             Type::Str(_) | Type::Tuple(_) | Type::Record(_) | Type::Array(..) | Type::Struct(_) => self == Self::Text,
-            Type::Int(_) | Type::Bool | Type::Pointer(..) | Type::Enum(_) => true,
+            _ => true,
         }
     }
 }
@@ -205,12 +231,18 @@ fn conversion(format: &[u8], start: usize) -> Result<(Conversion, usize), Format
         Some(b'c') => Verb::Char,
         Some(b's') => Verb::Text,
         Some(b'p') => Verb::Pointer,
+        Some(b'r') => match format.get(at + 1) {
+            Some(b'x') => Verb::EscapedBytes,
+            Some(b'h') => Verb::HexBytes,
+            _ => Verb::Bytes,
+        },
         Some(_) => {
             let shown = String::from_utf8_lossy(&format[start..end]).into_owned();
             return Err(unknown(format!("unknown conversion `{shown}` in the format")));
         }
         None => return Err(unknown("the format ends within a conversion".into())),
     };
+    let end = end + usize::from(matches!(conversion.verb, Verb::EscapedBytes | Verb::HexBytes));
     Ok((conversion, end))
 }
 

@@ -10,6 +10,9 @@ use crate::types::Type;
 
 pub mod fake;
 
+/// The function of the kernel that counts the entries of a map: kernel 6.6.
+pub const MAP_LENGTH: &str = "bpf_map_sum_elem_count";
+
 /// A machine, as far as compiling for it goes.
 pub trait Target {
     /// Finds what `spec` names: how to attach to it and how its program sees its arguments. A pattern may name many
@@ -26,6 +29,21 @@ pub trait Target {
     /// A number that the kernel's types give a name: the value of an enum, with that enum.
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)>;
 
+    /// How many CPUs it may have.
+    fn cpus(&self) -> u32;
+
+    /// The BTF id of a function of the kernel that programs may call, if it has it.
+    fn kfunc(&self, name: &str) -> Option<u32>;
+
+    /// The address of a symbol of the kernel.
+    fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError>;
+
+    /// Where `struct pt_regs` has a register.
+    fn register(&self, name: &str) -> Result<Access, TargetError>;
+
+    /// The number of the control group at a path.
+    fn cgroup(&self, path: &str) -> Result<u64, String>;
+
     /// What the kernel's BPF machine can do.
     fn features(&self) -> Features;
 }
@@ -35,6 +53,9 @@ pub trait Target {
 pub struct Wants {
     /// `args.NAME`
     pub named_args: bool,
+    /// What only a program run by perf has right: `kstack`, which at a raw tracepoint begins with the machinery that ran
+    /// the program, and `write_user`, which the kernel permits to no other.
+    pub by_perf: bool,
 }
 
 /// Abilities of a kernel's BPF machine that change the generated code.
@@ -218,6 +239,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// Whether the program is given the registers of the traced place (`struct pt_regs`).
+    pub fn has_registers(&self) -> bool {
+        use ProgramType::{Kprobe, KprobeMulti, PerfEvent, UprobeMulti};
+        // What perf hands over begins with them.
+        matches!(self.program, Kprobe | KprobeMulti | UprobeMulti | PerfEvent)
+    }
+
     /// A context without arguments.
     pub fn bare(program: ProgramType) -> Self {
         Self { program, guard: None, fields: Vec::new(), args: Vec::new(), retval: None }

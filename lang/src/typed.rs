@@ -6,6 +6,7 @@ use crate::ast::{BinaryOp, UnaryOp};
 use crate::builtins::BuiltinId;
 use crate::config::Config;
 use crate::ctypes::Bits;
+use crate::functions::FunctionId;
 use crate::printf::Format;
 use crate::span::Span;
 use crate::target::{Attach, Context};
@@ -22,6 +23,8 @@ pub struct Program {
     pub formats: Vec<Format>,
     /// Its probes in source order.
     pub probes: Vec<Probe>,
+    /// Texts that values refer to by number: the formats of `strftime()`, the filters of `cgroup_path()`.
+    pub texts: Vec<Vec<u8>>,
 }
 
 macro_rules! id {
@@ -317,6 +320,13 @@ pub enum ExprKind {
         /// Gives the value before the change.
         postfix: bool,
     },
+    /// A function of the language. What its arguments are when they have been checked stands at the code that lowers
+    /// it.
+    Call(FunctionId, Vec<Expr>),
+    /// Whether an entry is there.
+    HasKey(MapId, Vec<Expr>),
+    /// How many entries a map has.
+    MapLen(MapId),
     /// Text read from memory at an address, or out of another text; the type gives the buffer's size.
     ReadStr {
         /// The address, or the text.
@@ -341,6 +351,8 @@ impl Expr {
             ExprKind::MapGet(used, _)
             | ExprKind::Delete(used, _)
             | ExprKind::StepMap { map: used, .. }
+            | ExprKind::HasKey(used, _)
+            | ExprKind::MapLen(used)
             | ExprKind::ReadAggregate(used, _) => used == map,
             // What its statements do is not looked at.
             ExprKind::Block(..) => true,
@@ -368,10 +380,13 @@ impl Expr {
                 | ExprKind::Builtin(_)
                 | ExprKind::EventField(_)
                 | ExprKind::EventArg(_)
+                | ExprKind::MapLen(_)
                 | ExprKind::StepVar { .. } => false,
                 ExprKind::MapGet(_, items)
                 | ExprKind::Delete(_, items)
                 | ExprKind::Tuple(items)
+                | ExprKind::Call(_, items)
+                | ExprKind::HasKey(_, items)
                 | ExprKind::ReadAggregate(_, items)
                 | ExprKind::StepMap { keys: items, .. } => items.iter().any(|item| item.any(look)),
                 ExprKind::Unary(_, inner)

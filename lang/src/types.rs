@@ -216,8 +216,94 @@ pub enum Type {
     Enum(Arc<Enum>),
     /// Only as the value of a map.
     Aggregate(Aggregate),
+    /// An internet address of either family.
+    Inet,
+    /// At most so many bytes of memory, with their number.
+    Buffer(u32),
+    /// A link-layer address.
+    MacAddr,
+    /// An address in the kernel, shown as the symbol there.
+    KSym,
+    /// An address in a process, shown as the symbol there.
+    USym,
+    /// Return addresses, innermost first.
+    Stack(Stack),
+    /// A time with the format it is shown in.
+    Timestamp,
+    /// A control group's number, shown as its path.
+    CgroupPath,
+    /// A user's number, shown as the name.
+    Username,
+    /// A number shown as its name in a table that user space has.
+    Named(Names),
     /// Not known yet, or not knowable because of an error already reported. Agrees with everything.
     Unknown,
+}
+
+/// The frames of a stack that are kept, and how they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// The process's stack rather than the kernel's.
+    pub user: bool,
+    /// How a frame is shown.
+    pub mode: StackMode,
+    /// Most frames.
+    pub depth: u32,
+}
+
+impl Stack {
+    /// Frames kept when the script does not say: as many as the kernel walks (`kernel.perf_event_max_stack`).
+    pub const DEPTH: u32 = 127;
+
+    /// Bytes before the frames: their number, and for a process's stack the process.
+    pub fn header(self) -> u32 {
+        if self.user { 16 } else { 8 }
+    }
+
+    fn size(self) -> u32 {
+        self.header() + self.depth * 8
+    }
+}
+
+/// How a frame of a stack is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StackMode {
+    /// `symbol+offset`
+    Bpftrace,
+    /// As `perf script` does: address, symbol and module.
+    Perf,
+    /// The address.
+    Raw,
+    /// The build id of the file, and the place in it.
+    BuildId,
+}
+
+impl StackMode {
+    /// The mode of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Bpftrace, Self::Perf, Self::Raw, Self::BuildId].into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// As in the script.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bpftrace => "bpftrace",
+            Self::Perf => "perf",
+            Self::Raw => "raw",
+            Self::BuildId => "build_id",
+        }
+    }
+}
+
+/// A table of names that user space has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// Of error numbers.
+    Errors,
+    /// Of signals.
+    Signals,
+    /// Of system calls.
+    Syscalls,
 }
 
 impl Type {
@@ -242,6 +328,23 @@ impl Type {
         matches!(self, Self::Int(_) | Self::Bool | Self::Pointer(..) | Self::Enum(_))
     }
 
+    /// Whether it is a value that only user space can show: it is kept, passed on and printed, nothing else.
+    pub fn is_opaque(&self) -> bool {
+        matches!(
+            self,
+            Self::Inet
+                | Self::Buffer(_)
+                | Self::MacAddr
+                | Self::KSym
+                | Self::USym
+                | Self::Stack(_)
+                | Self::Timestamp
+                | Self::CgroupPath
+                | Self::Username
+                | Self::Named(_)
+        )
+    }
+
     /// Whether values read as negative when the top bit is set.
     pub fn is_signed(&self) -> bool {
         self.as_int().is_some_and(|int| int.signed)
@@ -258,6 +361,9 @@ impl Type {
             Self::Array(..) => "array".into(),
             Self::Struct(_) => "struct".into(),
             Self::Enum(_) => "enum".into(),
+            Self::Buffer(_) => "buffer".into(),
+            Self::Stack(stack) => if stack.user { "ustack" } else { "kstack" }.into(),
+            Self::Named(_) => "string".into(),
             other => other.to_string(),
         }
     }
@@ -272,6 +378,11 @@ impl Type {
             Self::Record(items) => items.iter().map(|(_, ty)| ty.slot_size()).sum(),
             Self::Array(..) | Self::Struct(_) => (self.size_of() as u32).next_multiple_of(8),
             Self::Aggregate(aggregate) => aggregate.words() * 8,
+            Self::Inet => 24,
+            Self::Buffer(most) => 8 + most.next_multiple_of(8),
+            Self::MacAddr | Self::KSym | Self::Username | Self::Named(_) => 8,
+            Self::USym | Self::Timestamp | Self::CgroupPath => 16,
+            Self::Stack(stack) => stack.size(),
         }
     }
 
@@ -292,6 +403,16 @@ impl Type {
             Self::Array(element, length) => element.size_of() * u64::from(*length),
             Self::Struct(of) => u64::from(of.size),
             Self::Aggregate(aggregate) => u64::from(aggregate.words()) * 8,
+            Self::Buffer(most) => 4 + u64::from(*most),
+            Self::MacAddr => 6,
+            Self::Named(_) => 64,
+            Self::Inet
+            | Self::KSym
+            | Self::USym
+            | Self::Stack(_)
+            | Self::Timestamp
+            | Self::CgroupPath
+            | Self::Username => u64::from(self.slot_size()),
         }
     }
 
@@ -313,7 +434,15 @@ impl Type {
             Self::Tuple(_) | Self::Record(_) => self.items().map(Self::alignment).max().unwrap_or(1),
             Self::Array(element, _) => element.alignment(),
             Self::Struct(of) => u64::from(of.align.max(1)),
-            Self::Aggregate(_) => 8,
+            Self::Buffer(_) | Self::MacAddr | Self::Named(_) => 1,
+            Self::Aggregate(_)
+            | Self::Inet
+            | Self::KSym
+            | Self::USym
+            | Self::Stack(_)
+            | Self::Timestamp
+            | Self::CgroupPath
+            | Self::Username => 8,
         }
     }
 
@@ -338,6 +467,7 @@ impl Type {
             (Self::Unknown, ty) | (ty, Self::Unknown) => Some(ty.clone()),
             (Self::Int(a), Self::Int(b)) => Some(Self::Int(a.join(*b))),
             (Self::Str(a), Self::Str(b)) => Some(Self::Str(*a.max(b))),
+            (Self::Buffer(a), Self::Buffer(b)) => Some(Self::Buffer(*a.max(b))),
             (Self::Tuple(a), Self::Tuple(b)) if a.len() == b.len() => {
                 a.iter().zip(b).map(|(a, b)| a.join(b)).collect::<Option<_>>().map(Self::Tuple)
             }
@@ -392,6 +522,18 @@ impl fmt::Display for Type {
             Self::Array(element, length) => write!(f, "{element}[{length}]"),
             Self::Struct(of) => write!(f, "{}", of.name),
             Self::Enum(of) => write!(f, "{}", of.name),
+            Self::Inet => write!(f, "inet"),
+            Self::Buffer(most) => write!(f, "buffer[{most}]"),
+            Self::MacAddr => write!(f, "mac_address"),
+            Self::KSym => write!(f, "ksym_t"),
+            Self::USym => write!(f, "usym_t"),
+            Self::Stack(Stack { user, mode, depth }) => {
+                write!(f, "{}stack_{}_{depth}", if *user { "u" } else { "k" }, mode.name())
+            }
+            Self::Timestamp => write!(f, "timestamp"),
+            Self::CgroupPath => write!(f, "cgroup_path_t"),
+            Self::Username => write!(f, "username_t"),
+            Self::Named(_) => write!(f, "string[64]"),
             Self::Aggregate(aggregate) => {
                 write!(f, "{}{}_t", if aggregate.is_unsigned() { "u" } else { "" }, aggregate.name())
             }

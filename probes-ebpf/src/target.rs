@@ -10,8 +10,9 @@ mod tracepoint;
 mod typed;
 mod uprobe;
 
-use crate::arch::Register;
+use crate::arch::{self, Register};
 use crate::btf::{Btf, Kind};
+use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::tracefs::Tracefs;
 use crate::types::Types;
@@ -126,6 +127,43 @@ impl Target for KernelTarget {
 
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {
         self.types()?.constant(name)
+    }
+
+    fn cpus(&self) -> u32 {
+        kernel::possible_cpus().map_or(1, |cpus| cpus.count() as u32)
+    }
+
+    fn kfunc(&self, name: &str) -> Option<u32> {
+        self.btf()?.find(Kind::Func, name).ok()?.map(|id| id.0)
+    }
+
+    fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError> {
+        let refused = |title: String| TargetError::other(title, None);
+        match Kallsyms::new().address_of(name) {
+            Ok(Some(address)) => Ok(address),
+            Ok(None) => Err(refused(format!("Failed to resolve kernel symbol: {name}"))),
+            Err(error) => Err(refused(format!("Failed to resolve kernel symbol: {name}: {error}"))),
+        }
+    }
+
+    fn register(&self, name: &str) -> Result<Access, TargetError> {
+        let machine = std::env::consts::ARCH;
+        let register = arch::native().and_then(|arch| arch.register(name));
+        let register = register.ok_or_else(|| {
+            let help = arch::native().map(|arch| {
+                let names: Vec<&str> = arch.registers.iter().map(|register| register.name).collect();
+                format!("there are {}", names.join(", "))
+            });
+            TargetError::other(format!("'{name}' is not a valid register on this architecture ({machine})"), help)
+        })?;
+        let (offset, bytes) = (u32::from(register.offset), u32::from(register.size));
+        Ok(Access { base: Base::Context, offset, bytes, signed: false })
+    }
+
+    fn cgroup(&self, path: &str) -> Result<u64, String> {
+        use std::os::unix::fs::MetadataExt;
+        // In the kernel's file system of control groups the number of a directory is the group's.
+        std::fs::metadata(path).map(|found| found.ino()).map_err(|error| error.to_string())
     }
 
     fn features(&self) -> Features {

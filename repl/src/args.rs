@@ -58,8 +58,7 @@ pub struct Args {
     pub includes: Vec<PathBuf>,
 
     /// Permit what changes the system, such as running commands
-    #[arg(long = "unsafe", hide = true)]
-    #[allow(dead_code, reason = "nothing changes the system yet")]
+    #[arg(long = "unsafe")]
     pub unsafe_mode: bool,
 
     /// Do not say how many probes were attached

@@ -67,7 +67,8 @@ impl Reporter {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
-    fn headline(&self, sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    /// The first line of a diagnostic.
+    pub fn headline(&self, sources: &SourceMap, diagnostic: &Diagnostic) -> String {
         let source = sources.of(diagnostic.span);
         let word = match diagnostic.severity {
             Severity::Error => self.painted("ERROR", Color::Red),

@@ -11,14 +11,16 @@ use lang::params::refusal;
 use lang::probes::perf::Source as PerfSource;
 use lang::target::{Attach, Target};
 use lang::typed::Program;
-use lang::{Diagnostic, Settings, Source, SourceMap, check, parse_with_imports};
+use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
 use probes_ebpf::target::explain_function;
 use runtime::attach::AttachError;
 use runtime::child::{Child, Ended};
 use runtime::load::{LoadError, Refusal};
-use runtime::output::{self, Output};
+use runtime::machine::Machine;
+use runtime::output::world::Shared;
+use runtime::output::{self, Output, Place};
 use runtime::session::{Config, Host, Job, RunError, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
@@ -48,7 +50,8 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     let environment =
         Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
     let (params, options) = (args.params(), args.options());
-    let settings = Settings { has_child: args.command.is_some(), environment, params, options };
+    let settings =
+        Settings { has_child: args.command.is_some(), environment, params, options, allow_unsafe: args.unsafe_mode };
     let checked = check(&parsed.script, &target, &settings);
     show(reporter, sources, &checked.diagnostics)?;
     if let Some(refusal) = refusal(&checked.options, &settings.options) {
@@ -81,9 +84,15 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         quiet: args.quiet,
         pid: process,
     };
-    let mut output = open_output(args, &program.config, reporter)?;
+    let shown = output::Settings {
+        max_strlen: program.config.max_strlen as usize,
+        str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
+        texts: program.texts.clone(),
+        world: Shared::new(Machine::new()),
+    };
+    let mut output = open_output(args, shown.clone(), reporter)?;
     let mut host = Terminal { args, sources, reporter };
-    let mut result = attempt(&program, &object, sources, &mut config, &mut *output, &mut host);
+    let mut result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
     // What the verifier refuses may be the mid-end's doing.
     if let Err(RunError::Load(LoadError::Refused { refusal, .. })) = &result
         && refusal.slot.is_some()
@@ -93,7 +102,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         }
         let plain = Options { optimise: false, ..options };
         object = compiled(&program, &target, &plain, sources, reporter)?;
-        result = attempt(&program, &object, sources, &mut config, &mut *output, &mut host);
+        result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
     }
     match result {
         Ok(code) => Ok(code),
@@ -106,12 +115,13 @@ fn attempt(
     program: &Program,
     object: &Object,
     sources: &SourceMap,
+    settings: &output::Settings,
     config: &mut Config,
     output: &mut dyn Output,
     host: &mut Terminal<'_>,
 ) -> Result<u8, RunError> {
     let elf = object.to_elf(sources).map_err(|error| LoadError::Object(error.to_string()))?;
-    run(&Job { program, object, elf: &elf }, config, output, host)
+    run(&Job { program, object, elf: &elf, settings }, config, output, host)
 }
 
 fn compiled(
@@ -255,7 +265,7 @@ fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
     }
 }
 
-fn open_output(args: &Args, config: &lang::config::Config, reporter: &Reporter) -> Result<Box<dyn Output>, Failed> {
+fn open_output(args: &Args, settings: output::Settings, reporter: &Reporter) -> Result<Box<dyn Output>, Failed> {
     /// Written out at the latest when this much has gathered, and whenever nothing more is there to be read.
     const BUFFER: usize = 64 << 10;
     let raw: Box<dyn Write> = match &args.output {
@@ -270,10 +280,6 @@ fn open_output(args: &Args, config: &lang::config::Config, reporter: &Reporter) 
         Some("line") => Box::new(LineWriter::new(raw)),
         Some("none") => Box::new(Unbuffered(raw)),
         Some(_) => return fail(reporter, "USAGE: -B must be either full, line, or none.", None),
-    };
-    let settings = output::Settings {
-        max_strlen: config.max_strlen as usize,
-        str_trunc_trailer: config.str_trunc_trailer.clone().into_bytes(),
     };
     match output::FORMATS.iter().find(|row| row.name == args.format) {
         Some(row) => Ok((row.open)(writer, settings)),
@@ -321,6 +327,24 @@ impl Host for Terminal<'_> {
 
     fn diagnostic(&mut self, diagnostic: &Diagnostic) {
         self.reporter.show(self.sources, diagnostic);
+    }
+
+    fn wants(&self, diagnostic: &Diagnostic) -> bool {
+        diagnostic.is_error() || !self.args.no_warnings
+    }
+
+    fn message(&mut self, diagnostic: &Diagnostic) {
+        self.reporter.note(&self.reporter.headline(self.sources, diagnostic));
+    }
+
+    fn complain(&mut self, text: &str) {
+        self.reporter.plain(text, None);
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let source = self.sources.of(span);
+        let start = source.locate(span.start);
+        Place { file: source.name().to_owned(), line: start.line, column: start.column }
     }
 
     fn child_ended(&mut self, how: Ended) {

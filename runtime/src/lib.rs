@@ -2,7 +2,9 @@
 
 pub mod attach;
 pub mod child;
+mod commands;
 pub mod load;
+pub mod machine;
 pub mod output;
 pub mod rings;
 pub mod session;

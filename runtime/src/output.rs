@@ -20,11 +20,14 @@ pub mod aggregate;
 pub mod buckets;
 pub mod json;
 pub mod map;
+mod names;
 pub mod number;
+pub mod opaque;
 pub mod printf;
 pub mod text;
 pub mod value;
 pub mod view;
+pub mod world;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +44,15 @@ pub trait Output {
     /// A record has arrived. One that is too short for its format is a fault of the code generator: it is left out.
     fn record(&mut self, format: &Format, record: &[u8]) -> io::Result<()>;
 
+    /// What a command other than `printf` and `print` has to say.
+    fn said(&mut self, kind: Said, text: &[u8]) -> io::Result<()>;
+
+    /// An error or warning of the script itself. False if this output has no place for it, so that it goes where
+    /// diagnostics go.
+    fn message(&mut self, _kind: Said, _text: &[u8], _place: &Place) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// A map, in its order: the last `top` entries (0: all), values divided by `div` (0 and 1: as they are).
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()>;
 
@@ -49,6 +61,26 @@ pub trait Output {
 
     /// Hands on what the writer may still hold.
     fn flush(&mut self) -> io::Result<()>;
+}
+
+/// A command that prints, by the name that JSON has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said(pub &'static str);
+
+impl Said {
+    /// What a command of `system()` wrote.
+    pub const SYSTEM: Self = Self("syscall");
+}
+
+/// A place in a script, counted from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The script.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
 }
 
 /// An output format by name.
@@ -72,11 +104,15 @@ pub struct Settings {
     pub max_strlen: usize,
     /// Follows text that was cut off.
     pub str_trunc_trailer: Vec<u8>,
+    /// Texts that values refer to by number (`lang::typed::Program::texts`).
+    pub texts: Vec<Vec<u8>>,
+    /// The machine, for the names of addresses and the like.
+    pub world: world::Shared,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_strlen: 1024, str_trunc_trailer: b"..".to_vec() }
+        Self { max_strlen: 1024, str_trunc_trailer: b"..".to_vec(), texts: Vec::new(), world: world::Shared::default() }
     }
 }
 

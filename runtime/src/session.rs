@@ -6,8 +6,9 @@
 
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
+use crate::commands;
 use crate::load::{LoadError, Loaded, load};
-use crate::output::{Entries, Output};
+use crate::output::{Entries, Output, Place, Settings};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
@@ -17,13 +18,15 @@ use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME, SiteKind};
 use codegen::object::{Object, Point, Program};
 use lang::config::MissingProbes;
 use lang::diag::Diagnostic;
+use lang::printf::Origin;
+use lang::span::Span;
 use lang::target::Attach;
 use lang::typed::{self, FormatId, MapId};
 use lang::types::{Aggregate, Type};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
-    timerfd_settime,
+    ClockId, DynamicClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    clock_gettime_dynamic, timerfd_create, timerfd_settime,
 };
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -55,6 +58,8 @@ pub struct Job<'a> {
     pub object: &'a Object,
     /// The object as ELF.
     pub elf: &'a [u8],
+    /// How values are shown.
+    pub settings: &'a Settings,
 }
 
 /// What the command line decides about a run.
@@ -78,6 +83,14 @@ pub trait Host {
     fn attached(&mut self, probes: usize);
     /// An error or warning about the running script.
     fn diagnostic(&mut self, diagnostic: &Diagnostic);
+    /// Whether the script's own errors and warnings of this kind are wanted.
+    fn wants(&self, diagnostic: &Diagnostic) -> bool;
+    /// An error or warning of the script's own.
+    fn message(&mut self, diagnostic: &Diagnostic);
+    /// Something that the script asked for could not be done.
+    fn complain(&mut self, text: &str);
+    /// Where in the script a span begins.
+    fn place(&self, span: Span) -> Place;
     /// The command of `-c` has ended.
     fn child_ended(&mut self, how: Ended);
 }
@@ -161,6 +174,8 @@ struct Session<'a> {
     over: bool,
     /// A site has spoken up for the first time.
     news: bool,
+    /// A signal has ended the run.
+    interrupted: bool,
 }
 
 enum Held {
@@ -178,6 +193,12 @@ impl<'a> Session<'a> {
         let now = clock_gettime(ClockId::Boottime);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
         store.word(START_TIME).store(now, Ordering::Relaxed);
+        if let Some(offset) = layout.tai_offset {
+            let tai = clock_gettime_dynamic(DynamicClockId::Tai)
+                .map_err(|e| RunError::System("reading the clock", e.into()))?;
+            let tai = tai.tv_sec as u64 * 1_000_000_000 + tai.tv_nsec as u64;
+            store.word(offset).store(tai.wrapping_sub(now), Ordering::Relaxed);
+        }
         if let Some(child) = &config.child {
             store.word(CHILD_PID).store(u64::from(child.pid()), Ordering::Relaxed);
         }
@@ -204,6 +225,7 @@ impl<'a> Session<'a> {
             exit: None,
             over: false,
             news: false,
+            interrupted: false,
         })
     }
 
@@ -231,8 +253,8 @@ impl<'a> Session<'a> {
     fn replay(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         for held in std::mem::take(&mut self.held) {
             match held {
-                Held::Record(bytes) => self.take(Event::Record(&bytes), output)?,
-                Held::Control(record) => self.take(Event::Control(record), output)?,
+                Held::Record(bytes) => self.take(Event::Record(&bytes), output, host)?,
+                Held::Control(record) => self.take(Event::Control(record), output, host)?,
             }
         }
         self.tell_news(host);
@@ -322,9 +344,13 @@ impl<'a> Session<'a> {
     fn events(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         /// Records between two looks at signals, the clock and the child, which a flood must not hide.
         const BATCH: usize = 4096;
+        /// The same where a record may run a command, which takes a while.
+        const FEW: usize = 8;
+        let runs_commands = self.job.program.formats.iter().any(|format| format.origin == Origin::System);
+        let batch = if runs_commands { FEW } else { BATCH };
         loop {
             let before = self.rings.data_position();
-            let backlog = self.drain(BATCH, output, host)?;
+            let backlog = self.drain(batch, output, host)?;
             flush(output)?;
             if self.exit.is_some() {
                 return Ok(());
@@ -355,6 +381,7 @@ impl<'a> Session<'a> {
         let ready: Vec<bool> = wait.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (has_child, has_process) = (child.is_some(), process.is_some());
         if ready[0] {
+            self.interrupted = true;
             self.exit = Some(Exit { code: 0, asked: false });
         }
         if ready[1] {
@@ -379,7 +406,7 @@ impl<'a> Session<'a> {
     fn drain(&mut self, most: usize, output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
         // The rings are taken out so that an event, which borrows them, can be handed to the rest of the session.
         let mut rings = std::mem::take(&mut self.rings);
-        let result = rings.drain(most, |event| self.take(event, output));
+        let result = rings.drain(most, |event| self.take(event, output, host));
         self.rings = rings;
         self.tell_news(host);
         self.note_exit();
@@ -395,13 +422,21 @@ impl<'a> Session<'a> {
     }
 
     /// Does what one event asks for.
-    fn take(&mut self, event: Event<'_>, output: &mut dyn Output) -> Result<(), RunError> {
+    fn take(&mut self, event: Event<'_>, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         match event {
             Event::Record(bytes) => {
                 let Some((header, values)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
                 let format = FormatId(u64::from_ne_bytes(*header) as u32);
                 match self.job.program.formats.get(format.index()) {
-                    Some(format) => output.record(format, values).map_err(output_error),
+                    Some(format) => match format.origin {
+                        Origin::Printf | Origin::Print => output.record(format, values).map_err(output_error),
+                        // A user who interrupts does not want to wait for all the commands that are still asked for.
+                        Origin::System if self.interrupted => Ok(()),
+                        _ => {
+                            let limits = (self.job.settings, self.job.program.config.max_cat_bytes);
+                            commands::perform(format, values, limits, output, host)
+                        }
+                    },
                     None => Ok(()),
                 }
             }
@@ -519,7 +554,7 @@ fn flush(output: &mut dyn Output) -> Result<(), RunError> {
     output.flush().map_err(output_error)
 }
 
-fn output_error(error: io::Error) -> RunError {
+pub(crate) fn output_error(error: io::Error) -> RunError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => RunError::OutputClosed,
         _ => RunError::System("writing output", error),

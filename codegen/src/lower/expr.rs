@@ -21,6 +21,9 @@ impl Lowering<'_, '_> {
             ExprKind::MapGet(map, keys) => self.map_get(*map, keys),
             ExprKind::Delete(map, keys) => self.map_delete(*map, keys, expr.span),
             ExprKind::Builtin(id) => self.builtin(*id),
+            ExprKind::Call(id, args) => self.call_scalar(*id, args, expr),
+            ExprKind::HasKey(map, keys) => self.map_has(*map, keys),
+            ExprKind::MapLen(map) => self.map_length(*map, expr.span),
             ExprKind::EventField(index) => {
                 let access = self.field(*index).access;
                 self.read_access(&access)
@@ -105,6 +108,8 @@ impl Lowering<'_, '_> {
             }
             (_, Type::Tuple(_) | Type::Record(_)) => self.store_items(expr, ty, to),
             (_, Type::Str(size)) => self.store_text(expr, *size, to),
+            (ExprKind::Call(..), Type::Array(..)) => self.store_opaque(expr, ty, to),
+            (_, ty) if ty.is_opaque() => self.store_opaque(expr, ty, to),
             (ExprKind::Cast(value), Type::Array(..)) => self.store_as_array(value, ty, to),
             (_, Type::Array(..) | Type::Struct(_)) => self.store_whole(expr, ty, to),
             _ if expr.ty.is_scalar() => {
@@ -112,6 +117,22 @@ impl Lowering<'_, '_> {
                 self.store_word(value, to);
             }
             _ => unreachable!("checked: a value of type {} has no slot", expr.ty),
+        }
+    }
+
+    /// Stores a value that only user space can show, or an array that a function gives.
+    fn store_opaque(&mut self, expr: &Expr, ty: &Type, to: Addr) {
+        match &expr.kind {
+            ExprKind::Call(id, args) => {
+                self.at(expr.span);
+                self.call_store(*id, args, &expr.ty, to);
+                self.zero(to.plus(expr.ty.slot_size()), ty.slot_size() - expr.ty.slot_size());
+            }
+            ExprKind::Builtin(BuiltinId::Username) => {
+                let user = self.builtin(BuiltinId::Uid);
+                self.store_word(user, to);
+            }
+            _ => self.store_whole(expr, ty, to),
         }
     }
 
@@ -250,7 +271,18 @@ impl Lowering<'_, '_> {
                 let access = self.unit.context.retval.as_ref().expect("checked: it returns a value").1;
                 self.read_access(&access)
             }
-            BuiltinId::Comm | BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype => {
+            BuiltinId::Ncpus => self.int(i64::from(self.target.cpus())),
+            BuiltinId::Numaid => self.call(Helper::GetNumaNodeId, &[]),
+            BuiltinId::Rand => {
+                let random = self.call(Helper::GetPrandomU32, &[]);
+                self.low_half(random)
+            }
+            BuiltinId::Jiffies => self.call(Helper::Jiffies64, &[]),
+            BuiltinId::Cgroup => self.call(Helper::GetCurrentCgroupId, &[]),
+            BuiltinId::Curtask => self.task_address(),
+            BuiltinId::Usermode => self.user_mode(),
+            BuiltinId::HasCpid => unreachable!("checked: known when compiling"),
+            BuiltinId::Comm | BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype | BuiltinId::Username => {
                 unreachable!("checked: a text is no scalar")
             }
             BuiltinId::Arg(number) => {
@@ -268,7 +300,7 @@ impl Lowering<'_, '_> {
         self.stable(Stable::UidGid, |this| this.call(Helper::GetCurrentUidGid, &[]))
     }
 
-    fn shifted(&mut self, value: Value, bits: i64) -> Value {
+    pub fn shifted(&mut self, value: Value, bits: i64) -> Value {
         let bits = self.int(bits);
         self.builder.ins().ushr(value, bits)
     }

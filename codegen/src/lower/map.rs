@@ -6,6 +6,7 @@ use crate::helpers::Helper;
 use crate::layout::{MapPlace, SiteKind};
 use cranelift_codegen::ir::{AtomicRmwOp, Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::span::Span;
+use lang::target::MAP_LENGTH;
 use lang::typed::{Expr, MapId};
 
 /// Flags of `bpf_map_update_elem` (include/uapi/linux/bpf.h).
@@ -225,6 +226,41 @@ impl Lowering<'_, '_> {
                 self.builder.ins().uextend(types::I64, removed)
             }
             MapPlace::PerCpuArray(_) => unreachable!("checked: deleting a whole aggregation is `clear`"),
+        }
+    }
+
+    /// Whether an entry is there.
+    pub fn map_has(&mut self, map: MapId, keys: &[Expr]) -> Value {
+        match self.layout.of(map) {
+            MapPlace::Global(offset) => {
+                let bss = self.bss();
+                self.load_word(Addr::new(bss).plus(offset))
+            }
+            MapPlace::Hash(kernel_map) | MapPlace::PerCpuHash(kernel_map) => {
+                let mark = self.mark();
+                let key = self.key(map, keys);
+                let found = self.lookup(kernel_map, key);
+                self.reset(mark);
+                let is_there = self.compare(IntCC::NotEqual, found, 0);
+                self.builder.ins().uextend(types::I64, is_there)
+            }
+            MapPlace::PerCpuArray(_) => self.int(1),
+        }
+    }
+
+    /// How many entries a map has, as the kernel counts them.
+    pub fn map_length(&mut self, map: MapId, span: Span) -> Value {
+        self.at(span);
+        match self.layout.of(map) {
+            MapPlace::Global(offset) => {
+                let bss = self.bss();
+                self.load_word(Addr::new(bss).plus(offset))
+            }
+            MapPlace::Hash(kernel_map) | MapPlace::PerCpuHash(kernel_map) => {
+                let map = self.map_pointer(kernel_map);
+                self.call_kfunc(MAP_LENGTH, &[map])
+            }
+            MapPlace::PerCpuArray(_) => self.int(1),
         }
     }
 }

@@ -12,7 +12,7 @@ use lang::typed::{Expr, ExprKind};
 use lang::types::{AddressSpace, Type};
 
 /// A text that is about to be compared.
-enum Words {
+pub enum Words {
     Literal(Vec<u8>),
     Memory(Addr),
 }
@@ -68,11 +68,12 @@ impl Lowering<'_, '_> {
                 }
                 self.read_text(pointer, length.as_deref(), buffer.min(size), to);
             }
+            ExprKind::Call(id, args) => self.call_store(*id, args, &Type::Str(size), to),
             _ => self.store_whole(expr, &Type::Str(size), to),
         }
     }
 
-    fn store_literal(&mut self, text: &[u8], slot: u32, to: Addr) {
+    pub fn store_literal(&mut self, text: &[u8], slot: u32, to: Addr) {
         for at in (0..slot).step_by(8) {
             let word = self.int(literal_word(text, at));
             self.store_word(word, to.plus(at));
@@ -112,7 +113,7 @@ impl Lowering<'_, '_> {
     }
 
     /// The smaller of a value and a constant, in a form that the verifier follows.
-    fn at_most(&mut self, value: Value, limit: u32) -> Value {
+    pub fn at_most(&mut self, value: Value, limit: u32) -> Value {
         let value = self.launder(value);
         let (over, done) = (self.builder.create_block(), self.builder.create_block());
         let result = self.builder.append_block_param(done, types::I64);
@@ -167,7 +168,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Where the words of a text are, which is about to be compared with `other`.
-    fn words(&mut self, expr: &Expr, other: &Expr) -> Words {
+    pub fn words(&mut self, expr: &Expr, other: &Expr) -> Words {
         match &expr.kind {
             _ if other.has_effects() && !matches!(expr.kind, ExprKind::Str(_)) => self.words_in_memory(expr),
             ExprKind::Str(text) => Words::Literal(text.clone()),
@@ -197,7 +198,7 @@ impl Lowering<'_, '_> {
         Words::Memory(to)
     }
 
-    fn word(&mut self, words: &Words, at: u32) -> Value {
+    pub fn word(&mut self, words: &Words, at: u32) -> Value {
         match words {
             Words::Literal(text) => self.int(literal_word(text, at)),
             Words::Memory(addr) => self.load_word(addr.plus(at)),

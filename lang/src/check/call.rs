@@ -1,17 +1,26 @@
-//! Calls of functions.
+//! Calls of functions: what is common to them here, the functions by subject in the files below.
 
-use super::expr::{literal, text_literal, unknown};
-use super::loops::as_number;
+mod aggregate;
+mod map;
+mod memory;
+mod meta;
+mod output;
+mod stack;
+mod task;
+mod text;
+mod time;
+
+use super::expr::{literal, unknown};
 use super::{Checker, ProbeState};
-use crate::ast::{self, BinaryOp};
+use crate::ast;
 use crate::builtins::builtin;
 use crate::diag::Diagnostic;
-use crate::functions::{self, FUNCTIONS, Function, FunctionId, function};
+use crate::functions::{self, FUNCTIONS, Function, FunctionId, Param, Signature, function};
 use crate::nearest::nearest;
-use crate::printf::{self, Conversion, Format, Origin, Piece, Verb};
+use crate::printf::Origin;
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind, FormatId, MapId, StmtKind};
-use crate::types::{Aggregate, IntType, Type};
+use crate::typed::{Expr, ExprKind, StmtKind};
+use crate::types::{AddressSpace, Type};
 
 impl Checker<'_> {
     /// Finds a function's row and checks the number of arguments.
@@ -58,10 +67,15 @@ impl Checker<'_> {
             self.report(error);
             return unknown(span);
         }
+        self.check_safety(row, span);
+        if let Some(signature) = &row.signature {
+            return self.fixed(state, row, signature, args, span);
+        }
+        use FunctionId as F;
         match row.id {
-            FunctionId::Str => self.read_str(state, row, args, span),
-            FunctionId::Getopt => self.getopt(state, args, span),
-            FunctionId::Delete => {
+            F::Str => self.read_str(state, row, args, span),
+            F::Getopt => self.getopt(state, args, span),
+            F::Delete => {
                 let deleted = self.delete(state, args, span);
                 match &deleted.kind {
                     // Each CPU has a share of it, which only user space can reach.
@@ -71,7 +85,114 @@ impl Checker<'_> {
                     _ => deleted,
                 }
             }
+            F::HasKey => self.has_key(state, args, span),
+            F::Len => self.len(state, args, span),
+            F::Strlen => self.strlen(state, args, span),
+            F::Strcap => self.strcap(state, args, span),
+            F::Strncmp => self.strncmp(state, row, args, span),
+            F::Memcmp => self.memcmp(state, args, span),
+            F::Strcontains | F::Strstr => self.search(state, row, args, span),
+            F::Bswap => self.bswap(state, row, args, span),
+            F::Nsecs => self.nsecs(args, span),
+            F::Pid | F::Tid => self.process_id(row, args, span),
+            F::Ppid | F::Pcomm | F::LeaderTid | F::LeaderComm => self.relative(state, row, args, span),
+            F::Kaddr => self.kaddr(state, row, args, span),
+            F::Cgroupid => self.cgroupid(state, row, args, span),
+            F::CgroupPath => self.cgroup_path(state, row, args, span),
+            F::Reg => self.reg(state, row, args, span),
+            F::Kstack | F::Ustack => self.stack(state, row, args, span),
+            F::Kptr => self.in_space(state, args, AddressSpace::Kernel),
+            F::Uptr => self.in_space(state, args, AddressSpace::User),
+            F::Ntop => self.ntop(state, row, args, span),
+            F::Pton => self.pton(state, row, args, span),
+            F::Macaddr => self.macaddr(state, row, args, span),
+            F::Buf => self.buf(state, row, args, span),
+            F::Strftime => self.strftime(state, row, args, span),
+            F::IsStr | F::IsPtr | F::IsInteger | F::IsUnsignedInteger | F::IsArray | F::IsLiteral => {
+                self.asks_type(state, row, args, span)
+            }
+            F::Debugf => self.debugf(state, row, args, span),
+            F::WriteUser => self.write_user(state, row, args, span),
+            F::Override => self.override_return(state, row, args, span),
+            F::Signal | F::SignalThread => self.signal(state, row, args, span),
+            F::Fail => {
+                self.fail(state, row, args, span);
+                unknown(span)
+            }
             _ => self.refuse(span, format!("{}() gives no value and can only stand alone", row.name)),
+        }
+    }
+
+    /// A call whose row says all there is to know.
+    fn fixed(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        row: &'static Function,
+        signature: &Signature,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Expr {
+        let mut checked = Vec::new();
+        for (arg, param) in args.iter().zip(signature.params) {
+            let value = self.expr(state, arg);
+            let fits = match param {
+                Param::Integer => value.ty.as_int().is_some(),
+                Param::Address => value.ty.is_scalar() && value.ty != Type::Bool,
+                Param::Text => matches!(value.ty, Type::Str(_)),
+            };
+            if value.ty == Type::Unknown {
+                return unknown(span);
+            }
+            if !fits {
+                let title = match param {
+                    Param::Address => format!("{}() expects an integer or pointer argument", row.name),
+                    Param::Integer => {
+                        format!("{}() only supports integer arguments ({} provided)", row.name, value.ty.kind())
+                    }
+                    Param::Text => {
+                        format!("{}() only supports string arguments ({} provided)", row.name, value.ty.kind())
+                    }
+                };
+                self.report(Diagnostic::error(span, title).with_related(arg.span, "this is what was given"));
+                return unknown(span);
+            }
+            checked.push(value);
+        }
+        Expr { kind: ExprKind::Call(row.id, checked), ty: (signature.result)(), span }
+    }
+
+    fn check_safety(&mut self, row: &Function, span: Span) {
+        if row.is_unsafe && !self.settings.allow_unsafe {
+            let title = match row.id {
+                FunctionId::WriteUser | FunctionId::Override => {
+                    format!("{}() is unsafe. To use you need the --unsafe flag", row.name)
+                }
+                _ => format!("{}() is an unsafe function being used in safe mode", row.name),
+            };
+            self.report(Diagnostic::error(span, title).with_help("--unsafe permits it"));
+        }
+    }
+
+    /// An argument that must be a text of the script.
+    fn known_text(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        arg: &ast::Expr,
+        row: &Function,
+        span: Span,
+    ) -> Option<Vec<u8>> {
+        let value = match self.param_text(arg) {
+            Some(text) => text,
+            None => self.expr(state, arg),
+        };
+        match value.kind {
+            ExprKind::Str(text) => Some(text),
+            _ if value.ty == Type::Unknown => None,
+            _ => {
+                let title = format!("{}() expects a string literal ({} provided)", row.name, value.ty.kind());
+                self.report(Diagnostic::error(span, title).with_related(arg.span, "this must be known when compiling"));
+                None
+            }
         }
     }
 
@@ -91,17 +212,27 @@ impl Checker<'_> {
                 return None;
             }
         };
+        use FunctionId as F;
+        if !matches!(row.id, F::Signal | F::SignalThread | F::WriteUser | F::Override) {
+            self.check_safety(row, span);
+        }
         match row.id {
-            FunctionId::Printf => self.printf(state, args, span),
-            FunctionId::Print => self.print(state, args, span),
-            FunctionId::Clear => Some(StmtKind::Clear(self.whole_map(row, &args[0])?)),
-            FunctionId::Zero => Some(StmtKind::Zero(self.whole_map(row, &args[0])?)),
-            FunctionId::Exit => {
+            F::Printf => self.formatted(state, row, Origin::Printf, args, span),
+            F::Cat => self.formatted(state, row, Origin::Cat, args, span),
+            F::System => self.formatted(state, row, Origin::System, args, span),
+            F::Errorf => self.formatted(state, row, Origin::Errorf(span), args, span),
+            F::Warnf => self.formatted(state, row, Origin::Warnf(span), args, span),
+            F::Print => self.print(state, args, span),
+            F::Time => self.time(state, row, args, span),
+            F::Join => self.join(state, row, args, span),
+            F::Clear => Some(StmtKind::Clear(self.whole_map(row, &args[0])?)),
+            F::Zero => Some(StmtKind::Zero(self.whole_map(row, &args[0])?)),
+            F::Exit => {
                 let zero = Expr { kind: ExprKind::Int(0), ty: Type::I64, span };
                 let code = args.first().map(|code| self.integer(state, code, row, span));
                 Some(StmtKind::Exit(code.unwrap_or(zero)))
             }
-            FunctionId::Delete => {
+            F::Delete => {
                 let deleted = self.delete(state, args, span);
                 Some(match deleted.kind {
                     ExprKind::Delete(map, keys) if keys.is_empty() && self.holds_aggregation(map) => {
@@ -110,120 +241,17 @@ impl Checker<'_> {
                     _ => StmtKind::Expr(deleted),
                 })
             }
-            FunctionId::Str
-            | FunctionId::Getopt
-            | FunctionId::Count
-            | FunctionId::Sum
-            | FunctionId::Min
-            | FunctionId::Max
-            | FunctionId::Avg
-            | FunctionId::Stats
-            | FunctionId::Hist
-            | FunctionId::LHist => {
-                self.call(state, name, args, span);
+            F::Fail => {
+                self.fail(state, row, args, span);
                 None
             }
-        }
-    }
-
-    /// An argument that must name a whole map. One that nothing assigns is empty for good: bpftrace refuses it, here it
-    /// is a warning and no code, because the rest of the script makes sense.
-    fn whole_map(&mut self, row: &Function, arg: &ast::Expr) -> Option<MapId> {
-        let ast::ExprKind::Map(name) = &arg.kind else {
-            let error = Diagnostic::error(arg.span, format!("{}() expects a map argument", row.name))
-                .with_help(format!("usage: {}", row.usage));
-            self.report(error);
-            return None;
-        };
-        let map = self.maps.id(name, arg.span);
-        if *self.maps.value(map) == Type::Unknown {
-            self.walk.saw_unknown = true;
-            if self.last_walk {
-                let warning = Diagnostic::warning(arg.span, format!("Undefined map: @{name}"))
-                    .with_help("no probe assigns it, so it stays empty");
-                self.report_unknown(self.maps.is_broken(map), warning);
+            F::Assert => self.assert(state, row, args, span),
+            F::StaticAssert => {
+                self.static_assert(state, row, args, span);
+                None
             }
-            return None;
+            _ => Some(StmtKind::Expr(self.call(state, name, args, span))),
         }
-        Some(map)
-    }
-
-    fn add_format(&mut self, origin: Origin, pieces: Vec<Piece>, args: Vec<Type>) -> FormatId {
-        let formats = &mut self.walk.program.formats;
-        formats.push(Format { origin, pieces, args: args.iter().map(Type::settled).collect() });
-        FormatId(formats.len() as u32 - 1)
-    }
-
-    fn printf(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<StmtKind> {
-        let (format, values) = args.split_first()?;
-        let written = matches!(format.kind, ast::ExprKind::Str(_));
-        let format = self.expr(state, format);
-        let ExprKind::Str(text) = &format.kind else {
-            if format.ty == Type::Unknown {
-                return None;
-            }
-            let title = format!("printf() expects a string literal ({} provided)", format.ty.kind());
-            self.report(Diagnostic::error(span, title).with_help("write printf(\"%s\\n\", value)"));
-            return None;
-        };
-        let pieces = match printf::parse(text) {
-            Ok(pieces) => pieces,
-            Err(error) => {
-                // Byte for byte only while nothing before the fault was escaped; else the whole literal is shown.
-                let start = format.span.start + 1 + error.range.start as u32;
-                let plain = written && format.span.end - format.span.start == text.len() as u32 + 2;
-                let place = match plain {
-                    true => Span::new(start, format.span.start + 1 + error.range.end as u32),
-                    false => format.span,
-                };
-                self.report(Diagnostic::error(place, error.title));
-                return None;
-            }
-        };
-        let conversions: Vec<Conversion> = pieces.iter().filter_map(Piece::as_value).collect();
-        let values: Vec<Expr> = values.iter().map(|value| self.value(state, value)).collect();
-        let (given, expected) = (values.len(), conversions.len());
-        if given != expected {
-            let word = if given < expected { "not enough" } else { "too many" };
-            let title = format!("{word} arguments for format string ({given} supplied, {expected} expected)");
-            self.report(Diagnostic::error(span, title));
-            return None;
-        }
-        for (conversion, value) in conversions.iter().zip(&values) {
-            if !conversion.verb.accepts(&value.ty) {
-                let letter = conversion.verb.letter();
-                let title = format!("unsupported format specifier for type '{}': {letter}", value.ty);
-                let help =
-                    if matches!(value.kind, ExprKind::ReadAggregate(..)) { "cast it: (int64)@map" } else { "use %s" };
-                self.report(Diagnostic::error(value.span, title).with_help(help));
-            }
-        }
-        let types = values.iter().map(|value| value.ty.clone()).collect();
-        Some(StmtKind::Print(self.add_format(Origin::Printf, pieces, types), values))
-    }
-
-    fn print(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<StmtKind> {
-        let row = function("print")?;
-        if matches!(args[0].kind, ast::ExprKind::Map(_)) {
-            let map = self.whole_map(row, &args[0]);
-            let top = args.get(1).map_or(Some(0), |top| self.literal(state, top, "print", span));
-            let div = args.get(2).map_or(Some(1), |div| self.literal(state, div, "print", span));
-            return Some(StmtKind::PrintMap { map: map?, top: top?, div: div?.max(1) });
-        }
-        if args.len() > 1 {
-            let title = format!("Non-map print() only takes 1 argument, {} found", args.len());
-            self.report(Diagnostic::error(span, title).with_help("only a whole map is printed with top and div"));
-            return None;
-        }
-        let value = as_number(self.value(state, &args[0]));
-        if let Type::Aggregate(aggregate) = value.ty {
-            let title = format!("printing one value of a {}_t map is not supported yet", aggregate.name());
-            self.report(Diagnostic::error(span, title).with_help("print(@map) prints all of it"));
-            return None;
-        }
-        let text = Conversion { verb: Verb::Text, bits: 64, ..Conversion::PLAIN };
-        let pieces = vec![Piece::Value(text), Piece::Text(b"\n".to_vec())];
-        Some(StmtKind::Print(self.add_format(Origin::Print, pieces, vec![value.ty.clone()]), vec![value]))
     }
 
     /// An argument that must be a number known now, and not negative.
@@ -243,101 +271,6 @@ impl Checker<'_> {
         None
     }
 
-    fn delete(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
-        let deleted = self.deleted(state, args, span);
-        if let ExprKind::Delete(map, _) = deleted.kind
-            && *self.maps.value(map) == Type::Unknown
-        {
-            self.walk.saw_unknown = true;
-            if self.last_walk {
-                let name = self.maps.display_name(map);
-                let error = Diagnostic::error(args[0].span, format!("Undefined map: {name}"));
-                self.report_unknown(self.maps.is_broken(map), error);
-                return unknown(span);
-            }
-        }
-        deleted
-    }
-
-    fn deleted(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
-        let deleted = |map, keys| Expr { kind: ExprKind::Delete(map, keys), ty: Type::Bool, span };
-        match (&args[0].kind, args.get(1)) {
-            (ast::ExprKind::MapKey { .. }, None) => {
-                let (map, keys) = self.map_place(state, &args[0]);
-                deleted(map, keys)
-            }
-            (ast::ExprKind::Map(name), key) => {
-                let keys = match key {
-                    Some(key) => self.keys(state, std::slice::from_ref(key)),
-                    None => Vec::new(),
-                };
-                let map = self.map_use(name, args[0].span, &keys, span);
-                deleted(map, keys)
-            }
-            _ => {
-                let error = Diagnostic::error(args[0].span, "delete() expects a map argument");
-                self.report(error.with_help("write delete(@map, key)"));
-                unknown(span)
-            }
-        }
-    }
-
-    fn holds_aggregation(&self, map: MapId) -> bool {
-        matches!(self.maps.value(map), Type::Aggregate(_))
-    }
-
-    fn read_str(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
-        let pointer = self.text_argument(state, &args[0]);
-        let length = args.get(1).map(|length| self.integer(state, length, row, span));
-        let known_length = length.as_ref().and_then(literal);
-        if let (Some(negative @ ..0), Some(length)) = (known_length, &length) {
-            return self.refuse(length.span, format!("str() cannot use negative length ({negative})"));
-        }
-        let known_length = known_length.map(|length| u32::try_from(length).unwrap_or(u32::MAX));
-        let most = self.config.max_strlen;
-        let size = match (&pointer.kind, &pointer.ty) {
-            (_, Type::Unknown) => return unknown(span),
-            // A text of the script: the length counts its bytes, without a closing zero.
-            (ExprKind::Str(text), _) if length.is_none() || known_length.is_some() => {
-                let kept = known_length.map_or(text.len(), |length| text.len().min(length as usize));
-                return text_literal(text[..kept].to_vec(), span);
-            }
-            (_, Type::Str(_)) if length.is_none() => return pointer,
-            (_, Type::Str(size)) => *size,
-            // One byte more than is shown, so that text which was cut off can be told from text that just fits.
-            (_, ty) if ty.is_scalar() => most + u32::from(length.is_none()),
-            (_, ty) => {
-                return self.refuse(
-                    args[0].span,
-                    format!("str() expects an integer or a pointer type as first argument ({ty} provided)"),
-                );
-            }
-        };
-        let (size, length) = match known_length {
-            Some(length) => (length.clamp(1, size), None),
-            None => (size, length.map(Box::new)),
-        };
-        Expr { kind: ExprKind::ReadStr { pointer: Box::new(pointer), length }, ty: Type::Str(size), span }
-    }
-
-    /// The argument of `str()`: parameters and numbers of the script stand for their text.
-    fn text_argument(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr) -> Expr {
-        if let Some(text) = self.param_text(arg) {
-            return text;
-        }
-        if let ast::ExprKind::Binary { op: BinaryOp::Add, left, right } = &arg.kind
-            && let Some(text) = self.param_text(left)
-        {
-            let right = self.expr(state, right);
-            return self.binary(BinaryOp::Add, text, right, arg.span);
-        }
-        let value = self.expr(state, arg);
-        match literal(&value) {
-            Some(number) => text_literal(number.to_string().into_bytes(), arg.span),
-            None => value,
-        }
-    }
-
     /// An argument that must be an integer; `call` is the place of the whole call.
     fn integer(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr, row: &Function, call: Span) -> Expr {
         let value = self.expr(state, arg);
@@ -353,103 +286,5 @@ impl Checker<'_> {
                 unknown(arg.span)
             }
         }
-    }
-
-    /// `@map[keys] = count()` and its like.
-    pub fn gather(
-        &mut self,
-        state: &mut ProbeState<'_>,
-        place: &ast::Expr,
-        row: &'static Function,
-        args: &[ast::Expr],
-        call_span: Span,
-    ) -> Option<StmtKind> {
-        let (map, keys) = self.map_place(state, place);
-        let gathered = self.gathered(state, row, args, call_span);
-        let ty = gathered.as_ref().map_or(Type::Unknown, |(aggregate, _)| Type::Aggregate(*aggregate));
-        self.learn_value(map, &ty, call_span)?;
-        Some(StmtKind::Gather { map, keys, value: gathered?.1 })
-    }
-
-    /// What a call of an aggregation gathers, and the value it is given.
-    fn gathered(
-        &mut self,
-        state: &mut ProbeState<'_>,
-        row: &'static Function,
-        args: &[ast::Expr],
-        call_span: Span,
-    ) -> Option<(Aggregate, Option<Expr>)> {
-        if !self.check_count(row, args.len(), call_span) {
-            return None;
-        }
-        let value = match args.first() {
-            Some(value) => {
-                let value = self.integer(state, value, row, call_span);
-                if value.ty == Type::Unknown {
-                    return None;
-                }
-                Some(value)
-            }
-            None => None,
-        };
-        let signed = !matches!(
-            value.as_ref().map(|value| &value.ty),
-            Some(Type::Int(IntType { bits: 64, signed: false }) | Type::Pointer(..))
-        );
-        let aggregate = match row.id {
-            FunctionId::Count => Aggregate::Count,
-            FunctionId::Sum => Aggregate::Sum { signed },
-            FunctionId::Min => Aggregate::Min { signed },
-            FunctionId::Max => Aggregate::Max { signed },
-            FunctionId::Avg => Aggregate::Avg { signed },
-            FunctionId::Stats => Aggregate::Stats { signed },
-            FunctionId::Hist => Aggregate::Hist { bits: self.hist_bits(state, args.get(1), call_span)? },
-            FunctionId::LHist => self.lhist_range(state, args, call_span)?,
-            _ => return None,
-        };
-        Some((aggregate, value))
-    }
-
-    fn hist_bits(&mut self, state: &mut ProbeState<'_>, arg: Option<&ast::Expr>, span: Span) -> Option<u8> {
-        let Some(arg) = arg else { return Some(0) };
-        match self.literal(state, arg, "hist", span)? {
-            bits @ 0..=5 => Some(bits as u8),
-            other => {
-                self.report(Diagnostic::error(span, format!("hist: bits {other} must be 0..5")));
-                None
-            }
-        }
-    }
-
-    fn lhist_range(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<Aggregate> {
-        let [min, max, step] = [(1, "min"), (2, "max"), (3, "step")].map(|(index, what)| {
-            let arg: &ast::Expr = args.get(index)?;
-            let value = self.expr(state, arg);
-            match literal(&value).map(u64::try_from) {
-                Some(Ok(value)) => Some(value),
-                _ if value.ty == Type::Unknown => None,
-                _ => {
-                    let title = format!("lhist: invalid {what} value (must be non-negative literal)");
-                    self.report(Diagnostic::error(span, title).with_related(arg.span, "this is what was given"));
-                    None
-                }
-            }
-        });
-        let (min, max, step) = (min?, max?, step?);
-        let fault = if step == 0 {
-            "lhist() step must be >= 1 (0 provided)".to_owned()
-        } else if max <= min {
-            format!("lhist() min must be less than max (provided min {min} and max {max})")
-        } else if step > max - min {
-            let range = max - min;
-            format!("lhist() step is too large for the given range (provided step {step} for range {range})")
-        } else if (max - min).div_ceil(step) > 1000 {
-            let buckets = (max - min).div_ceil(step);
-            format!("lhist() too many buckets, must be <= 1000 (would need {buckets})")
-        } else {
-            return Some(Aggregate::LHist { min, max, step });
-        };
-        self.report(Diagnostic::error(span, fault));
-        None
     }
 }

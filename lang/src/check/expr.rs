@@ -6,14 +6,15 @@ use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
 use crate::ast;
 use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
+use crate::config;
 use crate::diag::Diagnostic;
-use crate::functions;
+use crate::functions::{self, FunctionId, function};
 use crate::nearest::nearest;
 use crate::params::Param;
 use crate::probes::ProviderId;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, MapId};
-use crate::types::{IntType, Type};
+use crate::types::{AddressSpace, IntType, Type};
 
 /// An expression of unknown type, standing for one that a diagnostic tells about.
 pub fn unknown(span: Span) -> Expr {
@@ -72,6 +73,7 @@ impl Checker<'_> {
             A::MapKey { map, keys } => self.map_value(state, &map.text, map.span, keys, span),
             A::Param(number) => self.param(*number, span),
             A::Call { name, args } => self.call(state, name, args, span),
+            A::Field { base, name, .. } if is_config(base) => self.config_value(name, span),
             A::Field { base, name, .. } => self.field(state, base, name, span),
             A::Index { base, index } => self.index(state, base, index, span),
             A::Unary(op, operand) => self.unary(state, *op, operand, span),
@@ -118,6 +120,22 @@ impl Checker<'_> {
                 None => unknown(span),
             },
             A::Error => unknown(span),
+        }
+    }
+
+    /// `config.NAME`
+    fn config_value(&mut self, name: &ast::Name, span: Span) -> Expr {
+        match self.config.value(&name.text) {
+            Some(config::Value::Bool(value)) => int(i64::from(value), Type::Bool, span),
+            Some(config::Value::Number(value)) => number_literal(i128::from(value), span),
+            Some(config::Value::Text(value)) => text_literal(value.into(), span),
+            None => {
+                let near = nearest(&name.text, config::VARIABLES.iter().map(|row| row.name), 1);
+                let help = near.first().map(|near| format!("did you mean `{near}`?"));
+                let title = format!("Unknown config variable: {}", name.text);
+                self.report(Diagnostic::error(span, title).with_maybe_help(help));
+                unknown(span)
+            }
         }
     }
 
@@ -251,6 +269,10 @@ impl Checker<'_> {
     pub fn name(&mut self, state: &mut ProbeState<'_>, name: &str, span: Span) -> Expr {
         let name = name.strip_prefix("__builtin_").filter(|name| builtin(name).is_some()).unwrap_or(name);
         let Some(row) = builtin(name) else {
+            // A function that can do without arguments may be named only.
+            if function(name).is_some_and(|row| row.min_args == 0 && FunctionId::VALUES.contains(&row.id)) {
+                return self.call(state, &ast::Name { text: name.to_owned(), span }, &[], span);
+            }
             if name == "args" {
                 return self.refuse(span, "`args` stands for all arguments: name one, such as args.count");
             }
@@ -275,6 +297,11 @@ impl Checker<'_> {
                 let longest = state.header.points.iter().map(|point| point.name.len()).max().unwrap_or(0);
                 of(Type::Str(longest as u32 + 1))
             }
+            BuiltinId::HasCpid => int(i64::from(self.settings.has_child), Type::Bool, span),
+            BuiltinId::Curtask => of(match self.target.kernel_type(Some(ast::TypeTag::Struct), "task_struct") {
+                Some(task) => Type::Pointer(Box::new(task), AddressSpace::Kernel),
+                None => row.ty.clone(),
+            }),
             BuiltinId::Cpid if !self.settings.has_child => {
                 let error = Diagnostic::error(span, "cpid is used but no child process was given")
                     .with_help("start one with -c COMMAND");
@@ -565,6 +592,15 @@ impl Checker<'_> {
             *known = joined;
             self.walk.learnt = true;
         }
+    }
+}
+
+/// Whether it is `config` or `config()`.
+fn is_config(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ast::ExprKind::Ident(name) => name == "config",
+        ast::ExprKind::Call { name, args } => name.text == "config" && args.is_empty(),
+        _ => false,
     }
 }
 

@@ -65,6 +65,11 @@ impl Maps {
         self.known[map.index()].broken
     }
 
+    /// Whether it is used without a key, as far as known.
+    pub fn is_keyless(&self, map: MapId) -> bool {
+        self.known[map.index()].key == Some(None)
+    }
+
     /// What the map of this name holds, without making it known.
     pub fn value_of(&self, name: &str) -> &Type {
         self.known.get(name).map_or(&Type::Unknown, |entry| &entry.value)

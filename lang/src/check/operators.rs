@@ -81,6 +81,7 @@ impl Checker<'_> {
                 | (BinaryOp::Eq | BinaryOp::Ne, Type::Tuple(_), Type::Tuple(_))
                 | (BinaryOp::Eq | BinaryOp::Ne, Type::Record(_), Type::Record(_))
                 | (BinaryOp::Eq | BinaryOp::Ne, Type::Array(..), Type::Array(..))
+                | (BinaryOp::Eq | BinaryOp::Ne, Type::Buffer(_), Type::Buffer(_))
         );
         if !scalars && (!comparable || left.ty.join(&right.ty).is_none()) {
             let (symbol, a, b) = (op.symbol(), &left.ty, &right.ty);

@@ -1,5 +1,6 @@
 //! The checker as a whole: what it tells of mistakes, and which types it finds.
 
+mod calls;
 mod inference;
 mod members;
 mod messages;

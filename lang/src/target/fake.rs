@@ -100,7 +100,9 @@ impl Target for FakeTarget {
     }
 
     fn task_member(&self, name: &str) -> Option<u32> {
-        (name == "comm").then_some(3008)
+        [("pid", 1000), ("real_parent", 1008), ("group_leader", 1016), ("comm", 3008)]
+            .into_iter()
+            .find_map(|(known, offset)| (known == name).then_some(offset))
     }
 
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
@@ -109,6 +111,33 @@ impl Target for FakeTarget {
 
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {
         (name == "PIDTYPE_TGID").then_some((1, Type::U32))
+    }
+
+    fn cpus(&self) -> u32 {
+        4
+    }
+
+    fn kfunc(&self, name: &str) -> Option<u32> {
+        (name == super::MAP_LENGTH).then_some(1234)
+    }
+
+    fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError> {
+        match name {
+            "_text" => Ok(0xffff_ffff_8100_0000),
+            _ => Err(TargetError::other(format!("Failed to resolve kernel symbol: {name}"), None)),
+        }
+    }
+
+    fn register(&self, name: &str) -> Result<Access, TargetError> {
+        match name {
+            "sp" => Ok(Access { base: Base::Context, offset: 152, bytes: 8, signed: false }),
+            "cs" => Ok(Access { base: Base::Context, offset: 136, bytes: 8, signed: false }),
+            _ => Err(TargetError::other(format!("'{name}' is not a valid register on this architecture (fake)"), None)),
+        }
+    }
+
+    fn cgroup(&self, path: &str) -> Result<u64, String> {
+        if path == "/sys/fs/cgroup" { Ok(1) } else { Err("No such file or directory".into()) }
     }
 
     fn features(&self) -> Features {

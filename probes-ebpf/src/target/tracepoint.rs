@@ -36,6 +36,7 @@ impl KernelTarget {
     /// One event; `exists` if that was seen already.
     fn tracepoint(&self, category: &str, event: &str, wants: Wants, exists: bool) -> Result<Resolved, TargetError> {
         if category == "syscalls"
+            && !wants.by_perf
             && let Some(resolved) = self.syscall(event, wants)?
         {
             return Ok(resolved);
@@ -47,7 +48,7 @@ impl KernelTarget {
             return Err(TargetError::missing(title, Some(format!("did you mean {category}:{known_as}?"))));
         }
         let tracefs = self.tracefs()?;
-        if !wants.named_args && category != "syscalls" && category != "ftrace" {
+        if !wants.named_args && !wants.by_perf && category != "syscalls" && category != "ftrace" {
             // The error names what is nearest, so the event's own file is asked for first.
             if !exists {
                 tracefs.event_id(category, event).map_err(|error| explain(&error))?;

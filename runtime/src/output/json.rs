@@ -16,7 +16,7 @@ use super::map::{Entries, sorted};
 use super::number::Number;
 use super::value::{self, Style};
 use super::view::View;
-use super::{Output, Settings, printf, push_fmt};
+use super::{Output, Place, Said, Settings, opaque, printf, push_fmt};
 
 /// Writes JSON lines.
 pub struct Json<W> {
@@ -79,7 +79,25 @@ impl<W: Write> Output for Json<W> {
         match format.origin {
             Origin::Printf => self.write_printf(format, record),
             Origin::Print => self.write_print(format, record),
+            // Those are done by the session, which says what comes of them.
+            Origin::Time | Origin::Cat | Origin::System | Origin::Join | Origin::Errorf(_) | Origin::Warnf(_) => Ok(()),
         }
+    }
+
+    fn said(&mut self, kind: Said, text: &[u8]) -> io::Result<()> {
+        self.begin(kind.0);
+        write_string(&mut self.line, text);
+        self.end()
+    }
+
+    fn message(&mut self, kind: Said, text: &[u8], place: &Place) -> io::Result<bool> {
+        self.line.clear();
+        push_fmt(&mut self.line, format_args!("{{\"type\": \"{}\", \"msg\": ", kind.0));
+        write_string(&mut self.line, text);
+        self.line.extend_from_slice(b", \"filename\": ");
+        write_string(&mut self.line, place.file.as_bytes());
+        push_fmt(&mut self.line, format_args!(", \"line\": {}, \"col\": {}", place.line, place.column));
+        self.end().map(|()| true)
     }
 
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()> {
@@ -175,6 +193,18 @@ fn write_view(out: &mut Vec<u8>, text: &mut Vec<u8>, view: View<'_>, style: Styl
                 write_view(out, text, part, inner);
             }
             out.push(b'}');
+        }
+        (Type::Buffer(_), ..) => {
+            out.push(b'[');
+            for (i, byte) in opaque::buffer(view.bytes).iter().enumerate() {
+                push_fmt(out, format_args!("{}{byte}", if i > 0 { "," } else { "" }));
+            }
+            out.push(b']');
+        }
+        (ty, ..) if ty.is_opaque() => {
+            text.clear();
+            opaque::write(text, ty, view.bytes, style.settings);
+            write_string(out, text);
         }
         _ => out.extend_from_slice(b"null"),
     }

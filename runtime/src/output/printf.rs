@@ -8,6 +8,7 @@ use lang::printf::{Conversion, Format, Piece, Verb};
 use lang::types::Type;
 
 use super::number::{Number, first_word};
+use super::opaque::{self, Bytes};
 use super::value::{self, Slots, Style};
 use super::{Settings, ShortRecord, push_fmt};
 
@@ -41,6 +42,10 @@ pub fn check_length(format: &Format, record: &[u8]) -> Result<(), ShortRecord> {
 /// Appends one value by its conversion.
 fn write_value(out: &mut Vec<u8>, conversion: Conversion, ty: &Type, bytes: &[u8], settings: &Settings) {
     let start = out.len();
+    if let Some(form) = form_of_bytes(conversion.verb) {
+        opaque::write_bytes(out, opaque::buffer(bytes), form);
+        return pad(out, start, conversion, fill_byte(conversion.zero));
+    }
     let fill = match first_word(bytes) {
         Some(word) if ty.is_scalar() && conversion.verb != Verb::Text => write_number(out, conversion, word),
         _ => {
@@ -53,6 +58,16 @@ fn write_value(out: &mut Vec<u8>, conversion: Conversion, ty: &Type, bytes: &[u8
         }
     };
     pad(out, start, conversion, fill);
+}
+
+/// How a conversion shows bytes, if it is for bytes.
+fn form_of_bytes(verb: Verb) -> Option<Bytes> {
+    match verb {
+        Verb::Bytes => Some(Bytes::Text),
+        Verb::EscapedBytes => Some(Bytes::Escaped),
+        Verb::HexBytes => Some(Bytes::Spaced),
+        _ => None,
+    }
 }
 
 /// Appends the body of a number and gives the byte that fills its field.
@@ -80,7 +95,7 @@ fn write_number(out: &mut Vec<u8>, conversion: Conversion, word: u64) -> u8 {
             }
             write_digits(out, conversion, value.unsigned_abs());
         }
-        Verb::Unsigned | Verb::Hex | Verb::UpperHex | Verb::Octal | Verb::Text => {
+        _ => {
             let Number::Unsigned(value) = Number::low_bits(word, bits, false) else { return b' ' };
             write_digits(out, conversion, value);
         }
@@ -120,7 +135,7 @@ fn write_digits(out: &mut Vec<u8>, conversion: Conversion, value: u64) {
 /// Fills what was appended since `start` to the width of the field.
 fn pad(out: &mut Vec<u8>, start: usize, conversion: Conversion, fill: u8) {
     let missing = (conversion.width as usize).saturating_sub(out.len() - start);
-    let is_text = conversion.verb == Verb::Text;
+    let is_text = conversion.verb == Verb::Text || form_of_bytes(conversion.verb).is_some();
     match (conversion.left, fill) {
         // Zeros behind a number would make it another number.
         (true, b'0') if !is_text => out.resize(out.len() + missing, b' '),

@@ -14,7 +14,7 @@ use super::buckets::{self, Bounds, Row};
 use super::map::{Entries, sorted};
 use super::number::Number;
 use super::value::{self, Style};
-use super::{Output, Settings, printf, push_fmt};
+use super::{Output, Said, Settings, printf, push_fmt};
 
 /// Columns of the bar of a histogram's largest row.
 const BAR: usize = 52;
@@ -55,6 +55,12 @@ impl<W: Write> Output for Text<W> {
             debug_assert!(false, "{short}");
         }
         self.emit()
+    }
+
+    fn said(&mut self, kind: Said, text: &[u8]) -> io::Result<()> {
+        self.writer.write_all(text)?;
+        // An oddity of bpftrace's: a command's output is followed by an empty line.
+        self.writer.write_all(if kind == Said::SYSTEM { b"\n" } else { b"" })
     }
 
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()> {

@@ -7,7 +7,7 @@ use lang::types::Type;
 
 use super::number::Number;
 use super::view::View;
-use super::{Settings, push_fmt};
+use super::{Settings, opaque, push_fmt};
 
 /// How deep values may nest. Types of the script never reach it, but a structure could claim to contain itself.
 const DEPTH: u32 = 256;
@@ -52,6 +52,7 @@ fn write_view(out: &mut Vec<u8>, view: View<'_>, style: Style<'_>) {
     match view.ty {
         // An aggregate is not one value; `map` asks `aggregate` what to show for it.
         Type::Void | Type::Unknown | Type::Aggregate(_) => {}
+        ty if ty.is_opaque() => opaque::write(out, ty, view.bytes, style.settings),
         Type::Bool | Type::Int(_) | Type::Pointer(..) | Type::Enum(_) => {
             if let Some(word) = view.word() {
                 write_scalar(out, view.ty, word, style);
@@ -70,6 +71,7 @@ fn write_view(out: &mut Vec<u8>, view: View<'_>, style: Style<'_>) {
             out.push(b']');
         }
         Type::Record(_) | Type::Struct(_) => write_members(out, view, style),
+        _ => {}
     }
 }
 

@@ -1,0 +1,50 @@
+//! Stacks: the frames' addresses, taken by the kernel into the value itself, so that equal stacks are equal keys and none
+//! can be lost. User space gives them names.
+
+use super::Lowering;
+use super::memory::Addr;
+use crate::helpers::Helper;
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use lang::builtins::BuiltinId;
+use lang::typed::Expr;
+use lang::types::Type;
+
+/// The process's stack (include/uapi/linux/bpf.h); the low bits of the flags are frames to be left out.
+const BPF_F_USER_STACK: i64 = 1 << 8;
+
+impl Lowering<'_, '_> {
+    /// Stores a stack: how many frames there are, for a process's stack the process, then the frames, then zeros.
+    pub fn stack(&mut self, ty: &Type, to: Addr) {
+        let Type::Stack(stack) = *ty else { unreachable!("checked: a stack") };
+        let frames = to.plus(stack.header());
+        let bytes = stack.depth * 8;
+        let count = match bytes {
+            0 => self.int(0),
+            _ => {
+                let (at, size) = (self.address(frames), self.int(i64::from(bytes)));
+                let flags = self.int(if stack.user { BPF_F_USER_STACK } else { 0 });
+                // What it does not fill it zeroes, and everything if there is no stack.
+                let taken = self.call(Helper::GetStack, &[self.event, at, size, flags]);
+                let is_stack = self.compare(IntCC::SignedGreaterThan, taken, 0);
+                let is_stack = self.builder.ins().uextend(types::I64, is_stack);
+                let count = self.shifted(taken, 3);
+                self.builder.ins().imul(count, is_stack)
+            }
+        };
+        self.store_word(count, to);
+        if stack.user {
+            let process = self.builtin(BuiltinId::Pid);
+            self.store_word(process, to.plus(8));
+        }
+    }
+
+    /// `len(stack)`
+    pub fn stack_length(&mut self, stack: &Expr) -> Value {
+        let mark = self.mark();
+        let value = self.temporary(stack.ty.slot_size());
+        self.store(stack, &stack.ty, value);
+        let count = self.load_word(value);
+        self.reset(mark);
+        count
+    }
+}

@@ -1,0 +1,112 @@
+//! Functions of maps: `delete`, `clear`, `has_key`, `len`.
+
+use super::super::expr::unknown;
+use super::super::{Checker, ProbeState};
+use crate::ast;
+use crate::diag::Diagnostic;
+use crate::functions::{Function, FunctionId};
+use crate::span::Span;
+use crate::target::MAP_LENGTH;
+use crate::typed::{Expr, ExprKind, MapId};
+use crate::types::Type;
+
+impl Checker<'_> {
+    /// An argument that must name a whole map. One that nothing assigns is empty for good: bpftrace refuses it, here it
+    /// is a warning and no code, because the rest of the script makes sense.
+    pub fn whole_map(&mut self, row: &Function, arg: &ast::Expr) -> Option<MapId> {
+        let ast::ExprKind::Map(name) = &arg.kind else {
+            let error = Diagnostic::error(arg.span, format!("{}() expects a map argument", row.name))
+                .with_help(format!("usage: {}", row.usage));
+            self.report(error);
+            return None;
+        };
+        let map = self.maps.id(name, arg.span);
+        if *self.maps.value(map) == Type::Unknown {
+            self.walk.saw_unknown = true;
+            if self.last_walk {
+                let warning = Diagnostic::warning(arg.span, format!("Undefined map: @{name}"))
+                    .with_help("no probe assigns it, so it stays empty");
+                self.report_unknown(self.maps.is_broken(map), warning);
+            }
+            return None;
+        }
+        Some(map)
+    }
+
+    pub fn delete(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        let deleted = self.deleted(state, args, span);
+        if let ExprKind::Delete(map, _) = deleted.kind
+            && *self.maps.value(map) == Type::Unknown
+        {
+            self.walk.saw_unknown = true;
+            if self.last_walk {
+                let name = self.maps.display_name(map);
+                let error = Diagnostic::error(args[0].span, format!("Undefined map: {name}"));
+                self.report_unknown(self.maps.is_broken(map), error);
+                return unknown(span);
+            }
+        }
+        deleted
+    }
+
+    fn deleted(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        let deleted = |map, keys| Expr { kind: ExprKind::Delete(map, keys), ty: Type::Bool, span };
+        match (&args[0].kind, args.get(1)) {
+            (ast::ExprKind::MapKey { .. }, None) => {
+                let (map, keys) = self.map_place(state, &args[0]);
+                deleted(map, keys)
+            }
+            (ast::ExprKind::Map(name), key) => {
+                let keys = match key {
+                    Some(key) => self.keys(state, std::slice::from_ref(key)),
+                    None => Vec::new(),
+                };
+                let map = self.map_use(name, args[0].span, &keys, span);
+                deleted(map, keys)
+            }
+            _ => {
+                let error = Diagnostic::error(args[0].span, "delete() expects a map argument");
+                self.report(error.with_help("write delete(@map, key)"));
+                unknown(span)
+            }
+        }
+    }
+
+    pub fn holds_aggregation(&self, map: MapId) -> bool {
+        matches!(self.maps.value(map), Type::Aggregate(_))
+    }
+
+    /// `has_key(@map, key)`
+    pub fn has_key(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        let ast::ExprKind::Map(name) = &args[0].kind else {
+            let error = Diagnostic::error(args[0].span, "has_key() expects a map argument");
+            self.report(error.with_help("write has_key(@map, key)"));
+            return unknown(span);
+        };
+        let keys = self.keys(state, std::slice::from_ref(&args[1]));
+        let map = self.map_use(name, args[0].span, &keys, span);
+        Expr { kind: ExprKind::HasKey(map, keys), ty: Type::Bool, span }
+    }
+
+    /// `len(@map)` or `len(stack)`
+    pub fn len(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        if let ast::ExprKind::Map(name) = &args[0].kind {
+            let map = self.maps.id(name, args[0].span);
+            if self.maps.is_keyless(map) {
+                return self.refuse(span, "call to len() expects a map with explicit keys (non-scalar map)");
+            }
+            if self.target.kfunc(MAP_LENGTH).is_none() {
+                let error = Diagnostic::error(span, "this kernel does not tell how many entries a map has");
+                self.report(error.with_help(format!("it takes {MAP_LENGTH}, which kernel 6.6 brought")));
+                return unknown(span);
+            }
+            return Expr { kind: ExprKind::MapLen(map), ty: Type::I64, span };
+        }
+        let value = self.expr(state, &args[0]);
+        match value.ty {
+            Type::Stack(_) => Expr { kind: ExprKind::Call(FunctionId::Len, vec![value]), ty: Type::I64, span },
+            Type::Unknown => unknown(span),
+            _ => self.refuse(span, "call to len() expects a map, ustack, or kstack"),
+        }
+    }
+}

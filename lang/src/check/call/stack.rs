@@ -1,0 +1,91 @@
+//! Functions of stacks, symbols and registers.
+
+use super::super::expr::{int, literal, unknown};
+use super::super::{Checker, ProbeState};
+use crate::ast;
+use crate::diag::Diagnostic;
+use crate::functions::{Function, FunctionId};
+use crate::span::Span;
+use crate::typed::{Expr, ExprKind};
+use crate::types::{Stack, StackMode, Type};
+
+impl Checker<'_> {
+    /// `kstack(mode, limit)` and `ustack(mode, limit)`
+    pub fn stack(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let user = row.id == FunctionId::Ustack;
+        let mode = match self.config.stack_mode {
+            // The kernel's code has no build ids of its own.
+            StackMode::BuildId if !user => StackMode::Bpftrace,
+            mode => mode,
+        };
+        let mut stack = Stack { user, mode, depth: Stack::DEPTH };
+        let mut limit = args;
+        if let Some((ast::Expr { kind: ast::ExprKind::Ident(name), span: place }, rest)) = args.split_first() {
+            limit = rest;
+            match StackMode::by_name(name) {
+                Some(StackMode::BuildId) if !user => {
+                    return self.refuse(span, "'build_id' stack mode can only be used for ustack");
+                }
+                Some(mode) => stack.mode = mode,
+                None => {
+                    let title = format!(
+                        "Error parsing stack mode: {}: Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id.",
+                        row.name
+                    );
+                    return self.refuse(*place, title);
+                }
+            }
+        }
+        match limit {
+            [] => {}
+            [limit] => {
+                let limit = self.expr(state, limit);
+                match literal(&limit) {
+                    Some(depth @ 0..) => stack.depth = depth.min(i128::from(Stack::DEPTH)) as u32,
+                    _ if limit.ty == Type::Unknown => return unknown(span),
+                    _ => return self.refuse(span, format!("{}: invalid limit value", row.name)),
+                }
+            }
+            [first, ..] => {
+                let title = format!("{}() takes the mode first, then the limit", row.name);
+                self.report(Diagnostic::error(first.span, title).with_help(format!("usage: {}", row.usage)));
+                return unknown(span);
+            }
+        }
+        Expr { kind: ExprKind::Call(row.id, Vec::new()), ty: Type::Stack(stack), span }
+    }
+
+    /// `kaddr("symbol")`
+    pub fn kaddr(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let Some(name) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
+        let name = String::from_utf8_lossy(&name);
+        match self.target.kernel_symbol(&name) {
+            Ok(address) => int(address as i64, Type::U64, span),
+            Err(error) => {
+                self.report(Diagnostic::error(span, error.title).with_maybe_help(error.help));
+                unknown(span)
+            }
+        }
+    }
+
+    /// `reg("name")`
+    pub fn reg(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let Some(name) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
+        let name = String::from_utf8_lossy(&name);
+        let everywhere = state.header.points.iter().all(|point| point.context.has_registers());
+        if let (false, Some(provider)) = (everywhere, state.header.provider) {
+            return self.refuse(span, format!("reg can not be used with \"{}\" probes", provider.row().name));
+        }
+        match self.target.register(&name) {
+            Ok(access) => {
+                let place =
+                    vec![int(i64::from(access.offset), Type::I64, span), int(i64::from(access.bytes), Type::I64, span)];
+                Expr { kind: ExprKind::Call(row.id, place), ty: Type::U64, span }
+            }
+            Err(error) => {
+                self.report(Diagnostic::error(span, error.title).with_maybe_help(error.help));
+                unknown(span)
+            }
+        }
+    }
+}

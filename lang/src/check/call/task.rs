@@ -1,0 +1,189 @@
+//! Functions of the current task, its relatives and its control group.
+
+use super::super::expr::{int, literal, unknown};
+use super::super::{Checker, ProbeState};
+use crate::ast;
+use crate::builtins::{BuiltinId, COMM_LEN};
+use crate::diag::Diagnostic;
+use crate::functions::{Function, FunctionId};
+use crate::span::Span;
+use crate::typed::{Expr, ExprKind};
+use crate::types::{IntType, Type};
+
+/// The signals by name (include/uapi/asm-generic/signal.h; the same on x86-64 and aarch64).
+const SIGNALS: [(&str, i64); 31] = [
+    ("SIGHUP", 1),
+    ("SIGINT", 2),
+    ("SIGQUIT", 3),
+    ("SIGILL", 4),
+    ("SIGTRAP", 5),
+    ("SIGABRT", 6),
+    ("SIGBUS", 7),
+    ("SIGFPE", 8),
+    ("SIGKILL", 9),
+    ("SIGUSR1", 10),
+    ("SIGSEGV", 11),
+    ("SIGUSR2", 12),
+    ("SIGPIPE", 13),
+    ("SIGALRM", 14),
+    ("SIGTERM", 15),
+    ("SIGSTKFLT", 16),
+    ("SIGCHLD", 17),
+    ("SIGCONT", 18),
+    ("SIGSTOP", 19),
+    ("SIGTSTP", 20),
+    ("SIGTTIN", 21),
+    ("SIGTTOU", 22),
+    ("SIGURG", 23),
+    ("SIGXCPU", 24),
+    ("SIGXFSZ", 25),
+    ("SIGVTALRM", 26),
+    ("SIGPROF", 27),
+    ("SIGWINCH", 28),
+    ("SIGIO", 29),
+    ("SIGPWR", 30),
+    ("SIGSYS", 31),
+];
+
+impl Checker<'_> {
+    /// `pid(namespace)` and `tid(namespace)`
+    pub fn process_id(&mut self, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let id = if row.id == FunctionId::Pid { BuiltinId::Pid } else { BuiltinId::Tid };
+        let named = |name: &str| matches!(&args[0].kind, ast::ExprKind::Ident(given) if given == name);
+        if !args.is_empty() && !named("init") && !named("curr_ns") {
+            let shown = match &args[0].kind {
+                ast::ExprKind::Ident(name) => name,
+                _ => "no name",
+            };
+            let title = format!("Invalid PID namespace mode: {shown} (expects: curr_ns or init)");
+            return self.refuse(args[0].span, title);
+        }
+        Expr { kind: ExprKind::Builtin(id), ty: Type::U32, span }
+    }
+
+    /// `ppid(task)` and its like; of the current task without one.
+    pub fn relative(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let relation = match row.id {
+            FunctionId::Ppid | FunctionId::Pcomm => "real_parent",
+            _ => "group_leader",
+        };
+        if self.target.task_member(relation).is_none() {
+            let error = Diagnostic::error(span, format!("the kernel does not tell where a task's {relation} is"));
+            self.report(error.with_help("it takes a kernel with BTF (CONFIG_DEBUG_INFO_BTF)"));
+            return unknown(span);
+        }
+        let mut task = Vec::new();
+        if let Some(arg) = args.first() {
+            let value = self.integer(state, arg, row, span);
+            if value.ty == Type::Unknown {
+                return unknown(span);
+            }
+            task.push(value);
+        }
+        let ty = match row.id {
+            FunctionId::Ppid | FunctionId::LeaderTid => Type::Int(IntType { bits: 32, signed: true }),
+            _ => Type::Str(COMM_LEN),
+        };
+        Expr { kind: ExprKind::Call(row.id, task), ty, span }
+    }
+
+    /// `cgroupid("path")`
+    pub fn cgroupid(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let Some(path) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
+        let path = String::from_utf8_lossy(&path);
+        match self.target.cgroup(&path) {
+            Ok(id) => int(id as i64, Type::U64, span),
+            Err(reason) => self.refuse(span, format!("Failed to get `cgroupid` for path: \"{path}\": {reason}")),
+        }
+    }
+
+    /// `cgroup_path(id, "filter")`
+    pub fn cgroup_path(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let id = self.expr(state, &args[0]);
+        let filter = match args.get(1) {
+            Some(filter) => match self.known_text(state, filter, row, span) {
+                Some(filter) => filter,
+                None => return unknown(span),
+            },
+            None => Vec::new(),
+        };
+        match &id.ty {
+            Type::Unknown => unknown(span),
+            Type::Int(_) => {
+                let filter = self.text_number(filter, span);
+                Expr { kind: ExprKind::Call(row.id, vec![id, filter]), ty: Type::CgroupPath, span }
+            }
+            ty => {
+                let title = format!("{}() only supports int arguments ({} provided)", row.name, ty.kind());
+                self.refuse(span, title)
+            }
+        }
+    }
+
+    /// `signal(number)` or `signal("NAME")`
+    pub fn signal(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let value = self.expr(state, &args[0]);
+        let number = match (&value.kind, &value.ty) {
+            (ExprKind::Str(name), _) => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                let known = |(known, _): &&(&str, i64)| *known == name || known.strip_prefix("SIG") == Some(&name);
+                match SIGNALS.iter().find(known) {
+                    Some((_, number)) => int(*number, Type::I64, span),
+                    None => return self.refuse(args[0].span, format!("{name} is not a valid signal")),
+                }
+            }
+            (_, Type::Int(_)) => value,
+            (_, Type::Unknown) => return unknown(span),
+            (_, ty) => {
+                let title = format!("{}() only supports int or string arguments ({} provided)", row.name, ty.kind());
+                return self.refuse(span, title);
+            }
+        };
+        Expr { kind: ExprKind::Call(row.id, vec![number]), ty: Type::I64, span }
+    }
+
+    /// `override(value)`
+    pub fn override_return(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        row: &Function,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Expr {
+        let is_entry = state.header.provider.is_some_and(|provider| provider.row().name == "kprobe");
+        if !is_entry {
+            return self.refuse(span, "override() can only be used inside kprobes");
+        }
+        let value = self.expr(state, &args[0]);
+        match &value.ty {
+            Type::Unknown => unknown(span),
+            Type::Int(_) => Expr { kind: ExprKind::Call(row.id, vec![value]), ty: Type::I64, span },
+            ty => {
+                let title = format!("override() only supports int arguments ({} provided)", ty.kind());
+                self.refuse(span, title)
+            }
+        }
+    }
+
+    /// `write_user(address, value, length)`
+    pub fn write_user(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let address = self.integer(state, &args[0], row, span);
+        let value = self.value(state, &args[1]);
+        let length = self.expr(state, &args[2]);
+        if [&address, &value, &length].iter().any(|arg| arg.ty == Type::Unknown) {
+            return unknown(span);
+        }
+        let most = i128::from(value.ty.slot_size());
+        match literal(&length) {
+            Some(length @ 1..) if length <= most => {
+                let length = int(length as i64, Type::I64, span);
+                let args = vec![address, value, length];
+                Expr { kind: ExprKind::Call(row.id, args), ty: Type::Bool, span }
+            }
+            _ => {
+                let title = format!("write_user() takes a number from 1 to {most} as the length of this value");
+                self.refuse(args[2].span, title)
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Functions and builtins: what they give on this kernel, in text and in JSON.
+
+use rtrace_tests::{Run, requires};
+
+/// The one line that a script prints.
+fn printed(program: &str) -> String {
+    let out = Run::program(program).arg("-q").to_end();
+    out.code(0);
+    out.stdout.trim_end_matches('\n').to_owned()
+}
+
+#[test]
+fn the_task_and_its_relatives() {
+    requires!(Bpf, Btf);
+    let program = "begin { print((ppid, ppid(curtask) == ppid, pcomm == pcomm(curtask), leader_tid == pid, leader_comm == comm)); }";
+    let line = printed(program);
+    // The parent is the thread that started it.
+    let thread = std::fs::read_link("/proc/thread-self").expect("proc is mounted");
+    let thread = thread.file_name().expect("a number").to_string_lossy().into_owned();
+    assert_eq!(line, format!("({thread}, true, true, true, true)"));
+}
+
+#[test]
+fn builtins_have_values() {
+    requires!(Bpf);
+    assert_eq!(
+        printed("begin { print((ncpus > cpu, rand < 4294967296, jiffies > 0, probetype, usermode, has_cpid)); }"),
+        "(true, true, true, special, 1, false)"
+    );
+}
+
+#[test]
+fn clocks_agree() {
+    requires!(Bpf, Kernel(6, 1));
+    // Suspended time counts in one of them only; TAI is some decades ahead of both.
+    let program = "begin { $boot = nsecs(boot); $tai = nsecs(tai); $soft = nsecs(sw_tai); \
+                   print((nsecs(monotonic) <= nsecs, $tai > $boot, $soft - $tai < 1000000000, nsecs() >= $boot)); }";
+    assert_eq!(printed(program), "(true, true, true, true)");
+}
+
+#[test]
+fn texts_are_measured_compared_and_searched() {
+    requires!(Bpf);
+    let program = r#"begin { $a = "hello world"; $b = "world"; $none = "";
+        print((strlen($a), strlen($none), strcap($a), strlen("abc")));
+        print((strncmp($a, "hellx", 4), strncmp($a, "hellx", 5), strncmp($a, "hello world!", 100), strncmp("a", "b", 0)));
+        print((strstr($a, $b), strstr($a, "hello"), strstr($a, "worlds"), strstr($a, "d"), strstr($b, $a)));
+        print((strcontains($a, $b), strcontains($a, "o w"), strcontains($a, "x"), strcontains($a, ""), strcontains($none, $b), strcontains($a, $none)));
+        print((memcmp($a, "hello", 5), memcmp($a, $b, 1), memcmp($b, $a, 1), memcmp($a, $b, 0)));
+    }"#;
+    let expected =
+        "(11, 0, 12, 3)\n(0, 1, 1, 0)\n(6, 0, -2, 10, -2)\n(true, true, false, true, false, true)\n(0, -1, 1, 0)";
+    assert_eq!(printed(program), expected);
+}
+
+#[test]
+fn long_texts_are_searched_to_their_end() {
+    requires!(Bpf);
+    let long = format!("{}needle at the end, of more than eight bytes", "x".repeat(900));
+    let program = r#"begin { $t = str($1); $n = "needle at the end"; print((strlen($t), strstr($t, $n), strcontains($t, "of more than eight bytes"), strcontains($t, "nedle"))); }"#;
+    let out = Run::program(program).arg("-q").parameter(long.clone()).to_end();
+    out.code(0).stdout_is(&format!("({}, 900, true, false)\n\n\n", long.len()));
+}
+
+#[test]
+fn numbers_are_swapped() {
+    requires!(Bpf);
+    let program = r#"begin { $n = (uint32)0x12345678; $w = 0x1122334455667788; printf("%x %lx %x %x\n", bswap($n), bswap($w), bswap((uint16)0x1234), bswap((uint8)5)); print(is_err(-5)); print(is_err(pid)); }"#;
+    assert_eq!(printed(program), "78563412 8877665544332211 3412 5\ntrue\nfalse");
+}
+
+#[test]
+fn maps_know_their_keys() {
+    requires!(Bpf, Kernel(6, 6));
+    let program = r#"begin { @a[1, "x"] = 2; @a[2, "y"] = 3; print((has_key(@a, (1, "x")), has_key(@a, (1, "y")), len(@a))); delete(@a, (1, "x")); print(len(@a)); clear(@a); }"#;
+    assert_eq!(printed(program), "(true, false, 2)\n1");
+}
+
+#[test]
+fn addresses_and_buffers() {
+    requires!(Bpf);
+    let program = r#"begin { $v4 = 0x0100007f; @ip[ntop($v4), ntop(pton("fe80::1"))] = 1; @buf = buf("a\x01b", 3); @len[buf("abcdef", pid > 0 ? 4 : 2)] = 1;
+        printf("%s %-12s| %r %rx %rh\n", ntop(10, pton("::1")), ntop(1), buf("ab", 2), buf("ab", 2), buf("ab", 2)); }"#;
+    let out = Run::program(program).arg("-q").to_end();
+    let expected =
+        "::1 1.0.0.0     | ab \\x61\\x62 61 62\n\n\n@buf: a\\x01b\n@ip[127.0.0.1, fe80::1]: 1\n@len[abcd]: 1\n";
+    out.code(0).stdout_is(expected);
+    let out = Run::program(program).arg("-q").arg("-f").arg("json").to_end();
+    out.stdout_has(r#"{"type": "map", "data": {"@buf": [97,1,98]}}"#);
+    out.stdout_has(r#"{"type": "map", "data": {"@ip": {"127.0.0.1,fe80::1": 1}}}"#);
+}
+
+#[test]
+fn numbers_have_names() {
+    requires!(Bpf);
+    let program = "begin { $e = 2; print((strerror($e), signal_name(9), syscall_name(-1), strerror(9999))); @[strerror($e)] = 1; }";
+    let out = Run::program(program).arg("-q").to_end();
+    out.code(0).stdout_is(
+        "(No such file or directory, Killed, Unknown syscall, Unknown error)\n\n\n@[No such file or directory]: 1\n",
+    );
+}
+
+#[test]
+fn times_are_formed_when_printed() {
+    requires!(Bpf);
+    let program = r#"begin { @t = strftime("%Y-%f|", nsecs); @t = strftime("%%f", 0); print(@t); printf("%s\n", strftime("%f", nsecs)); time("%%H\n"); }"#;
+    let out = Run::program(program).arg("-q").to_end();
+    let lines: Vec<&str> = out.code(0).stdout.lines().collect();
+    assert_eq!((lines[0], lines[2]), ("@t: %f", "%H"), "{out}");
+    assert!(lines[1].len() == 6 && lines[1].bytes().all(|byte| byte.is_ascii_digit()), "{out}");
+}
+
+#[test]
+fn commands_keep_the_order_of_the_output() {
+    requires!(Bpf, Root);
+    let program = r#"begin { printf("1\n"); system("echo %d", 2); printf("3\n"); cat("/proc/sys/kernel/%s", "ostype"); printf("5\n"); cat("/no/such/file"); }"#;
+    let out = Run::program(program).arg("-q").arg("--unsafe").to_end();
+    out.code(0).stdout_is("1\n2\n\n3\nLinux\n5\n\n\n");
+    out.stderr_has("ERROR: failed to open file '/no/such/file' (No such file or directory)\n");
+    let out = Run::program(program).arg("-q").arg("--unsafe").arg("-f").arg("json").to_end();
+    out.stdout_has("{\"type\": \"syscall\", \"data\": \"2\\n\"}\n{\"type\": \"printf\", \"data\": \"3\\n\"}\n{\"type\": \"cat\", \"data\": \"Linux\\n\"}\n");
+}
+
+#[test]
+fn what_changes_the_machine_must_be_permitted() {
+    requires!(Bpf);
+    let out = Run::program(r#"begin { system("echo no"); }"#).to_end();
+    out.code(1).stderr_begins("stdin:1:9-26: ERROR: system() is an unsafe function being used in safe mode");
+    out.nowhere("no\n\n");
+}
+
+#[test]
+fn errors_of_the_script_itself() {
+    requires!(Bpf);
+    let program =
+        r#"begin { errorf("bad %d", 1); warnf("odd"); assert(1 == 1, "never"); assert(pid == 0, "pid"); print(1); }"#;
+    let out = Run::program(program).arg("-q").to_end();
+    out.code(1).stdout_is("\n\n");
+    out.stderr_has("stdin:1:9-28: ERROR: bad 1\n")
+        .stderr_has("WARNING: odd\n")
+        .stderr_has("ERROR: assert failed: pid\n");
+    let out = Run::program(program).arg("-q").arg("--no-warnings").arg("-f").arg("json").to_end();
+    out.stdout_has(r#"{"type": "errorf", "msg": "bad 1", "filename": "stdin", "line": 1, "col": 9}"#).nowhere("odd");
+}
+
+#[test]
+fn stacks_are_keys_and_values() {
+    requires!(Bpf, Tracefs);
+    let program =
+        "tracepoint:sched:sched_switch { @[kstack(3)] = count(); @n = len(kstack); } interval:ms:300 { exit(); }";
+    let out = Run::program(program).arg("-q").to_end();
+    // The kernel's own frames, not those of the machinery that ran the program.
+    out.code(0).stdout_has("\n@[\n        __schedule+").nowhere("bpf_prog");
+    assert!(out.int("@n") >= 3, "{out}");
+}
+
+#[test]
+fn symbols_have_names() {
+    requires!(Bpf, Root);
+    let program =
+        r#"begin { $a = kaddr("vfs_read"); print((ksym($a), ksym($a + 1), usym(1))); printf("%s\n", ksym(3)); }"#;
+    assert_eq!(printed(program), "(vfs_read, vfs_read, 0x1)\n0x3");
+    let out = Run::program(r#"begin { print(kaddr("no_such_symbol")); }"#).to_end();
+    out.code(1).stderr_has("ERROR: Failed to resolve kernel symbol: no_such_symbol");
+}
+
+#[test]
+fn join_prints_the_arguments_of_a_command() {
+    requires!(Bpf, Tracefs);
+    let program = r#"tracepoint:syscalls:sys_enter_execve /ppid == cpid/ { join(args.argv); join(args.argv, "|"); }"#;
+    let out = Run::program(program).arg("-q").child("/bin/sh -c '/bin/echo a b >/dev/null; true'").to_end();
+    out.code(0).stdout_has("/bin/echo a b\n/bin/echo|a|b\n");
+}
+
+#[test]
+fn signals_are_sent() {
+    requires!(Bpf, Tracefs, Root);
+    let program = r#"tracepoint:syscalls:sys_enter_clock_nanosleep /pid == cpid/ { signal("SIGTERM"); }"#;
+    let out = Run::program(program).arg("--unsafe").child("/bin/sleep 20").to_end();
+    out.code(0).stderr_has("the command was ended by signal 15");
+}
+
+#[test]
+fn memory_of_the_process_is_written() {
+    requires!(Bpf, Tracefs, Root);
+    let program = r#"tracepoint:syscalls:sys_enter_openat /pid == cpid && str(args.filename) == "/no/such/file"/ { @ = write_user(args.filename, "/dev/null", 10); }"#;
+    let out = Run::program(program).arg("-q").arg("--unsafe").child("/bin/cat /no/such/file").to_end();
+    out.code(0).stdout_is("\n\n@: true\n");
+    assert!(!out.stderr.contains("No such file"), "{out}");
+}
+
+#[test]
+fn buffers_compare_and_config_is_read() {
+    requires!(Bpf);
+    let program = r#"begin { $a = buf("hi", 2); $b = buf("bye", 3); print(($a == $a, $a != $b, config.max_strlen, config().stack_mode)); }"#;
+    assert_eq!(printed(program), "(true, true, 1024, bpftrace)");
+}
+
+#[test]
+fn control_groups_have_paths() {
+    requires!(Bpf, File("/sys/fs/cgroup"));
+    let line = printed(
+        r#"begin { print(cgroup_path(cgroupid("/sys/fs/cgroup"), "no_such_hierarchy")); print(cgroup_path(cgroup)); }"#,
+    );
+    assert!(line.lines().last().is_some_and(|line| line.contains(":/")), "{line}");
+    let out = Run::program(r#"begin { print(cgroupid("/nope")); }"#).to_end();
+    out.code(1).stderr_has("Failed to get `cgroupid` for path: \"/nope\"");
+}
