@@ -128,6 +128,7 @@ fn attempt(
         loops: Vec::new(),
         refusal: None,
         returned: false,
+        has_left: false,
     };
     lowering.begin_memory(with_scratch);
     lowering.guard();
@@ -196,6 +197,8 @@ struct Lowering<'a, 'f> {
     refusal: Option<Box<Diagnostic>>,
     /// The block being filled has returned; what follows is never run.
     returned: bool,
+    /// Something in the function being filled leaves the probe.
+    has_left: bool,
 }
 
 /// Memory accesses here never trap and are aligned. They must not move across the checks that make them valid, so the
@@ -278,6 +281,7 @@ impl Lowering<'_, '_> {
         } else {
             self.return_number(0);
         }
+        self.has_left = true;
         self.returned = true;
     }
 

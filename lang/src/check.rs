@@ -279,12 +279,21 @@ struct ProbeState<'a> {
     loops: u32,
     /// How many constructs are open that run their body again; with `unroll`.
     repeats: u32,
+    /// How often the statements at hand are written out.
+    unrolled: u64,
 }
 
 impl Checker<'_> {
     fn probe(&mut self, probe: &ast::Probe, header: &Header) {
-        let mut state =
-            ProbeState { header, scopes: Scopes::default(), vars: Vec::new(), uses_name: false, loops: 0, repeats: 0 };
+        let mut state = ProbeState {
+            header,
+            scopes: Scopes::default(),
+            vars: Vec::new(),
+            uses_name: false,
+            loops: 0,
+            repeats: 0,
+            unrolled: 1,
+        };
         let predicate = probe.predicate.as_ref().map(|predicate| self.condition(&mut state, predicate));
         let body = self.block(&mut state, &probe.body);
         self.walk.program.probes.push(Probe {

@@ -142,19 +142,6 @@ fn set_in(stmts: &[Stmt], found: &mut HashSet<VarId>) {
     });
 }
 
-/// Whether statements can leave the probe.
-fn leaves(stmts: &[Stmt]) -> bool {
-    stmts.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Exit(_) | StmtKind::Return => true,
-        StmtKind::If(_, then, otherwise) => leaves(then) || leaves(otherwise),
-        StmtKind::While(_, body)
-        | StmtKind::ForRange { body, .. }
-        | StmtKind::ForMap { body, .. }
-        | StmtKind::Unroll(_, body) => leaves(body),
-        _ => false,
-    }) || any_in(stmts, &mut |expr| matches!(&expr.kind, ExprKind::Block(stmts, _) if leaves(stmts)))
-}
-
 /// What lowering needs to know of a probe before it begins, or why it cannot be compiled for this kernel.
 pub fn plan(probe: &lang::typed::Probe, features: &Features) -> Result<Plan, Box<Diagnostic>> {
     let plan = Plan::of(probe, &|stmt| how(stmt, features) == How::Called);
@@ -337,7 +324,7 @@ impl<'f> Lowering<'_, 'f> {
         // Not to be reached with no turns at all: the verifier would throw the function away and then miss it.
         self.builder.switch_to_block(some);
         let turns = self.builder.ins().isub(to, from);
-        let function = self.called_body(2, |this, params| {
+        let (function, leaves) = self.called_body(2, |this, params| {
             let first = this.scratch_address(offset);
             let first = this.load_word(first);
             let number = this.builder.ins().iadd(first, params[0]);
@@ -354,13 +341,13 @@ impl<'f> Lowering<'_, 'f> {
         self.in_branch(|this| this.report_site(SiteKind::LoopStopped, span));
         self.jump(after);
         self.builder.switch_to_block(after);
-        self.leave_too(body);
+        self.leave_too(leaves);
         self.jump(done);
         self.resume(done);
     }
 
     fn called_while(&mut self, cond: &Expr, body: &[Stmt], span: Span) {
-        let function = self.called_body(2, |this, _| {
+        let (function, leaves) = self.called_body(2, |this, _| {
             let [turn, enough] = [(); 2].map(|()| this.builder.create_block());
             this.branch(cond, turn, enough);
             this.builder.switch_to_block(enough);
@@ -377,7 +364,7 @@ impl<'f> Lowering<'_, 'f> {
         self.in_branch(|this| this.report_site(SiteKind::LoopStopped, span));
         self.jump(done);
         self.builder.switch_to_block(done);
-        self.leave_too(body);
+        self.leave_too(leaves);
     }
 
     fn call_loop(&mut self, turns: Value, function: Value) -> Value {
@@ -396,14 +383,14 @@ impl<'f> Lowering<'_, 'f> {
         let (MapPlace::Hash(kernel_map) | MapPlace::PerCpuHash(kernel_map)) = self.layout.of(map) else {
             unreachable!("checked: the map has keys")
         };
-        let function = self.called_body(4, |this, params| {
+        let (function, leaves) = self.called_body(4, |this, params| {
             this.set_entry(var, map, Addr::new(params[1]), Addr::new(params[2]), span);
             this.stmts(body);
         });
         let words = self.frame.expect("a program with called bodies has the words for them").words;
         let (map, no_flags) = (self.map_pointer(kernel_map), self.int(0));
         self.call(Helper::ForEachMapElem, &[map, function, words, no_flags]);
-        self.leave_too(body);
+        self.leave_too(leaves);
     }
 
     /// Copies a key and its value to the loop variable.
@@ -436,8 +423,8 @@ impl<'f> Lowering<'_, 'f> {
     }
 
     /// After a loop whose body was called: leaves the probe if the body did.
-    fn leave_too(&mut self, body: &[Stmt]) {
-        if !leaves(body) {
+    fn leave_too(&mut self, can_leave: bool) {
+        if !can_leave {
             return;
         }
         let [gone, done] = [(); 2].map(|()| self.builder.create_block());
@@ -456,8 +443,8 @@ impl<'f> Lowering<'_, 'f> {
         self.scratch_address(0)
     }
 
-    /// Makes a function for the kernel to call, and gives its address.
-    fn called_body(&mut self, params: usize, fill: impl FnOnce(&mut Self, &[Value])) -> Value {
+    /// Makes a function for the kernel to call; its address, and whether it can leave the probe.
+    fn called_body(&mut self, params: usize, fill: impl FnOnce(&mut Self, &[Value])) -> (Value, bool) {
         let Spare { func, context } = self.spare.next().expect("the plan has counted the functions");
         let number = self.unit.first_function + self.functions;
         self.functions += 1;
@@ -479,6 +466,7 @@ impl<'f> Lowering<'_, 'f> {
         let imports = (std::mem::take(&mut self.imports), std::mem::take(&mut self.globals));
         let loops = std::mem::replace(&mut self.loops, vec![Loop::Called]);
         let returned = std::mem::replace(&mut self.returned, false);
+        let has_left = std::mem::replace(&mut self.has_left, false);
         let variables = self.variables.clone();
         let memory = self.begin_called_memory(words);
         self.redeclare_registers();
@@ -491,6 +479,7 @@ impl<'f> Lowering<'_, 'f> {
         self.end_called_memory(memory);
         self.variables = variables;
         self.returned = returned;
+        let can_leave = std::mem::replace(&mut self.has_left, has_left);
         self.loops = loops;
         (self.imports, self.globals) = imports;
         self.known = known;
@@ -499,7 +488,7 @@ impl<'f> Lowering<'_, 'f> {
         super::finish(std::mem::replace(&mut self.builder, builder));
 
         let function = self.function(Symbol::Subprogram(number), params);
-        self.builder.ins().func_addr(types::I64, function)
+        (self.builder.ins().func_addr(types::I64, function), can_leave)
     }
 
     /// A function by its symbol.

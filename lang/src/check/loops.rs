@@ -12,6 +12,9 @@ use crate::types::{Aggregate, IntType, Type};
 /// How often `unroll` may repeat its body.
 const MOST_UNROLLED: i128 = 100;
 
+/// How often nested ones may write a statement out.
+const MOST_WRITTEN: u64 = 10_000;
+
 impl Checker<'_> {
     pub fn while_loop(
         &mut self,
@@ -138,11 +141,20 @@ impl Checker<'_> {
     pub fn unroll(&mut self, state: &mut ProbeState<'_>, count: &ast::Expr, body: &ast::Block) -> Option<StmtKind> {
         let value = self.value(state, count);
         // Not a loop to `break` out of, but one that runs its declarations again.
+        let times = literal(&value).and_then(|times| u64::try_from(times).ok()).unwrap_or(1);
+        let outer = state.unrolled;
+        state.unrolled = outer.saturating_mul(times);
         state.repeats += 1;
         let body = self.block(state, body);
         state.repeats -= 1;
+        let all = std::mem::replace(&mut state.unrolled, outer);
         let title = match literal(&value) {
-            Some(times @ 1..=MOST_UNROLLED) => return Some(StmtKind::Unroll(times as u64, body)),
+            Some(1..=MOST_UNROLLED) if all > MOST_WRITTEN => {
+                let title = format!("this would be written out {all} times; {MOST_WRITTEN} is the most");
+                self.report(Diagnostic::error(count.span, title).with_help("write for ($i : 0..$n) { ... }"));
+                return None;
+            }
+            Some(1..=MOST_UNROLLED) => return Some(StmtKind::Unroll(times, body)),
             Some(..1) => "unroll minimum value is 1".to_owned(),
             Some(_) => format!("unroll maximum value is {MOST_UNROLLED}"),
             None if value.ty == Type::Unknown => return None,

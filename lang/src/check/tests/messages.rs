@@ -793,6 +793,12 @@ begin { unroll(0) { } unroll(101) { } unroll("a") { } $n = 3; unroll($n) { } }
     );
     check(
         r#"
+begin { unroll(100) { unroll(100) { unroll(2) { print(1); } } } }
+                                        //^^^ error: this would be written out 20000 times; 10000 is the most | write for ($i : 0..$n) { ... }
+"#,
+    );
+    check(
+        r#"
 begin { while (1) { break; } }
       //^^^^^^^^^^^^^^^^^^^^ warning: While loops are deprecated and may be removed in the future. | For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while. These are more easily proven to be bounded by the verifier.
 "#,
