@@ -1,8 +1,8 @@
 //! The entries of a map: how they are held on their way from the kernel, and in which order they are shown.
 //!
-//! Maps of integers and enums are sorted by value, so that the largest stand last, where a reader of a long list looks first. All
-//! others are sorted by key. Values and keys compare by their real width and sign, and equal values by their keys, so that
-//! the same entries always give the same output.
+//! Maps of integers and enums are sorted by value, so that the largest stand last, where a reader of a long list looks
+//! first. All others are sorted by key, structures and arrays part by part. Values and keys compare by their real width
+//! and sign, and equal values by their keys, so that the same entries always give the same output.
 
 use std::cmp::Ordering;
 
