@@ -1,7 +1,7 @@
 //! What `args` has at an event of tracefs: the fields of its record, or a system call's arguments, with their types.
 //!
-//! A record says of each field where it is, how wide it is and whether it has a sign; what it means, the text of a C type
-//! says. Where they differ the record is right: it is what is read.
+//! A record says of each field where it is, how wide it is and whether it has a sign; what it means, the text of a C
+//! type says. Where they differ the record is right: it is what is read.
 
 use crate::format::{Field as FormatField, Location};
 use crate::types::{Types, declared::declared};

@@ -262,9 +262,9 @@ fn bit_field(name: String, ty: Type, bit: u64, width: u8, outer_size: u32) -> Op
     Some(Member { name, ty, offset: offset as u32, bits: Some(bits) })
 }
 
-/// Offset and size of the integer that a bit-field is read from: of the field's own type at its natural place if that is
-/// within the structure, else of the first size and place that is. Packed structures need others: they may end within
-/// the natural one, and a field may straddle two of them.
+/// Offset and size of the integer that a bit-field is read from: of the field's own type at its natural place if that
+/// is within the structure, else of the first size and place that is. Packed structures need others: they may end
+/// within the natural one, and a field may straddle two of them.
 fn storage(bit: u64, width: u8, own: u64, outer_size: u64) -> Option<(u64, u64)> {
     let end = bit + u64::from(width);
     [own, 1, 2, 4, 8].into_iter().find_map(|size| {
