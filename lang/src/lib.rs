@@ -15,6 +15,7 @@ pub mod diag;
 pub mod dump;
 pub mod dump_types;
 pub mod expand;
+pub mod format;
 pub mod functions;
 pub mod glob;
 pub mod imports;

@@ -139,4 +139,7 @@ fn shares_statement(span: Span, told: &[Diagnostic], tokens: &[(Token<'_>, Span)
 }
 
 #[cfg(test)]
+pub(crate) use tests::robust::SCRIPTS;
+
+#[cfg(test)]
 mod tests;

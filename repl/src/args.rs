@@ -81,6 +81,14 @@ pub struct Args {
     #[arg(short, long = "debug", value_enum, value_name = "STAGE")]
     pub debug: Option<Stage>,
 
+    /// Print the script in the usual layout, and end
+    #[arg(long)]
+    pub fmt: bool,
+
+    /// With --fmt: print only the script's name, and fail, if its layout is another
+    #[arg(long, requires = "fmt")]
+    pub check: bool,
+
     /// Not there yet: listing probes
     #[arg(short, long, hide = true, num_args = 0..=1)]
     pub list: Option<Option<String>>,

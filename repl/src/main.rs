@@ -36,7 +36,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run::script(&args, source, &reporter) {
+    let result = match args.fmt {
+        true => run::format(&args, &source, &reporter),
+        false => run::script(&args, source, &reporter),
+    };
+    match result {
         Ok(code) => ExitCode::from(code),
         Err(run::Failed) => ExitCode::FAILURE,
     }

@@ -33,6 +33,22 @@ pub struct Failed;
 /// The environment variable by which a test driver asks to be told that all is attached, and the line it waits for.
 const ATTACH_MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
+/// Prints a script in the usual layout, or with `--check` its name if it has another; gives the exit code.
+pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
+    match lang::format::format(source.text()) {
+        Ok(formatted) if !args.check => print(&formatted, reporter),
+        Ok(formatted) if formatted == source.text() => Ok(0),
+        Ok(_) => {
+            print(&format!("{}\n", source.name()), reporter)?;
+            Ok(1)
+        }
+        Err(diagnostics) => {
+            show(reporter, &SourceMap::new(source.clone()), &diagnostics)?;
+            Err(Failed)
+        }
+    }
+}
+
 /// Compiles a script and runs it; gives the exit code.
 pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
     if let Some(header) = args.includes.first() {

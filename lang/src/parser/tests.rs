@@ -2,7 +2,7 @@
 
 mod deep;
 mod messages;
-mod robust;
+pub(crate) mod robust;
 mod trees;
 
 use super::{Parse, parse};

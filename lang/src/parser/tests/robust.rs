@@ -6,7 +6,7 @@ use crate::span::Span;
 use std::time::{Duration, Instant};
 
 /// Scripts that parse.
-const SCRIPTS: &[&str] = &[
+pub(crate) const SCRIPTS: &[&str] = &[
     "kprobe:vfs_read { @[comm] = count(); }",
     "tracepoint:syscalls:sys_enter_openat /pid == 12 / 2 && comm != \"bash\"/ {\n  @[comm, str(args.filename)] = count();\n  \
      printf(\"%d %s\\n\", pid, comm);\n}\n",
