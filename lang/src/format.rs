@@ -167,8 +167,7 @@ impl<'a> Writer<'_, 'a> {
                     // Behind something on its line, unless a line break stands before it.
                     let own_line = lines > 0 || ended || matches!(piece, Copied(_));
                     if !beginning && own_line {
-                        let opened = !written && previous.is_some_and(|i| self.opens_block(i));
-                        self.line(lines > 1 && !opened, self.comment_indent(next, gap));
+                        self.line(lines > 1, self.comment_indent(next, gap));
                     } else if !beginning && !self.out.ends_with([' ', '\n']) && !self.glued_comment(previous) {
                         self.out.push(' ');
                     }
@@ -183,9 +182,8 @@ impl<'a> Writer<'_, 'a> {
         if self.out.is_empty() {
             return;
         }
-        let around_block = previous.is_some_and(|i| self.opens_block(i)) && !written || self.closes_block(next);
         match gap {
-            Gap::Line => self.line(lines > 1 && !around_block, self.indent_of(next)),
+            Gap::Line => self.line(lines > 1 && !self.closes_block(next), self.indent_of(next)),
             _ if ended || (lines > 0 && (written || self.may_break(previous, next, gap))) => {
                 self.line(false, self.continuation(next));
             }
@@ -223,10 +221,6 @@ impl<'a> Writer<'_, 'a> {
     fn closes(&self, i: usize) -> bool {
         use Sym::*;
         matches!(self.sym(i), Some(CloseParen | CloseSquare | Comma | Semicolon | ClosePredicate))
-    }
-
-    fn opens_block(&self, i: usize) -> bool {
-        matches!(self.sym(i), Some(Sym::OpenBrace | Sym::OpenAngle)) && !self.roles.inline.contains(&i)
     }
 
     fn closes_block(&self, i: usize) -> bool {

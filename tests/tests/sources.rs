@@ -109,3 +109,19 @@ fn help_and_version_go_to_standard_output() {
     }
     Run::bare().arg("--no-such-option").to_end().code(1).stdout_is("").stderr_has("--no-such-option");
 }
+
+#[test]
+fn a_script_in_the_usual_layout() {
+    const LAID_OUT: &str = "begin\n{\n  printf(\"%d\", 1 + 2); // three\n}\n";
+    const WILD: &str = "begin{printf(\"%d\",1+2) // three\n}";
+    let wild = Scratch::file("wild.rt", WILD);
+    let laid_out = Scratch::file("laid-out.rt", LAID_OUT);
+    Run::program(WILD).arg("--fmt").to_end().code(0).stdout_is(LAID_OUT);
+    Run::file(wild.path()).arg("--fmt").to_end().code(0).stdout_is(LAID_OUT);
+    Run::file("-").input(WILD).arg("--fmt").to_end().code(0).stdout_is(LAID_OUT);
+    Run::file(laid_out.path()).arg("--fmt").arg("--check").to_end().code(0).stdout_is("");
+    let name = format!("{}\n", wild.path().display());
+    Run::file(wild.path()).arg("--fmt").arg("--check").to_end().code(1).stdout_is(&name);
+    Run::program("begin { @x = ; }").arg("--fmt").to_end().code(1).stdout_is("").stderr_has("1:14-15: ERROR");
+    Run::program(WILD).arg("--check").to_end().code(1).stdout_is("").stderr_has("--fmt");
+}
