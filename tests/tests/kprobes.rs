@@ -129,3 +129,40 @@ fn functions_that_may_not_be_traced_can_be_passed_over() {
     let out = on_writes(20, 1, &text("ignore"));
     out.code(0).stdout_is("\n\n@: 20\n").nowhere("WARNING");
 }
+
+#[test]
+fn the_value_of_a_function_is_seen_on_return() {
+    requires!(Bpf, Kprobes);
+    let out = on_writes(30, 9, "kretprobe:vfs_write /pid == {pid}/ { @[probe] = sum(retval); }");
+    out.code(0).stdout_is("\n\n@[kretprobe:vfs_write]: 270\n");
+    on_writes(30, 9, "kr:vfs_write /pid == {pid}/ { @[func] = count(); }").code(0).stdout_is("\n\n@[vfs_write]: 30\n");
+    Run::program("kretprobe:vfs_write { @ = arg0; }").to_end().code(1).stderr_has("The arg0 builtin");
+}
+
+#[test]
+fn a_pattern_covers_functions_and_names_each() {
+    requires!(Bpf, Kprobes);
+    let out = on_writes(25, 1, "kprobe:vfs_writ* /pid == {pid}/ { @[func] = count(); @p[probe] = count(); }");
+    out.code(0).stdout_has("@[vfs_write]: 25\n").stdout_has("@p[kprobe:vfs_write]: 25\n");
+    // More than have a program each.
+    let out = on_writes(25, 1, "kprobe:vfs_* /pid == {pid}/ { @[func] = count(); @p[probe] = count(); }");
+    out.code(0).stdout_has("@[vfs_write]: 25\n").stdout_has("@p[kprobe:vfs_write]: 25\n");
+    let out = on_writes(25, 1, "kretprobe:vfs_* /pid == {pid}/ { @[func] = sum(retval); }");
+    out.code(0).stdout_has("@[vfs_write]: 25\n");
+    Run::program("kprobe:nosuch_* { @ = 1; }").to_end().code(1).stderr_has("Probe has no valid attach points.");
+}
+
+#[test]
+fn a_function_can_be_named_with_its_module_and_an_offset() {
+    requires!(Bpf, Kprobes);
+    let text = "kprobe:vmlinux:vfs_write /pid == {pid}/ { @[probe] = count(); }";
+    on_writes(5, 1, text).code(0).stdout_is("\n\n@[kprobe:vmlinux:vfs_write]: 5\n");
+    on_writes(5, 1, "kprobe:vfs_write+0 /pid == {pid}/ { @ = count(); }").code(0).stdout_is("\n\n@: 5\n");
+    on_writes(5, 1, "kprobe:vmlinu*:vfs_writ[e] /pid == {pid}/ { @[probe] = count(); }")
+        .code(0)
+        .stdout_is("\n\n@[kprobe:vmlinux:vfs_write]: 5\n");
+    let out = Run::program("kprobe:nosuch:vfs_read { @ = 1; }").to_end();
+    out.code(1).stderr_has("specified module nosuch in probe kprobe:nosuch:vfs_read is not loaded.");
+    let out = Run::program("kprobe:vmlinux:nosuch_at_all { @ = 1; }").to_end();
+    out.code(1).stderr_has("ERROR: No matches for kprobe vmlinux:nosuch_at_all.");
+}

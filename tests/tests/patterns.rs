@@ -1,0 +1,104 @@
+//! Tracepoints by pattern, raw tracepoints, and functions by their type information.
+
+use rtrace_tests::kernel::Objects;
+use rtrace_tests::{Run, Work, Worker, requires};
+
+/// `text` is a program about the process of its `{pid}`, which makes `times` writes of 4 bytes.
+fn on_writes(times: u64, text: &str) -> rtrace_tests::Output {
+    let writer = Worker::new("rt_pattern", Work::write("/dev/null", times, 4));
+    let text = text.replace("{pid}", &writer.pid().to_string());
+    Run::program(text).run(|_| writer.finish())
+}
+
+#[test]
+fn all_system_calls_are_one_program_that_names_each() {
+    requires!(Bpf, Tracefs, Btf);
+    let text = "tracepoint:syscalls:sys_enter_* /pid == {pid}/ { @[probe] = count(); }";
+    on_writes(50, text).code(0).stdout_has("@[tracepoint:syscalls:sys_enter_write]: 50\n");
+    let session = Run::program(text.replace("{pid}", "0")).start();
+    session.wait_attached();
+    let objects = Objects::of_process(session.pid());
+    let (programs, links) = (objects.programs(), objects.links());
+    session.interrupt().code(0);
+    assert_eq!((programs, links), (1, 1));
+}
+
+#[test]
+fn a_pattern_takes_no_more_than_it_covers() {
+    requires!(Bpf, Tracefs, Btf);
+    let text = "tracepoint:syscalls:sys_enter_writ* /pid == {pid}/ { @[probe] = count(); }";
+    let out = on_writes(20, text);
+    out.code(0).stdout_is("\n\n@[tracepoint:syscalls:sys_enter_write]: 20\n").stderr_has("Attached 2 probes\n");
+    let text = "tracepoint:syscalls:sys_exit_write* /pid == {pid}/ { @n = count(); @ = sum(args.ret); }";
+    on_writes(20, text).code(0).stdout_is("\n\n@: 80\n@n: 20\n");
+}
+
+#[test]
+fn a_call_that_two_attach_points_name_counts_twice() {
+    requires!(Bpf, Tracefs, Btf);
+    let text =
+        "tracepoint:syscalls:sys_enter_write, tracepoint:syscalls:sys_enter_writ* /pid == {pid}/ { @ = count(); }";
+    on_writes(30, text).code(0).stdout_is("\n\n@: 60\n");
+}
+
+#[test]
+fn events_of_many_categories_keep_their_names() {
+    requires!(Bpf, Tracefs);
+    let text = "tracepoint:sche[d]:sched_* { @[probe] = count(); } interval:ms:300 { exit(); }";
+    let out = Run::program(text).to_end();
+    out.code(0);
+    assert!(out.int("@[tracepoint:sched:sched_switch]") > 0, "{out}");
+    let other = out.stdout.lines().filter(|line| !line.is_empty() && !line.starts_with("@[tracepoint:sched:sched_"));
+    assert_eq!(other.count(), 0, "{out}");
+}
+
+#[test]
+fn fields_are_read_where_each_event_has_them() {
+    requires!(Bpf, Tracefs);
+    let text = "tracepoint:sched:sched_wakeup* { @[args.comm, probe] = count(); } interval:ms:300 { exit(); }";
+    Run::program(text).to_end().code(0).stdout_has(", tracepoint:sched:sched_wakeup]: ");
+}
+
+#[test]
+fn a_pattern_without_a_match_is_an_error_only_alone() {
+    requires!(Bpf, Tracefs);
+    for text in ["tracepoint:sched:nosuch_* { @ = 1; }", "tracepoint:nosuch:* { @ = 1; }"] {
+        Run::program(text).to_end().code(1).stderr_has("ERROR: Probe has no valid attach points.");
+    }
+    let text = "tracepoint:sched:nosuch_*, tracepoint:syscalls:sys_enter_write /pid == {pid}/ { @ = count(); }";
+    on_writes(10, text).code(0).stdout_is("\n\n@: 10\n").stderr_has("Attached 1 probe\n");
+}
+
+#[test]
+fn raw_tracepoints_have_arguments_by_position_and_by_name() {
+    requires!(Bpf, Btf);
+    let text = "rawtracepoint:sys_exit /pid == {pid}/ { @[arg1 == (uint64)args.ret] = count(); if (args.ret == 4) { @four = count(); } }";
+    let out = on_writes(40, text);
+    out.code(0).stdout_has("@four: 40\n");
+    assert!(out.int("@[true]") >= 40 && !out.stdout.contains("@[false]"), "{out}");
+    let out = on_writes(10, "rt:sys_ente* /pid == {pid}/ { @[probe] = count(); }");
+    out.code(0);
+    assert!(out.int("@[rawtracepoint:vmlinux:sys_enter]") >= 10, "{out}");
+    Run::program("rawtracepoint:sched_swich { @ = 1; }").to_end().code(1).stderr_has("sched_switch");
+    let out = Run::program("rawtracepoint:nosuch:sys_exit { @ = 1; }").to_end();
+    out.code(1).stderr_has("ERROR: No matches for rawtracepoint nosuch:sys_exit.");
+}
+
+#[test]
+fn functions_have_typed_arguments_and_values() {
+    requires!(Bpf, Fentry);
+    let text = "fentry:vfs_write /pid == {pid}/ { @in = sum(args.count); }
+        fexit:vfs_write /pid == {pid}/ { @out = sum(retval); @count = sum(args.count); @[probe, func] = count(); }";
+    let out = on_writes(60, text);
+    out.code(0).stdout_has("@in: 240\n").stdout_has("@out: 240\n").stdout_has("@count: 240\n");
+    assert_eq!(out.int("@[fexit:vmlinux:vfs_write, vfs_write]"), 60, "{out}");
+    let out = on_writes(60, "kfunc:vmlinu*:vfs_writ[e] /pid == {pid}/ { @ = count(); }");
+    out.code(0).stdout_is("\n\n@: 60\n");
+}
+
+#[test]
+fn an_unknown_function_is_told_with_near_names() {
+    requires!(Btf);
+    let out = Run::program("fentry:vfs_reed { @ = 1; }").to_end();
+    out.code(1).stderr_has("ERROR: No matches for fentry vfs_reed.").stderr_has("vfs_read");
+}

@@ -1,0 +1,92 @@
+//! Probes that fire by time or by count on each processor, and iterators.
+
+use rtrace_tests::workload::allowed_cpus;
+use rtrace_tests::{Run, Work, Worker, requires, sibling};
+
+#[test]
+fn a_profile_fires_on_each_processor_at_its_rate() {
+    requires!(Bpf);
+    let out = Run::program("profile:hz:100 { @[cpu] = count(); } interval:s:1 { exit(); }").to_end();
+    out.code(0).stderr_has("Attached 2 probes\n");
+    for cpu in allowed_cpus() {
+        // An idle or a stolen processor may miss some, and none fires more often.
+        let count = out.int(&format!("@[{cpu}]"));
+        assert!((1..=130).contains(&count), "{count} on {cpu}\n{out}");
+    }
+}
+
+#[test]
+fn timed_probes_are_named_by_their_unit() {
+    requires!(Bpf);
+    for (written, name) in [
+        ("profile:hz:599", "profile:hz:599"),
+        ("p:ms:5", "profile:ms:5"),
+        ("profile:5ms", "profile:us:5000"),
+        ("profile:5000000", "profile:us:5000"),
+        ("interval:5ms", "interval:us:5000"),
+        ("i:ms:5", "interval:ms:5"),
+        ("software:cpu-clock:1e6", "software:cpu-clock:1000000"),
+        ("s:cpu:1000000", "software:cpu:1000000"),
+        ("software:cpu", "software:cpu"),
+    ] {
+        let out = Run::program(format!("{written} {{ @[probe] = count(); exit(); }}")).to_end();
+        out.code(0).stdout_has(&format!("@[{name}]: "));
+    }
+}
+
+#[test]
+fn page_faults_of_a_process_are_counted() {
+    requires!(Bpf);
+    let worker = Worker::new("rt_faults", Work::exec(sibling("work"), 20));
+    let text = "software:page-faults:1 /comm == \"rt_faults\" || comm == \"work\"/ { @ = count(); }";
+    let out = Run::program(text).run(|_| worker.finish());
+    out.code(0);
+    // A program that starts touches dozens of pages.
+    assert!(out.int("@") > 20 * 20, "{out}");
+}
+
+#[test]
+fn only_one_process_is_sampled() {
+    requires!(Bpf);
+    let mut child =
+        std::process::Command::new(sibling("work")).args(["call", "4000000000"]).spawn().expect("work runs");
+    let pid = child.id().to_string();
+    let text = "profile:hz:200 { @[pid] = count(); } software:cpu-clock:5000000 { @s[pid] = count(); }
+        interval:ms:500 { exit(); }";
+    let out = Run::program(text).arg("-p").arg(&pid).to_end();
+    child.kill().expect("it has not ended");
+    child.wait().expect("our own child");
+    out.code(0);
+    assert!(out.int(&format!("@[{pid}]")) > 0 && out.int(&format!("@s[{pid}]")) > 0, "{out}");
+    assert_eq!(out.stdout.matches("@[").count(), 1, "{out}");
+}
+
+#[test]
+fn mistakes_are_told() {
+    for (text, words) in [
+        ("software:nosuch:1 { @ = 1; }", "nosuch is not a software probe"),
+        ("software:faultz { @ = 1; }", "did you mean faults?"),
+        ("hardware:nosuch:1 { @ = 1; }", "nosuch is not a hardware probe"),
+        ("software:faults:x { @ = 1; }", "Invalid count for software probe: invalid integer: x"),
+        ("software:* { @ = 1; }", "wildcards are not allowed for software probe type"),
+        ("profile:hz:0 { @ = 1; }", "profile frequency should be a positive integer"),
+        ("profile:ms:x { @ = 1; }", "Invalid rate of profile probe: invalid integer: x"),
+        ("profile:min:1 { @ = 1; }", "min is not an accepted unit of time"),
+        ("profile { @ = 1; }", "profile probe type requires 1 or 2 arguments, found 0"),
+    ] {
+        Run::program(text).to_end().code(1).stdout_is("").stderr_has(words);
+    }
+}
+
+#[test]
+fn an_iterator_runs_once_for_each_object_and_ends() {
+    requires!(Bpf, Btf);
+    let out = Run::program("iter:task { @tasks = count(); @[probe] = count(); } end { print(\"end\"); }").to_end();
+    out.code(0).stderr_has("Attached 2 probes\n").stdout_has("end\n");
+    // There are more tasks than processes, and of those at least this one.
+    assert!(out.int("@tasks") >= 1 && out.int("@[iter:task]") == out.int("@tasks"), "{out}");
+    let files = Run::program("iter:task_file { @ = count(); }").to_end();
+    files.code(0);
+    assert!(files.int("@") > 3, "{files}");
+    Run::program("iter:tas { @ = 1; }").to_end().code(1).stderr_has("iter tas not available for your kernel version.");
+}

@@ -1,0 +1,162 @@
+//! Probes on functions of programs and libraries.
+
+use rtrace_tests::kernel::Objects;
+use rtrace_tests::{Need, Output, Run, Scratch, missing, requires, sibling};
+
+/// `text` is a program about the binary of its `{work}`, which is run as `work ARGUMENTS`.
+fn on_work(text: &str, arguments: &str) -> Output {
+    let work = sibling("work");
+    let path = work.to_str().expect("a path that is text");
+    Run::program(text.replace("{work}", path)).child(format!("'{path}' {arguments}")).to_end()
+}
+
+#[test]
+fn each_call_is_seen_with_its_argument_and_value() {
+    requires!(Bpf, Uprobes);
+    let text = "uprobe:{work}:work_step { @n = count(); @in = sum(arg0); }
+        uretprobe:{work}:work_step { @out = sum(retval); }";
+    on_work(text, "call 100").code(0).stdout_is("\n\n@in: 4950\n@n: 100\n@out: 5050\n");
+}
+
+#[test]
+fn names_are_those_of_the_function_and_the_probe() {
+    requires!(Bpf, Uprobes);
+    let work = sibling("work").display().to_string();
+    let out = on_work("u:{work}:work_step { @[probe, func, probetype] = count(); }", "call 3");
+    out.code(0).stdout_is(&format!("\n\n@[uprobe:{work}:work_step, work_step, uprobe]: 3\n"));
+    let out = on_work("ur:{work}:work_step { @[probe, func] = count(); }", "call 3");
+    out.code(0).stdout_is(&format!("\n\n@[uretprobe:{work}:work_step, work_step]: 3\n"));
+}
+
+#[test]
+fn a_pattern_is_one_program_and_names_what_fired() {
+    requires!(Bpf, Uprobes, Kernel(5, 15));
+    let work = sibling("work").display().to_string();
+    let out = on_work("uprobe:{work}:* { @[func] = count(); @names[probe] = count(); }", "call 40");
+    out.code(0).stdout_has("@[work_step]: 40\n").stdout_has("@[main]: 1\n");
+    assert_eq!(out.int(&format!("@names[uprobe:{work}:work_step]")), 40);
+    let session = Run::program(format!("uprobe:{work}:* {{ @[func] = count(); }}")).start();
+    session.wait_attached();
+    let objects = Objects::of_process(session.pid());
+    let (programs, links) = (objects.programs(), objects.links());
+    session.interrupt().code(0);
+    assert_eq!(programs, 1);
+    if missing(&[Need::Kernel(6, 6)]).is_none() {
+        assert_eq!(links, 1);
+    }
+}
+
+#[test]
+fn a_pattern_with_few_matches() {
+    requires!(Bpf, Uprobes);
+    let out = on_work("uprobe:{work}:work_ste[a-z] { @[func] = count(); }", "call 5");
+    out.code(0).stdout_is("\n\n@[work_step]: 5\n").stderr_has("Attached 1 probe\n");
+}
+
+#[test]
+fn a_place_in_a_function_and_an_address() {
+    requires!(Bpf, Uprobes);
+    on_work("uprobe:{work}:work_step+0 { @ = count(); }", "call 7").code(0).stdout_is("\n\n@: 7\n");
+    let text = "uprobe:{work}:work_step+100000 { @ = count(); }";
+    on_work(text, "call 7").code(1).stderr_has("Offset outside the function bounds ('work_step' size is ");
+    on_work("uretprobe:{work}:work_step+4 { @ = count(); }", "call 7").code(1).stderr_has("Offset not allowed");
+    on_work("uprobe:{work}:1 { @ = count(); }", "call 7").code(1).stderr_has("Could not resolve address: ");
+}
+
+#[test]
+fn a_command_is_probed_alone() {
+    requires!(Bpf, Uprobes);
+    let work = sibling("work").display().to_string();
+    let out = Run::program(format!("uprobe:{work}:work_step {{ @[pid == cpid] = count(); }}"))
+        .child(format!("'{work}' call 1000"))
+        .run(|_| {
+            for _ in 0..3 {
+                let status = std::process::Command::new(&work).args(["call", "10"]).status();
+                assert!(status.is_ok_and(|status| status.success()));
+            }
+        });
+    out.code(0);
+    assert!(out.int("@[true]") > 0 && !out.stdout.contains("@[false]"), "{out}");
+}
+
+/// Something of this process to be probed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rt_uprobes_here(value: u64) -> u64 {
+    std::hint::black_box(value) + 1
+}
+
+#[test]
+fn a_process_is_probed_alone_and_names_its_own_program() {
+    requires!(Bpf, Uprobes);
+    let own = std::env::current_exe().expect("the test has a file").display().to_string();
+    let pid = std::process::id().to_string();
+    for place in ["rt_uprobes_here", &format!("{own}:rt_uprobes_here"), "*:rt_uprobes_her*"] {
+        let text = format!("uprobe:{place} {{ @[pid] = sum(arg0); @p[probe] = count(); }}");
+        let out = Run::program(text).arg("-p").arg(&pid).run(|_| {
+            (0..5).for_each(|value| assert_eq!(rt_uprobes_here(value), value + 1));
+        });
+        out.code(0).stderr_has("Attached 1 probe\n");
+        out.stdout_is(&format!("\n\n@[{pid}]: 10\n@p[uprobe:{own}:rt_uprobes_here]: 5\n"));
+    }
+    // Another process is not seen, though it has the function too.
+    let work = sibling("work").display().to_string();
+    let out = Run::program(format!("uprobe:{work}:work_step {{ @ = count(); }}")).arg("-p").arg(&pid).run(|_| {
+        let status = std::process::Command::new(&work).args(["call", "10"]).status();
+        assert!(status.is_ok_and(|status| status.success()));
+    });
+    out.code(0).stdout_is("\n\n").stderr_has("Attached 1 probe\n");
+}
+
+#[test]
+fn libraries_and_programs_go_by_name() {
+    requires!(Bpf, Uprobes, File("/etc/ld.so.cache"), File("/lib64/ld-linux-x86-64.so.2"));
+    for library in ["libc", "libc.so.6"] {
+        let out = on_work(&format!("uprobe:{library}:getenv {{ @ = count(); }}"), "exit 0");
+        out.code(0).stderr_has("Attached 1 probe\n");
+    }
+    let out = on_work("uprobe:libc:write { @calls = count(); @bytes = sum(arg2); }", "echo hello");
+    out.code(0).stdout_has("@bytes: 6\n").stdout_has("@calls: 1\n");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    requires!(Uprobes);
+    let rejected = |text: &str, words: &[&str]| {
+        let out = Run::program(text).to_end();
+        out.code(1).stdout_is("").stderr_has("stdin:1:1-");
+        words.iter().for_each(|word| {
+            out.stderr_has(word);
+        });
+        assert!(!out.attached, "{out}");
+    };
+    let work = sibling("work").display().to_string();
+    let near = format!("uprobe:{work}:work_stp {{ @ = 1; }}");
+    rejected(&near, &[&format!("ERROR: No matches for uprobe {work}:work_stp."), "did you mean work_step?"]);
+    rejected(
+        "uprobe:/no/such/file:main { @ = 1; }",
+        &["ERROR: uprobe target file '/no/such/file' does not exist or is not executable"],
+    );
+    rejected("uretprobe:libnosuch:main { @ = 1; }", &["uretprobe target file 'libnosuch' does not exist"]);
+    rejected("uprobe:main { @ = 1; }", &["uprobe probe type requires 2 or 3 arguments, found 1", "-p PID"]);
+    rejected("uprobe:*:main { @ = 1; }", &["use -p PID"]);
+    rejected(&format!("uprobe:{work}:nosuch* {{ @ = 1; }}"), &["ERROR: Probe has no valid attach points."]);
+    let text = Scratch::file("no-program", "plain text\n");
+    let path = text.path().display().to_string();
+    rejected(&format!("uprobe:{path}:main {{ @ = 1; }}"), &["not an ELF file"]);
+    rejected(&format!("uprobe:{work}: {{ @ = 1; }}"), &["uprobe should be attached to a function and/or address"]);
+}
+
+#[test]
+fn builtins_are_refused_where_they_mean_nothing() {
+    requires!(Uprobes);
+    let work = sibling("work").display().to_string();
+    for (text, words) in [
+        (format!("uretprobe:{work}:work_step {{ @ = arg0; }}"), "The arg0 builtin can only be used with"),
+        (format!("uprobe:{work}:work_step {{ @ = retval; }}"), "The retval builtin can only be used with"),
+        ("interval:s:1 { @ = func; }".to_owned(), "The func builtin can not be used with 'interval' probes"),
+        ("interval:s:1 { @ = retval; }".to_owned(), "The retval builtin can only be used with"),
+    ] {
+        Run::program(text).to_end().code(1).stdout_is("").stderr_has(words);
+    }
+}
