@@ -84,6 +84,15 @@ pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
     }
 }
 
+/// Whether the kernel runs what was attached last before what was attached earlier.
+pub fn newest_first(program: &Program) -> bool {
+    match &program.points[0].attach {
+        Attach::Kprobe { on_return, .. } => !on_return,
+        Attach::Uprobe { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => true,
+        _ => false,
+    }
+}
+
 /// One link for all functions. The kernel does not say which of them it would not take, so each is tried then.
 fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
     let mut names = Vec::with_capacity(program.points.len());

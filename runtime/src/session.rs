@@ -12,7 +12,7 @@ use crate::output::{Entries, Output, Place, Settings};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
-use crate::timers::Timers;
+use crate::timers::{Interval, Timers};
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME, SiteKind};
 use codegen::object::{Object, Point, Program};
@@ -285,7 +285,11 @@ impl<'a> Session<'a> {
             return Ok(attached);
         }
         let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
-        for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
+        let programs = || self.job.object.programs.iter().zip(&loaded.programs);
+        // So that blocks on the same event run in the order of the script.
+        let (newest_first, others): (Vec<_>, Vec<_>) =
+            programs().partition(|(program, _)| attach::newest_first(program));
+        for (program, fd) in others.into_iter().chain(newest_first.into_iter().rev()) {
             match attach::attach(program, fd.as_fd(), process) {
                 Ok(links) => attached.links.extend(links),
                 Err(error) if self.job.program.config.missing_probes == MissingProbes::Error => Err(error)?,
@@ -295,14 +299,16 @@ impl<'a> Session<'a> {
         if self.config.dry_run {
             return Ok(attached);
         }
-        for (program, fd) in self.job.object.programs.iter().zip(&loaded.programs) {
-            for point in &program.points {
-                if let Attach::Interval { period_ns } = &point.attach {
-                    let start = fd.try_clone().and_then(|fd| attached.timers.start(fd, *period_ns));
-                    start.map_err(|e| RunError::System("starting an interval", e))?;
+        let intervals = programs().flat_map(|(program, fd)| {
+            program.points.iter().filter_map(move |point| match &point.attach {
+                Attach::Interval { period_ns } => {
+                    Some(fd.try_clone().map(|program| Interval { program, period_ns: *period_ns }))
                 }
-            }
-        }
+                _ => None,
+            })
+        });
+        let timers = intervals.collect::<io::Result<Vec<_>>>().and_then(Timers::start);
+        attached.timers = timers.map_err(|e| RunError::System("starting an interval", e))?;
         Ok(attached)
     }
 

@@ -1,12 +1,15 @@
-//! Interval probes: a thread each that waits on a timer and runs the program.
+//! Interval probes: one thread that waits for all timers and runs their programs.
 //!
-//! Threads of their own, so that a slow reader of the output does not hold up the clock. A run that was missed because
-//! the machine was busy is made up for.
+//! A thread of its own, so that a slow reader of the output does not hold up the clock. Programs that are due at the
+//! same time run in the order of the script: all timers count from one moment. A run that was missed because the
+//! machine was busy is made up for.
 
 use crate::sys;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
+    timerfd_settime,
 };
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +20,15 @@ use std::thread::JoinHandle;
 /// The running timers; dropping them stops all.
 #[derive(Default)]
 pub struct Timers {
-    threads: Vec<(Arc<Stop>, JoinHandle<()>)>,
+    running: Option<(Arc<Stop>, JoinHandle<()>)>,
+}
+
+/// A program to run again and again.
+pub struct Interval {
+    /// A raw tracepoint program.
+    pub program: OwnedFd,
+    /// Nanoseconds between two runs, and before the first.
+    pub period_ns: u64,
 }
 
 struct Stop {
@@ -25,33 +36,47 @@ struct Stop {
     wake: OwnedFd,
 }
 
+struct Timer {
+    program: OwnedFd,
+    period_ns: u64,
+    /// When it is due, on the monotonic clock.
+    next: u64,
+}
+
 impl Timers {
-    /// Runs `program` every `period_ns`, for the first time after one period.
-    pub fn start(&mut self, program: OwnedFd, period_ns: u64) -> io::Result<()> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-        let period =
-            Timespec { tv_sec: (period_ns / 1_000_000_000) as i64, tv_nsec: (period_ns % 1_000_000_000) as i64 };
-        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: period, it_value: period })?;
+    /// Starts all intervals at once.
+    pub fn start(intervals: Vec<Interval>) -> io::Result<Timers> {
+        if intervals.is_empty() {
+            return Ok(Timers::default());
+        }
+        let now = now();
+        let timers = intervals.into_iter().map(|Interval { program, period_ns }| Timer {
+            program,
+            period_ns: period_ns.max(1),
+            next: now.saturating_add(period_ns),
+        });
+        let mut timers: Vec<Timer> = timers.collect();
+        let clock = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC)?;
         let stop = Arc::new(Stop { flag: AtomicBool::new(false), wake });
         let seen = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(move || run(&program, &timer, &seen))?;
-        self.threads.push((stop, thread));
-        Ok(())
+        let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+            // A clock that fails stops the intervals.
+            let _ = run(&mut timers, &clock, &seen);
+        })?;
+        Ok(Timers { running: Some((stop, thread)) })
     }
 
     /// Whether none is running.
     pub fn is_empty(&self) -> bool {
-        self.threads.is_empty()
+        self.running.is_none()
     }
 
-    /// Stops all timers and waits for the runs under way.
+    /// Stops all timers and waits for the run under way.
     pub fn stop(&mut self) {
-        for (stop, _) in &self.threads {
+        if let Some((stop, thread)) = self.running.take() {
             stop.flag.store(true, Ordering::Release);
             let _ = rustix::io::write(&stop.wake, &1u64.to_ne_bytes());
-        }
-        for (_, thread) in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
@@ -63,26 +88,41 @@ impl Drop for Timers {
     }
 }
 
-fn run(program: &OwnedFd, timer: &OwnedFd, stop: &Stop) {
-    loop {
-        let mut wait = [PollFd::new(timer, PollFlags::IN), PollFd::new(&stop.wake, PollFlags::IN)];
-        if poll(&mut wait, None).is_err_and(|error| error != rustix::io::Errno::INTR) {
-            return;
-        }
-        let mut expired = [0; 8];
-        if !wait[0].revents().is_empty() && rustix::io::read(timer, &mut expired).is_err() {
-            return;
-        }
-        for _ in 0..u64::from_ne_bytes(expired) {
-            if stop.flag.load(Ordering::Acquire) {
-                return;
-            }
-            if sys::test_run(program.as_fd()).is_err() {
-                return;
-            }
+const SECOND: u64 = 1_000_000_000;
+
+/// Nanoseconds of the monotonic clock.
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * SECOND + now.tv_nsec as u64
+}
+
+fn run(timers: &mut [Timer], clock: &OwnedFd, stop: &Stop) -> io::Result<()> {
+    // Of those that are due at the same time, the first of the script comes first.
+    while let Some(timer) = timers.iter_mut().min_by_key(|timer| timer.next) {
+        if timer.next > now() {
+            wait(timer.next, clock, stop)?;
         }
         if stop.flag.load(Ordering::Acquire) {
-            return;
+            break;
+        }
+        sys::test_run(timer.program.as_fd())?;
+        timer.next = timer.next.saturating_add(timer.period_ns);
+    }
+    Ok(())
+}
+
+/// Waits until `time`, or until it is time to stop. By a timer, because a time limit of poll(2) may be late.
+fn wait(time: u64, clock: &OwnedFd, stop: &Stop) -> io::Result<()> {
+    let time = time.min(i64::MAX as u64);
+    let at = Timespec { tv_sec: (time / SECOND) as i64, tv_nsec: (time % SECOND) as i64 };
+    let once = Itimerspec { it_interval: Timespec::default(), it_value: at };
+    timerfd_settime(clock, TimerfdTimerFlags::ABSTIME, &once)?;
+    loop {
+        let mut wait = [PollFd::new(clock, PollFlags::IN), PollFd::new(&stop.wake, PollFlags::IN)];
+        match poll(&mut wait, None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -90,3 +90,10 @@ fn an_iterator_runs_once_for_each_object_and_ends() {
     assert!(files.int("@") > 3, "{files}");
     Run::program("iter:tas { @ = 1; }").to_end().code(1).stderr_has("iter tas not available for your kernel version.");
 }
+
+#[test]
+fn intervals_of_one_length_run_in_the_order_of_the_script() {
+    requires!(Bpf);
+    let text = "interval:ms:20 { printf(\"first\"); } interval:ms:20 { printf(\" second\\n\"); @n++; if (@n == 10) { exit(); } }";
+    Run::program(text).to_end().code(0).stdout_is(&format!("{}\n\n@n: 10\n", "first second\n".repeat(10)));
+}

@@ -160,3 +160,14 @@ fn builtins_are_refused_where_they_mean_nothing() {
         Run::program(text).to_end().code(1).stdout_is("").stderr_has(words);
     }
 }
+
+#[test]
+fn blocks_on_one_function_run_in_the_order_of_the_script() {
+    requires!(Bpf, Uprobes);
+    for provider in ["uprobe", "uretprobe"] {
+        let text =
+            "PROVIDER:{work}:work_step { printf(\"first\"); } PROVIDER:{work}:work_step { printf(\" second\\n\"); }";
+        let out = on_work(&text.replace("PROVIDER", provider), "call 3");
+        out.code(0).stdout_is("first second\nfirst second\nfirst second\n\n\n");
+    }
+}
