@@ -139,7 +139,7 @@ impl Program {
     /// The ELF section it goes to, which tells libbpf its type and target.
     pub fn section(&self) -> String {
         match &self.points[0].attach {
-            Attach::Begin | Attach::End | Attach::Interval { .. } => format!("raw_tp/{}", self.name),
+            Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal => format!("raw_tp/{}", self.name),
             Attach::Tracepoint { category, event, .. } => format!("tracepoint/{category}/{event}"),
             Attach::RawTracepoint { name } => format!("raw_tp/{name}"),
             Attach::BtfTracepoint { name, .. } => format!("tp_btf/{name}"),
@@ -252,7 +252,7 @@ fn units(program: &typed::Program, features: Features) -> Vec<(usize, Vec<&typed
 
 /// Whether it is something that happens to a process, rather than a run of ours.
 fn is_event(attach: &Attach) -> bool {
-    !matches!(attach, Attach::Begin | Attach::End | Attach::Interval { .. })
+    !attach.is_run_by_us()
 }
 
 /// Whether a program sees both events the same way. Which system call it is may differ.

@@ -30,6 +30,7 @@ pub enum ProviderId {
     Uprobe,
     Uretprobe,
     Iter,
+    SelfSignal,
 }
 
 /// What the checker, the reference and completion know of a provider.
@@ -205,10 +206,20 @@ pub static PROVIDERS: &[Provider] = &[
         doc: "Runs once for each object of a kind that the kernel has, such as each task.",
         example: "iter:task { @tasks = count(); }",
     },
+    Provider {
+        id: ProviderId::SelfSignal,
+        name: "self",
+        aliases: &[],
+        usage: "self:signal:SIGUSR1",
+        parts: 2..=2,
+        named_args: false,
+        doc: "Runs when rtrace itself gets the signal.",
+        example: "self:signal:SIGUSR1 { print(@n); @n++; }",
+    },
 ];
 
 /// Providers of the language that are not here yet.
-const NOT_YET: &[&str] = &["usdt", "U", "watchpoint", "w", "self", "test", "bench"];
+const NOT_YET: &[&str] = &["usdt", "U", "watchpoint", "w", "test", "bench"];
 
 /// The provider of that name or alias.
 pub fn provider(name: &str) -> Option<&'static Provider> {
@@ -296,6 +307,8 @@ pub enum Spec {
         /// Such as `task`.
         over: String,
     },
+    /// `self:signal:SIGUSR1`
+    SelfSignal,
 }
 
 /// A place in a program or library.
@@ -331,6 +344,7 @@ impl Spec {
             Self::Uprobe { on_return: false, .. } => ProviderId::Uprobe,
             Self::Uprobe { on_return: true, .. } => ProviderId::Uretprobe,
             Self::Iter { .. } => ProviderId::Iter,
+            Self::SelfSignal => ProviderId::SelfSignal,
         }
     }
 }

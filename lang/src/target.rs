@@ -177,6 +177,8 @@ pub enum Attach {
         /// So many.
         count: u64,
     },
+    /// Run when rtrace gets SIGUSR1.
+    Signal,
     /// Run over all objects of a kind, once.
     Iter {
         /// Such as `task`.
@@ -187,6 +189,11 @@ pub enum Attach {
 }
 
 impl Attach {
+    /// Whether rtrace runs it itself: nothing in the kernel is attached to.
+    pub fn is_run_by_us(&self) -> bool {
+        matches!(self, Self::Begin | Self::End | Self::Interval { .. } | Self::Signal)
+    }
+
     /// What `func` says.
     pub fn function(&self) -> Option<&str> {
         match self {

@@ -98,6 +98,7 @@ impl Target for KernelTarget {
             Spec::Begin => one(Attach::Begin, ProgramType::RawTracepoint),
             Spec::End => one(Attach::End, ProgramType::RawTracepoint),
             Spec::Interval { period_ns } => one(Attach::Interval { period_ns: *period_ns }, ProgramType::RawTracepoint),
+            Spec::SelfSignal => one(Attach::Signal, ProgramType::RawTracepoint),
             Spec::Profile { rate } => one(Attach::Profile { rate: *rate }, ProgramType::PerfEvent),
             Spec::PerfEvent { source, event, count } => {
                 let attach = Attach::PerfEvent { source: *source, config: event.config, count: *count };

@@ -120,7 +120,7 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     for link in &links {
         link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
     }
-    let result = match timers.is_empty() && !links.iter().any(Link::waits) {
+    let result = match timers.is_empty() && session.on_signal.is_empty() && !links.iter().any(Link::waits) {
         true => Ok(()),
         false => session.events(output, host),
     };
@@ -165,6 +165,8 @@ struct Session<'a> {
     rings: Rings,
     store: Store,
     signals: OwnedFd,
+    /// Programs to run when SIGUSR1 comes.
+    on_signal: Vec<OwnedFd>,
     /// Runs while sites have something new to say.
     ticker: OwnedFd,
     ticking: bool,
@@ -204,7 +206,9 @@ impl<'a> Session<'a> {
         }
         let ticker = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
             .map_err(|e| RunError::System("making a timer", e.into()))?;
-        let signals = signals().map_err(|e| RunError::System("catching signals", e))?;
+        let mut points = job.object.programs.iter().flat_map(|program| &program.points);
+        let signals = signals(points.any(|point| matches!(point.attach, Attach::Signal)))
+            .map_err(|e| RunError::System("catching signals", e))?;
         for (offset, bytes) in &layout.tables {
             for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
                 let word = word.try_into().map_or(0, u64::from_ne_bytes);
@@ -219,6 +223,7 @@ impl<'a> Session<'a> {
             rings,
             store,
             signals,
+            on_signal: Vec::new(),
             ticker,
             ticking: false,
             reported,
@@ -299,6 +304,9 @@ impl<'a> Session<'a> {
         if self.config.dry_run {
             return Ok(attached);
         }
+        let on_signal = self.programs(loaded, |attach| matches!(attach, Attach::Signal));
+        let on_signal = on_signal.into_iter().map(|fd| fd.try_clone_to_owned()).collect::<io::Result<_>>();
+        self.on_signal = on_signal.map_err(|e| RunError::System("preparing for signals", e))?;
         let intervals = programs().flat_map(|(program, fd)| {
             program.points.iter().filter_map(move |point| match &point.attach {
                 Attach::Interval { period_ns } => {
@@ -387,8 +395,7 @@ impl<'a> Session<'a> {
         let ready: Vec<bool> = wait.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (has_child, has_process) = (child.is_some(), process.is_some());
         if ready[0] {
-            self.interrupted = true;
-            self.exit = Some(Exit { code: 0, asked: false });
+            self.signal()?;
         }
         if ready[1] {
             let mut expired = [0; 8];
@@ -404,6 +411,27 @@ impl<'a> Session<'a> {
         }
         if has_process && ready[2 + usize::from(has_child)] {
             self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));
+        }
+        Ok(())
+    }
+
+    /// Takes a signal: SIGUSR1 is for the script, any other ends the run.
+    fn signal(&mut self) -> Result<(), RunError> {
+        // `struct signalfd_siginfo` begins with the number.
+        let mut info = [0; 128];
+        let read = rustix::io::read(&self.signals, &mut info);
+        let number = info.first_chunk().map(|number| u32::from_ne_bytes(*number));
+        match (read, number) {
+            (Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR), _) => {}
+            (Ok(_), Some(number)) if number == libc::SIGUSR1 as u32 => {
+                for program in &self.on_signal {
+                    run_once(program.as_fd())?;
+                }
+            }
+            _ => {
+                self.interrupted = true;
+                self.exit = Some(Exit { code: 0, asked: false });
+            }
         }
         Ok(())
     }
@@ -571,13 +599,15 @@ fn run_once(fd: BorrowedFd<'_>) -> Result<(), RunError> {
     sys::test_run(fd).map_err(|error| RunError::System("running a begin or end probe", error))
 }
 
-/// A descriptor that becomes readable on SIGINT, SIGTERM and SIGHUP, which are blocked from now on.
-fn signals() -> io::Result<OwnedFd> {
+/// A descriptor that becomes readable on SIGINT, SIGTERM and SIGHUP, which are blocked from now on; on SIGUSR1 as well
+/// if the script has a use for it.
+fn signals(user: bool) -> io::Result<OwnedFd> {
     // SAFETY: the set is initialised before it is used, and the descriptor is new.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&mut set);
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let user = user.then_some(libc::SIGUSR1);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].into_iter().chain(user) {
             libc::sigaddset(&mut set, signal);
         }
         if libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) < 0 {

@@ -97,3 +97,25 @@ fn intervals_of_one_length_run_in_the_order_of_the_script() {
     let text = "interval:ms:20 { printf(\"first\"); } interval:ms:20 { printf(\" second\\n\"); @n++; if (@n == 10) { exit(); } }";
     Run::program(text).to_end().code(0).stdout_is(&format!("{}\n\n@n: 10\n", "first second\n".repeat(10)));
 }
+
+#[test]
+fn a_signal_to_rtrace_runs_its_blocks_in_order() {
+    requires!(Bpf);
+    let text = "self:signal:SIGUSR1 { printf(\"first\"); @[probe, probetype] = count(); }
+        self:signal:SIGUSR1 { printf(\" second\\n\"); @n++; if (@n == 2) { exit(); } }";
+    let session = Run::program(text).start();
+    session.wait_attached();
+    session.signal(libc::SIGUSR1);
+    session.wait_stdout("first second\n");
+    session.signal(libc::SIGUSR1);
+    let out = session.to_end();
+    out.code(0).stderr_has("Attached 2 probes\n");
+    out.stdout_is("first second\nfirst second\n\n\n@[self:signal:SIGUSR1, special]: 2\n@n: 2\n");
+    for (text, words) in [
+        ("self:signal:SIGUSR3 { @ = 1; }", "SIGUSR3 is not a supported signal"),
+        ("self:timer:SIGUSR1 { @ = 1; }", "timer is not a supported trigger"),
+        ("self:signal { @ = 1; }", "self probe type requires 2 arguments, found 1"),
+    ] {
+        Run::program(text).to_end().code(1).stdout_is("").stderr_has(words);
+    }
+}

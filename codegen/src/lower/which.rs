@@ -68,7 +68,7 @@ impl Lowering<'_, '_> {
 /// The kind of a probe, by its name.
 fn probetype(name: &str) -> &str {
     match name.split(':').next() {
-        Some("begin" | "end") | None => "special",
+        Some("begin" | "end" | "self") | None => "special",
         Some(kind) => kind,
     }
 }

@@ -136,6 +136,17 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             }
             plain(Spec::Uprobe { binary, place, on_return })
         }
+        ProviderId::SelfSignal => match arguments {
+            ["signal", "SIGUSR1"] => plain(Spec::SelfSignal),
+            ["signal", signal] => Err(Wrong {
+                title: format!("{signal} is not a supported signal"),
+                help: Some("there is SIGUSR1".into()),
+            }),
+            _ => Err(Wrong {
+                title: format!("{} is not a supported trigger", arguments.first().unwrap_or(&"")),
+                help: Some("write self:signal:SIGUSR1".into()),
+            }),
+        },
         ProviderId::Iter => plain(Spec::Iter { over: arguments[0].to_owned() }),
     }
 }

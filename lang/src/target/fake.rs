@@ -44,6 +44,7 @@ impl Target for FakeTarget {
             Spec::Interval { period_ns } => {
                 (Attach::Interval { period_ns: *period_ns }, Context::bare(ProgramType::RawTracepoint))
             }
+            Spec::SelfSignal => (Attach::Signal, Context::bare(ProgramType::RawTracepoint)),
             Spec::Profile { rate } => (Attach::Profile { rate: *rate }, Context::bare(ProgramType::PerfEvent)),
             Spec::PerfEvent { source, event, count } => (
                 Attach::PerfEvent { source: *source, config: event.config, count: *count },
