@@ -183,7 +183,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             probe,
             context: &points[0].context,
             point: points[0],
-            shared: which::share(probe, points, &mut layout),
+            shared: which::share(probe, points, &mut layout)?,
             process: options.process.filter(|_| is_event(&points[0].attach)),
             number: number as u32,
             programs: units.len() as u32,

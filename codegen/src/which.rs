@@ -5,6 +5,7 @@
 //! are then read from a table of slots. Tables lie in `.bss`, where user space writes them before anything runs.
 
 use crate::layout::Layout;
+use lang::diag::Diagnostic;
 use lang::target::{Features, ProgramType};
 use lang::typed;
 
@@ -60,10 +61,19 @@ pub fn can_share(probe: &typed::Probe, point: &typed::Point, features: Features)
 }
 
 /// Makes the tables of a program for these attach points; `None` if it needs none.
-pub fn share(probe: &typed::Probe, points: &[&typed::Point], layout: &mut Layout) -> Option<Shared> {
+///
+/// Fails if the names would take more memory than a script may have for this.
+pub fn share(
+    probe: &typed::Probe,
+    points: &[&typed::Point],
+    layout: &mut Layout,
+) -> Result<Option<Shared>, Diagnostic> {
     let by_number = points.iter().any(|point| point.context.guard.is_some());
     if points.len() < 2 || !(by_number || probe.uses_name) {
-        return None;
+        return Ok(None);
+    }
+    if probe.uses_name {
+        check_size(probe, points)?;
     }
     let selector = match by_number {
         true => by_system_call(points, layout),
@@ -84,7 +94,25 @@ pub fn share(probe: &typed::Probe, points: &[&typed::Point], layout: &mut Layout
     };
     let names = texts(|point| Some(&point.name));
     let functions = texts(|point| point.attach.function());
-    Some(Shared { selector, count: points.len() as u32, names, functions })
+    Ok(Some(Shared { selector, count: points.len() as u32, names, functions }))
+}
+
+/// A name takes as much memory as the longest one, for any of them may become a key.
+fn check_size(probe: &typed::Probe, points: &[&typed::Point]) -> Result<(), Diagnostic> {
+    const MOST: usize = 64 << 20;
+    let longest = probe.points.iter().map(|point| point.name.len() + 1).max().unwrap_or(0);
+    let bytes = longest.saturating_mul(points.len());
+    if bytes <= MOST {
+        return Ok(());
+    }
+    let title = format!(
+        "the names of {} attach points take {} MB, the longest having {longest} bytes; there are {} MB for them",
+        points.len(),
+        bytes >> 20,
+        MOST >> 20
+    );
+    let help = "narrow the pattern, or do without `probe` and `func`";
+    Err(Diagnostic::error(points[0].span, title).with_help(help))
 }
 
 fn by_system_call(points: &[&typed::Point], layout: &mut Layout) -> Selector {

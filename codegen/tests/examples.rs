@@ -52,3 +52,32 @@ fn the_first_one_liners_compile() {
         compiles(script);
     }
 }
+
+/// A probe on so many functions, whose body asks for the name.
+fn on_functions(count: usize, longest: &str) -> Result<codegen::object::Object, lang::Diagnostic> {
+    let names = (1..count).map(|number| format!("f{number}")).chain([longest.to_owned()]);
+    let points: Vec<String> = names.map(|name| format!("kprobe:{name}")).collect();
+    let script = format!("{} {{ @[probe] = count(); @f[func] = count(); }}", points.join(", "));
+    let checked = check(&parse(&script).script, &FakeTarget, &Settings::default());
+    assert!(checked.is_ok(), "{:?}", checked.diagnostics);
+    compile(&checked.program, &FakeTarget, &Options::default())
+}
+
+#[test]
+fn many_attach_points_share_a_program_and_a_table_of_names() {
+    let few = on_functions(16, "f16").expect("it compiles");
+    assert_eq!((few.programs.len(), few.layout.tables.len()), (16, 0));
+    let many = on_functions(17, "f17").expect("it compiles");
+    assert_eq!((many.programs.len(), many.layout.tables.len()), (1, 2));
+    // `kprobe:f10` takes two words, `f10` one; the last slot is that of the last attach point.
+    let sizes: Vec<usize> = many.layout.tables.iter().map(|(_, bytes)| bytes.len()).collect();
+    assert_eq!(sizes, [17 * 16, 17 * 8]);
+    assert_eq!(&many.layout.tables[0].1[16 * 16..], b"kprobe:f17\0\0\0\0\0\0");
+    assert_eq!(&many.layout.tables[1].1[16 * 8..], b"f17\0\0\0\0\0");
+}
+
+#[test]
+fn names_that_take_too_much_memory_are_refused() {
+    let refused = on_functions(100, &"x".repeat(700_000)).expect_err("70 MB of names");
+    assert!(refused.title.contains("there are 64 MB for them"), "{}", refused.title);
+}

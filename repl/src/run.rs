@@ -413,6 +413,10 @@ fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic 
         .with_help("-v shows the verifier's log, -d bpf the instructions; simpler keys and fewer branches may pass")
 }
 
+/// What the kernel says of an instruction that it cannot step over (include/linux/errno.h; user space has no name for
+/// it).
+const ENOTSUPP: i32 = 524;
+
 /// A probe that could not be attached.
 fn unattached(failed: &AttachError) -> Diagnostic {
     let missing = matches!(
@@ -423,6 +427,10 @@ fn unattached(failed: &AttachError) -> Diagnostic {
         Attach::Kprobe { .. } if missing => {
             let reason = explain_function(&failed.point.name);
             Diagnostic::error(failed.point.span, reason.title).with_maybe_help(reason.help)
+        }
+        Attach::Uprobe { .. } if failed.error.raw_os_error() == Some(ENOTSUPP) => {
+            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
+                .with_help("the kernel cannot probe the instruction there; leave this function out of the pattern")
         }
         Attach::PerfEvent { source: PerfSource::Hardware, .. } if failed.error.raw_os_error() == Some(libc::ENOENT) => {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))

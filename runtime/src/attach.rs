@@ -6,6 +6,7 @@ use lang::probes::perf::{Rate, Source};
 use lang::target::{Attach, ProgramType};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use thiserror::Error;
 
@@ -93,7 +94,7 @@ pub fn newest_first(program: &Program) -> bool {
     }
 }
 
-/// One link for all functions. The kernel does not say which of them it would not take, so each is tried then.
+/// One link for all functions.
 fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
     let mut names = Vec::with_capacity(program.points.len());
     let mut returns = false;
@@ -103,21 +104,40 @@ fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, Attac
             names.push(point.attach.function().unwrap_or_default());
         }
     }
-    sys::kprobe_multi_link(fd, &names, returns).map_err(|error| {
-        /// A list of more would take too long to try.
-        const MOST: usize = 200;
-        let refused = program.points.iter().zip(&names).take(MOST).find_map(|(point, name)| {
-            let error = sys::kprobe_multi_link(fd, &[name], returns).err()?;
-            Some(AttachError::new(point, error))
-        });
-        refused.unwrap_or_else(|| AttachError::new(&program.points[0], error))
+    let link = |part: Range<usize>| sys::kprobe_multi_link(fd, &names[part], returns);
+    link(0..names.len()).map_err(|error| {
+        let (refused, error) = find_refused(names.len(), error, link);
+        AttachError::new(&program.points[refused], error)
     })
+}
+
+/// Which of the parts of one link the kernel would not take, and why: it says neither. Half of those left are tried at
+/// a time.
+fn find_refused(
+    count: usize,
+    error: io::Error,
+    link: impl Fn(Range<usize>) -> io::Result<OwnedFd>,
+) -> (usize, io::Error) {
+    let (mut part, mut error) = (0..count, error);
+    while part.len() > 1 {
+        let middle = part.start + part.len() / 2;
+        part = match link(part.start..middle) {
+            Ok(_) => middle..part.end,
+            Err(reason) => {
+                error = reason;
+                part.start..middle
+            }
+        };
+    }
+    // What the other half was refused for was not seen if the first half was fine.
+    let error = link(part.clone()).err().unwrap_or(error);
+    (part.start, error)
 }
 
 /// One link for all places of each file.
 fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
     struct File<'a> {
-        first: &'a Point,
+        first: usize,
         path: &'a str,
         on_return: bool,
         offsets: Vec<u64>,
@@ -128,7 +148,7 @@ fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
         let Attach::Uprobe { path, offset, on_return, .. } = &point.attach else { continue };
         if files.last().is_none_or(|file| file.path != path) {
             let on_return = *on_return;
-            files.push(File { first: point, path, on_return, offsets: Vec::new(), cookies: Vec::new() });
+            files.push(File { first: index, path, on_return, offsets: Vec::new(), cookies: Vec::new() });
         }
         if let Some(file) = files.last_mut() {
             file.offsets.push(*offset);
@@ -136,9 +156,15 @@ fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
         }
     }
     let attached = files.iter().map(|file| {
-        let (offsets, cookies) = (file.offsets.as_slice(), file.cookies.as_slice());
-        let what = UprobeMulti { path: file.path, offsets, cookies, on_return: file.on_return, process };
-        sys::uprobe_multi_link(fd, &what).map(Link::plain).map_err(|error| AttachError::new(file.first, error))
+        let link = |part: Range<usize>| {
+            let (offsets, cookies) = (&file.offsets[part.clone()], &file.cookies[part]);
+            let (path, on_return) = (file.path, file.on_return);
+            sys::uprobe_multi_link(fd, &UprobeMulti { path, offsets, cookies, on_return, process })
+        };
+        link(0..file.offsets.len()).map(Link::plain).map_err(|error| {
+            let (refused, error) = find_refused(file.offsets.len(), error, link);
+            AttachError::new(&program.points[file.first + refused], error)
+        })
     });
     attached.collect()
 }
