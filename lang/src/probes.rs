@@ -391,4 +391,44 @@ mod tests {
         assert_eq!(parse("tracepont:a:b").unwrap_err(), "Invalid probe type: tracepont; did you mean `tracepoint`?");
         assert!(parse("kprobe").unwrap_err().contains("kprobe:FUNCTION"));
     }
+
+    #[test]
+    fn places_in_files_and_functions() {
+        let symbol = |name: &str, offset| Place::Symbol { name: name.into(), offset };
+        let place = |text: &str| match parse(text) {
+            Ok((Spec::Uprobe { binary, place, .. }, _)) => Ok((binary.unwrap_or_default(), place)),
+            Ok(other) => panic!("{other:?}"),
+            Err(message) => Err(message),
+        };
+        assert_eq!(place("u:/bin/bash:main"), Ok(("/bin/bash".into(), symbol("main", 0))));
+        assert_eq!(place("u:/bin/bash:\"main\"+0x10"), Ok(("/bin/bash".into(), symbol("main", 16))));
+        assert_eq!(place("u:\"/a:b\":main"), Ok(("/a:b".into(), symbol("main", 0))));
+        assert_eq!(place("u:libc:0x10"), Ok(("libc".into(), Place::Address(16))));
+        assert_eq!(place("u:main"), Ok((String::new(), symbol("main", 0))));
+        assert_eq!(place("u:a:b+x").unwrap_err(), "Invalid offset: invalid integer: x");
+        assert_eq!(place("u:a:b*+4").unwrap_err(), "Wildcards are not allowed with offsets");
+        assert_eq!(place("ur:a:b+4").unwrap_err(), "Offset not allowed");
+        assert_eq!(place("u::b").unwrap_err(), "uprobe should have a target");
+        assert!(place("u:").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 1"));
+        assert!(place("u").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 0"));
+    }
+
+    #[test]
+    fn modules_and_counts() {
+        let function = |text| match parse(text) {
+            Ok((Spec::Kprobe { module, function, offset, on_return }, _)) => (module, function, offset, on_return),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(function("k:vfs_read+8"), (None, "vfs_read".into(), 8, false));
+        assert_eq!(function("kretprobe:ext4:ext4_*"), (Some("ext4".into()), "ext4_*".into(), 0, true));
+        let count = |text| match parse(text) {
+            Ok((Spec::PerfEvent { event, count, .. }, name)) => (event.name, count, name),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(count("s:faults"), ("page-faults", 100, "software:faults".into()));
+        assert_eq!(count("h:cycles:1e6"), ("cpu-cycles", 1_000_000, "hardware:cycles:1000000".into()));
+        assert_eq!(count("h:cycles:0"), ("cpu-cycles", 1_000_000, "hardware:cycles".into()));
+        assert_eq!(parse("h:faults").unwrap_err().split(';').next(), Some("faults is not a hardware probe"));
+        assert_eq!(parse("kfunc:a").unwrap().1, "fentry:a");
+    }
 }
