@@ -24,6 +24,7 @@ use lang::target::Attach;
 use lang::typed::{self, FormatId, MapId};
 use lang::types::{Aggregate, Type};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{
     ClockId, DynamicClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     clock_gettime_dynamic, timerfd_create, timerfd_settime,
@@ -289,6 +290,7 @@ impl<'a> Session<'a> {
         if self.over {
             return Ok(attached);
         }
+        allow_files(self.job.object.programs.iter().map(|program| program.points.len() as u64).sum());
         let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
         let programs = || self.job.object.programs.iter().zip(&loaded.programs);
         // So that blocks on the same event run in the order of the script.
@@ -581,6 +583,19 @@ impl<'a> Session<'a> {
         flush(output)?;
         self.report_sites(host);
         Ok(self.exit.map_or(0, |exit| exit.code))
+    }
+}
+
+/// Raises the limit on open files for so many attach points, each of which may take two. If that is not permitted,
+/// attaching says what is wrong.
+fn allow_files(points: u64) {
+    let needed = points * 2 + 256;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        let maximum = limit.maximum.map(|maximum| maximum.max(needed));
+        if setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).is_err() {
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        }
     }
 }
 
