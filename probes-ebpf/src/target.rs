@@ -105,7 +105,7 @@ impl Target for KernelTarget {
                 one(attach, ProgramType::PerfEvent)
             }
             Spec::Tracepoint { category, event } => self.tracepoints(category, event, wants),
-            Spec::RawTracepoint { module, event } => self.raw_tracepoints(module.as_deref(), event),
+            Spec::RawTracepoint { module, event } => self.raw_tracepoints(module.as_deref(), event, wants),
             Spec::Kprobe { module, function, offset, on_return } => self.kprobes(kprobe::Asked {
                 module: module.as_deref(),
                 function,

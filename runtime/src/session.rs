@@ -98,6 +98,7 @@ pub trait Host {
 
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
+    allow_files(job.object.programs.iter().map(|program| program.points.len() as u64).sum());
     let log_bytes = usize::try_from(job.program.config.log_size).unwrap_or(usize::MAX);
     let mut loaded = load(job.object, job.elf, log_bytes)?;
     let mut session = Session::open(job, &mut loaded, config)?;
@@ -290,7 +291,6 @@ impl<'a> Session<'a> {
         if self.over {
             return Ok(attached);
         }
-        allow_files(self.job.object.programs.iter().map(|program| program.points.len() as u64).sum());
         let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
         let programs = || self.job.object.programs.iter().zip(&loaded.programs);
         // So that blocks on the same event run in the order of the script.
@@ -586,10 +586,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Raises the limit on open files for so many attach points, each of which may take two. If that is not permitted,
+/// Raises the limit on open files for so many attach points, each of which may take two and a program. If that is not permitted,
 /// attaching says what is wrong.
 fn allow_files(points: u64) {
-    let needed = points * 2 + 256;
+    let needed = points * 3 + 256;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         let maximum = limit.maximum.map(|maximum| maximum.max(needed));

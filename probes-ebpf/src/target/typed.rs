@@ -5,7 +5,7 @@ use crate::btf::{Btf, Kind, Param, TypeId};
 use crate::types::Types;
 use lang::glob;
 use lang::nearest::nearest;
-use lang::target::{Access, Attach, Base, Context, Field, ProgramType, Resolved, TargetError};
+use lang::target::{Access, Attach, Base, Context, Field, ProgramType, Resolved, TargetError, Wants};
 use lang::types::Type;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,12 @@ impl KernelTarget {
         self.types().ok_or_else(|| TargetError::other(title(), None))
     }
 
-    pub(super) fn raw_tracepoints(&self, module: Option<&str>, event: &str) -> Result<Vec<Resolved>, TargetError> {
+    pub(super) fn raw_tracepoints(
+        &self,
+        module: Option<&str>,
+        event: &str,
+        wants: Wants,
+    ) -> Result<Vec<Resolved>, TargetError> {
         let base = self.needs_types("rawtracepoint")?;
         let mut found: BTreeMap<String, (String, Context)> = BTreeMap::new();
         let exact = !glob::is_pattern(event);
@@ -49,7 +54,9 @@ impl KernelTarget {
                         args: (0..params.len().min(MOST_ARGS)).map(word).collect(),
                         ..Context::bare(ProgramType::RawTracepoint)
                     };
-                    let context = Context { fields: fields(&types, &params), ..context };
+                    // Events that are seen the same way share a program.
+                    let fields = if wants.named_args { fields(&types, &params) } else { Vec::new() };
+                    let context = Context { fields, ..context };
                     found.entry(event).or_insert((name.clone(), context));
                 }
             }
