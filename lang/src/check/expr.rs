@@ -598,7 +598,7 @@ impl Checker<'_> {
 /// Whether it is `config` or `config()`.
 fn is_config(expr: &ast::Expr) -> bool {
     match &expr.kind {
-        ast::ExprKind::Ident(name) => name == "config",
+        ast::ExprKind::Ident(name) => matches!(name.as_str(), "config" | "__builtin_config"),
         ast::ExprKind::Call { name, args } => name.text == "config" && args.is_empty(),
         _ => false,
     }

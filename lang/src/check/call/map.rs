@@ -84,6 +84,10 @@ impl Checker<'_> {
             return unknown(span);
         };
         let keys = self.keys(state, std::slice::from_ref(&args[1]));
+        let map = self.maps.id(name, args[0].span);
+        if self.maps.is_keyless(map) {
+            return self.refuse(span, "call to has_key() expects a map with explicit keys (non-scalar map)");
+        }
         let map = self.map_use(name, args[0].span, &keys, span);
         Expr { kind: ExprKind::HasKey(map, keys), ty: Type::Bool, span }
     }
