@@ -36,7 +36,7 @@ fn check(marked: &str) {
 fn a_call_becomes_the_body() {
     same("macro one() { 1 } begin { print(one()); print(one); }", "begin { print(1); print(1); }");
     same("macro add(x) { x + 1 } begin { print(add(2 * 3)); }", "begin { print((2 * 3) + 1); }");
-    same("macro add(x) { x + 1 } begin { $a = 1; print(add($a)); }", "begin { $a = 1; print({ $a } + 1); }");
+    same("macro add(x) { x + 1 } begin { $a = 1; print(add($a)); }", "begin { $a = 1; print($a + 1); }");
     same("macro inc($x, @y) { $x += 1; @y[$x]++; } begin { inc($a, @b); }", "begin { { $a += 1; @b[$a]++; } }");
     same("macro v(x) { x; x; } begin { v({ f(); }); }", "begin { { { f(); } { f(); } } }");
     same("macro yes() { true } k:f /yes/ { } k:g /yes() && 1/ { }", "k:f /true/ { } k:g /true && 1/ { }");
@@ -57,7 +57,26 @@ fn macros_call_macros() {
     same("macro add(x) { x + 1 } begin { print(add(add(add(1)))); }", "begin { print(1 + 1 + 1 + 1); }");
     same(
         "macro a(@m, $v) { b(@m, $v); } macro b(x, y) { print((x, y)); } begin { a(@d, $e); }",
-        "begin { { { print(({ @d }, { $e })); } } }",
+        "begin { { { print((@d, $e)); } } }",
+    );
+}
+
+#[test]
+fn a_place_is_passed_as_a_value() {
+    same(
+        "macro m(x) { print(x); x + 1; x; f((x, 1)); } begin { m($v); }",
+        "begin { { print($v); $v + 1; $v; f(($v, 1)); } }",
+    );
+    same(
+        "macro m(x) { print(x); clear(x); x + 1 } begin { m(@v); }",
+        "begin { { print({ @v }); clear({ @v }); @v + 1 } }",
+    );
+    check(
+        r#"
+macro o(x) { i(x) } macro i($x) { $x = 1; }
+           //^^^^ error: Call to i() has arguments that do not match any definition.
+begin { o($v); }
+"#,
     );
 }
 
@@ -78,7 +97,7 @@ fn the_macro_that_fits_is_meant() {
 fn a_body_has_variables_of_its_own() {
     assert_eq!(
         expanded("macro m(x) { let $y = x; $z = $y; for ($i : 0..$z) { $i; } $y + $q } begin { m($y); m(1); }").replace('\n', " "),
-        expanded("begin { { let $yA = { $y }; $zA = $yA; for ($iA : 0..$zA) { $iA; } $yA + $q } { let $yB = 1; $zB = $yB; for ($iB : 0..$zB) { $iB; } $yB + $q } }")
+        expanded("begin { { let $yA = $y; $zA = $yA; for ($iA : 0..$zA) { $iA; } $yA + $q } { let $yB = 1; $zB = $yB; for ($iB : 0..$zB) { $iB; } $yB + $q } }")
             .replace('\n', " ").replace('A', "'1'").replace('B', "'2'")
     );
     assert_eq!(
@@ -96,7 +115,7 @@ fn types_are_passed_by_typeof() {
         &format!("{types} begin {{ s(typeof(uint64*), typeof(struct foo)); }}"),
         "begin { f(sizeof(uint64*), sizeof(uint64*[2]), sizeof(struct foo*), sizeof(struct foo), offsetof(struct foo, x), typeinfo(uint64*)) }",
     );
-    same("macro c(t, v) { (t*)v } begin { $y = c(typeof(uint8), $x); }", "begin { $y = (uint8*){ $x }; }");
+    same("macro c(t, v) { (t*)v } begin { $y = c(typeof(uint8), $x); }", "begin { $y = (uint8*)$x; }");
     same(
         "macro l(t) { let $x: t = 0; let $y: typeof(t)[2]; } begin { l(typeof($z + 1)); }",
         "macro l() { let $x: typeof($z + 1) = 0; let $y: typeof($z + 1)[2]; } begin { l(); }",

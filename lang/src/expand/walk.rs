@@ -1,6 +1,6 @@
 //! The walk over a script that finds calls of macros, and within their bodies what stands for something else.
 
-use super::Expander;
+use super::{Expander, is_place};
 use crate::ast::{Block, Expr, ExprKind, ForOver, Stmt, StmtKind, ValueBlock};
 use crate::diag::Diagnostic;
 
@@ -101,6 +101,8 @@ impl Expander<'_> {
                 if matches!(expr.kind, ExprKind::TypeOf(_)) {
                     self.stray_type(expr, Some(place));
                 }
+                // Here it is a value, whatever is around it.
+                unwrap(expr, is_place);
             }
             ExprKind::Call { name, args } => {
                 for arg in args.iter_mut() {
@@ -115,6 +117,8 @@ impl Expander<'_> {
                 for arg in args.iter_mut().filter(|arg| matches!(arg.kind, ExprKind::TypeOf(_))) {
                     self.stray_type(arg, None);
                 }
+                // A function may do with a map what a macro's argument is kept from.
+                args.iter_mut().for_each(|arg| unwrap(arg, |value| matches!(value.kind, ExprKind::Var(_))));
                 expr.kind = ExprKind::Call { name, args };
             }
             ExprKind::TypeOf(_) => self.stray_type(expr, None),
@@ -184,5 +188,16 @@ impl Expander<'_> {
             }
             ExprKind::SizeOf(of) | ExprKind::TypeOf(of) | ExprKind::TypeInfo(of) => self.type_of(of),
         }
+    }
+}
+
+/// Takes the block away from around a place of which only the value is wanted.
+fn unwrap(expr: &mut Expr, if_holds: impl Fn(&Expr) -> bool) {
+    if let ExprKind::Block(block) = &mut expr.kind
+        && block.block.stmts.is_empty()
+        && block.value.as_ref().is_some_and(|value| if_holds(value))
+        && let Some(value) = block.value.take()
+    {
+        *expr = *value;
     }
 }

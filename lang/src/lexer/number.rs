@@ -109,8 +109,10 @@ pub(crate) fn parse(text: &str) -> Result<(u64, IntSuffix), BadNumber> {
 
 /// `<digit>e<exponent>`: the digit 1 to 9, the exponent from 1 on.
 fn scientific(text: &str, mantissa: &str, exponent: &str) -> Result<u64, BadNumber> {
-    let value = match (mantissa.as_bytes(), exponent.parse::<u32>()) {
-        ([digit @ b'1'..=b'9'], Ok(e @ 1..)) if exponent.bytes().all(|b| b.is_ascii_digit()) => {
+    let digits = exponent.replace('_', "");
+    let is_number = exponent.starts_with(|c: char| c.is_ascii_digit()) && !exponent.ends_with('_');
+    let value = match (mantissa.as_bytes(), digits.parse::<u32>()) {
+        ([digit @ b'1'..=b'9'], Ok(e @ 1..)) if is_number => {
             10u64.checked_pow(e).and_then(|power| power.checked_mul(u64::from(digit - b'0'))).ok_or("is too large")
         }
         _ => Err("is not a number"),

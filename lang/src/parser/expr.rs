@@ -62,7 +62,16 @@ pub(super) fn expression<'a>() -> impl Rule<'a, Expr> {
 
 /// An expression where a comparison is meant: `=` in it is told of, and read as `==`.
 pub(super) fn condition<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    maybe_assigned(expression).map_with(|(left, assigned), e| compared(left, assigned, e))
+    maybe_assigned(expression).map_with(|(left, assigned), e| match left.kind {
+        // `(x=1)` has been read as a record.
+        ExprKind::Record(mut parts) if parts.len() == 1 && assigned.is_none() => {
+            let Some((name, right)) = parts.pop() else { return Expr { kind: ExprKind::Error, span: left.span } };
+            let equals = Span::new(name.span.end, right.span.start);
+            let left = Expr { kind: ExprKind::Ident(name.text), span: name.span };
+            compared(left, Some((equals, right)), e)
+        }
+        _ => compared(left, assigned, e),
+    })
 }
 
 /// What may stand before an operand.

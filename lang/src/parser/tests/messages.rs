@@ -248,6 +248,9 @@ begin { x = 1; let y = 2; z += 3; }
     );
     check(
         r#"
+begin { if (x=3) { } while (pid = 3) { } }
+           //^ error: `=` assigns, and nothing can be assigned here | write == to compare
+                              //^ error: `=` assigns, and nothing can be assigned here | write == to compare
 begin { if ($a = 3) { } if $b = 3 { } }
              //^ error: `=` assigns, and nothing can be assigned here | write == to compare
                             //^ error: `=` assigns, and nothing can be assigned here | write == to compare
