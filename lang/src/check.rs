@@ -74,6 +74,11 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
     let found = std::mem::take(&mut checked.diagnostics).into_iter();
     let explained = found.map(|diagnostic| expanded.explain(diagnostic.map_text(|text| plain(text).into_owned())));
     checked.diagnostics = expanded.diagnostics.iter().cloned().chain(explained).collect();
+    if script.probes.is_empty() && checked.is_ok() {
+        let title = "no probes: there is nothing to attach";
+        let help = "a macro does something where a probe calls it: begin { name(); }";
+        checked.diagnostics.push(Diagnostic::error(Default::default(), title).with_help(help));
+    }
     checked.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     checked.diagnostics.dedup();
     checked

@@ -243,3 +243,24 @@ fn what_grows_without_end_is_refused() {
         assert!(!dump(&result.script).is_empty());
     }
 }
+
+#[test]
+fn the_deepest_scripts_are_walked() {
+    for body in [
+        format!("$x = {}1;", "!".repeat(490)),
+        format!("$x = {}1;", "1 + ".repeat(490)),
+        format!("{}{}", "{".repeat(190), "}".repeat(190)),
+        format!("$x = {}1{};", "{ ".repeat(190), " }".repeat(190)),
+        format!("{}1{};", "f(".repeat(150), ")".repeat(150)),
+        format!("if (1) {{ }} {}", "else if (1) { } ".repeat(450)),
+        format!("{}{}", "if (1) {".repeat(150), "}".repeat(150)),
+        format!("$x = {}1{};", "sizeof(".repeat(190), ")".repeat(190)),
+        format!("$x = {}1{};", "one(".repeat(150), ")".repeat(150)),
+    ] {
+        let text = format!("macro one(x) {{ x }} macro all(y) {{ y; {body} }} begin {{ {body} all(1); }}");
+        let parsed = parse(&text);
+        assert_eq!(parsed.diagnostics, [], "{text}");
+        assert_eq!(expand(&parsed.script).diagnostics, [], "{text}");
+        assert!(crate::format::format(&text).is_ok());
+    }
+}

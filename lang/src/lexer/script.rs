@@ -214,6 +214,10 @@ impl<'a> Lexer<'a> {
             self.pos += 1;
             self.open(kind, at);
             self.inside();
+            if matches!(self.tokens.last(), Some((Token::Sym(Sym::CloseBrace), _))) {
+                // The body, which came before the parameters were closed.
+                return;
+            }
         }
     }
 

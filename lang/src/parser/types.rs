@@ -57,8 +57,10 @@ enum Ahead {
     Array,
     /// `typeof(...)`
     TypeOf,
-    /// Cannot be anything else.
+    /// A known type, or a name with stars behind it.
     Certain,
+    /// `struct NAME`, which cannot be anything else.
+    Tagged,
 }
 
 /// Steps over a type. What it steps over may still turn out to be an expression.
@@ -69,7 +71,7 @@ fn type_ahead<'a>(input: &mut Cursor<'a, '_>) -> Option<Ahead> {
             if matches!(input.peek(), Some(Token::Ident(_))) {
                 input.skip();
             }
-            Ahead::Certain
+            Ahead::Tagged
         }
         "typeof" => {
             input.peek().filter(|token| *token == Token::Sym(Sym::OpenParen))?;
@@ -90,7 +92,7 @@ fn type_ahead<'a>(input: &mut Cursor<'a, '_>) -> Option<Ahead> {
         match input.peek() {
             Some(Token::Sym(Sym::Star)) => {
                 input.skip();
-                if !matches!(ahead, Ahead::TypeOf) {
+                if !matches!(ahead, Ahead::TypeOf | Ahead::Tagged) {
                     ahead = Ahead::Certain;
                 }
             }
@@ -135,7 +137,7 @@ fn cast_ahead<'a>() -> impl Rule<'a, ()> {
         }
         let Some(ahead) = type_ahead(input) else { return false };
         let closed = input.next() == Some(Token::Sym(Sym::CloseParen));
-        closed && (matches!(ahead, Ahead::Certain) || input.peek().is_some_and(begins_operand))
+        closed && (matches!(ahead, Ahead::Certain | Ahead::Tagged) || input.peek().is_some_and(begins_operand))
     })
 }
 
@@ -143,8 +145,14 @@ fn cast_ahead<'a>() -> impl Rule<'a, ()> {
 /// no table knows is left to the checker.
 fn argument_ahead<'a>() -> impl Rule<'a, ()> {
     look_ahead(|input| {
-        let is_type = matches!(type_ahead(input), Some(Ahead::Certain | Ahead::Array | Ahead::TypeOf));
-        is_type && matches!(input.peek(), Some(Token::Sym(Sym::CloseParen | Sym::Comma)))
+        match type_ahead(input) {
+            Some(Ahead::Tagged) => true,
+            // `foo_t()` and `foo * 2` are expressions.
+            Some(Ahead::Certain | Ahead::Array | Ahead::TypeOf) => {
+                matches!(input.peek(), Some(Token::Sym(Sym::CloseParen | Sym::Comma)))
+            }
+            Some(Ahead::Name) | None => false,
+        }
     })
 }
 

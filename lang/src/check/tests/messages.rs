@@ -918,3 +918,17 @@ t:none:one, kprobe:f { } t:none:two { print(args.x) } kprob:f { }
 "#,
     );
 }
+
+#[test]
+fn macros() {
+    let alone = super::checked("macro never() { 1 }", &Default::default());
+    let titles: Vec<&str> = alone.diagnostics.iter().map(|told| told.title.as_str()).collect();
+    assert_eq!(titles, ["no probes: there is nothing to attach"]);
+    check(
+        r#"
+macro m($x) { $y = $x; $y = $nope; }
+                          //^^^^^ error: Undefined or undeclared variable: $nope
+begin { $x = 1; m($x); m($x); $y = "a"; }
+"#,
+    );
+}

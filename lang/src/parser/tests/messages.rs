@@ -373,6 +373,9 @@ begin { f(sizeof()); f(offsetof(struct x)); f(offsetof(struct x, 1)); f(sizeof(s
                                                                //^ error: expected a name, found a number
                                                                                    //^ error: expected a name, found `)`
                                                                                                 //^ error: expected `(`, found `x`
+begin { f(offsetof(struct x a)); f(sizeof(uint8_t + 1)); $a = ; }
+                          //^ error: expected `,`, found `a`
+                                                            //^ error: expected an expression, found `;`
 begin { f(&1, &@a[1]); f(comptime); $a = (struct x); let $b: = 1; let $c: int8[$n] = 1; }
         //^^ error: `&` needs a variable or a map
             //^^^^^^ error: `&` needs a variable or a map
@@ -399,6 +402,8 @@ macro i { 1 }
 macro j(a) $x {
          //^ error: expected `{` and the macro's body
 }
+macro k(a { a }
+        //^ error: expected `)` to close this parenthesis
 begin { @b = ; }
            //^ error: expected an expression, found `;`
 "#,
