@@ -26,8 +26,8 @@ impl Script {
     /// Puts what an imported script has before what is here. Its imports have been followed, and a `config` it cannot
     /// have.
     pub fn import(&mut self, imported: Script) {
-        let Script { config: _, imports: _, maps, c, macros, probes } = imported;
-        self.c.import(c);
+        let Script { config: _, imports: _, c, maps, macros, probes } = imported;
+        self.c.append(c);
         self.maps.splice(..0, maps);
         self.macros.splice(..0, macros);
         self.probes.splice(..0, probes);

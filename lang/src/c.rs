@@ -7,9 +7,9 @@
 
 pub mod constants;
 mod declare;
-mod environment;
 mod expand;
 mod expression;
+mod headers;
 mod item;
 mod layout;
 mod lex;
@@ -20,8 +20,9 @@ mod resolve;
 mod scan;
 mod texts;
 pub mod tree;
+mod walk;
 
-pub use environment::{Environment, Header, NoFiles};
+pub use headers::{Header, Headers, NoHeaders, Unread};
 pub(crate) use preprocess::{DIRECTIVES, Preprocessor};
 pub(crate) use texts::Texts;
 
@@ -31,6 +32,15 @@ use crate::target::Target;
 use crate::types::Type;
 use layout::Plans;
 use std::sync::Arc;
+
+/// What a header declares that a script imports.
+pub(crate) fn declarations_of_header(header: Header, headers: &dyn Headers) -> tree::Declarations {
+    let texts = Texts::default();
+    let mut preprocessor = Preprocessor::new(&texts, headers);
+    preprocessor.read_header(header);
+    preprocessor.finish();
+    preprocessor.declarations
+}
 
 /// The definitions of a script.
 #[derive(Clone, Debug, Default)]

@@ -86,8 +86,7 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
 
 /// Checks a script without macros.
 fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
-    let mut told = Vec::new();
-    let (definitions, wrong_definitions) = Definitions::new(&script.c, target);
+    let (definitions, mut told) = Definitions::new(&script.c, target);
     let mut checker = Checker {
         settings,
         target,
@@ -121,7 +120,6 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
         diagnostics.extend(consequences);
     }
     diagnostics.extend(told);
-    diagnostics.extend(wrong_definitions);
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     program.maps = checker.maps.into_typed();
     declarations::declare(&script.maps, &mut program.maps, &mut diagnostics);

@@ -11,7 +11,7 @@
 mod roles;
 mod trivia;
 
-use crate::c::{NoFiles, Texts};
+use crate::c::{Texts, Unread};
 use crate::diag::Diagnostic;
 use crate::lexer::{self, Sym, Token};
 use crate::parser;
@@ -23,18 +23,18 @@ const INDENT: usize = 2;
 
 /// A script in its layout, or what is wrong with it.
 pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
-    let parsed = parser::parse(text);
+    let parsed = parser::parse_at(text, 0, &Unread);
     if parsed.diagnostics.iter().any(Diagnostic::is_error) {
         return Err(parsed.diagnostics);
     }
     let texts = Texts::default();
-    let lexed = lexer::lex(text, &texts, &NoFiles);
+    let lexed = lexer::lex(text, &texts, &Unread);
     let mut tokens: Vec<Piece<'_>> = lexed
         .tokens
         .iter()
         .map(|(token, span)| Piece { token: *token, start: span.start as usize, end: span.end as usize })
         .collect();
-    // All that a macro has become has the place of its name, which is written once.
+    // All that a macro has become has the place of its use, which is written once.
     tokens.dedup_by(|next, first| next.start < next.end && (next.start, next.end) == (first.start, first.end));
     let roles = Roles::of(&parsed.script, text, &tokens);
     let mut writer =

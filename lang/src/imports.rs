@@ -4,7 +4,7 @@
 //! and from wherever it is imported; so a circle of imports does no harm.
 
 use crate::ast::{Import, Script};
-use crate::c::Environment;
+use crate::c::{Header, Headers, declarations_of_header};
 use crate::diag::Diagnostic;
 use crate::parser::{Parse, parse_at};
 use crate::span::{Source, SourceMap};
@@ -53,10 +53,10 @@ pub struct LoadError {
 const MOST_NESTED: usize = 100;
 
 /// Reads a script and all that it imports. Positions in what comes out are those of the map.
-pub fn parse_with_imports(root: Source, loader: &mut dyn Loader, environment: &dyn Environment) -> (Parse, SourceMap) {
-    let Parse { script, diagnostics } = parse_at(root.text(), 0, environment);
+pub fn parse_with_imports(root: Source, loader: &mut dyn Loader, headers: &dyn Headers) -> (Parse, SourceMap) {
+    let Parse { script, diagnostics } = parse_at(root.text(), 0, headers);
     let mut importer =
-        Importer { loader, environment, sources: SourceMap::new(root), seen: HashSet::new(), diagnostics, nested: 0 };
+        Importer { loader, headers, sources: SourceMap::new(root), seen: HashSet::new(), diagnostics, nested: 0 };
     let root = importer.sources.root().name().to_owned();
     let script = importer.follow(script, &root);
     (Parse { script, diagnostics: importer.diagnostics }, importer.sources)
@@ -64,7 +64,7 @@ pub fn parse_with_imports(root: Source, loader: &mut dyn Loader, environment: &d
 
 struct Importer<'a> {
     loader: &'a mut dyn Loader,
-    environment: &'a dyn Environment,
+    headers: &'a dyn Headers,
     sources: SourceMap,
     seen: HashSet<String>,
     diagnostics: Vec<Diagnostic>,
@@ -94,8 +94,12 @@ impl Importer<'_> {
 
     /// What a file holds, unless it has been imported before.
     fn file(&mut self, file: File, import: &Import) -> Script {
-        if !self.seen.insert(file.id) {
+        if !self.seen.insert(file.id.clone()) {
             return Script::default();
+        }
+        if file.kind == FileKind::Header {
+            let header = Header { path: file.id, text: file.text };
+            return Script { c: declarations_of_header(header, self.headers), ..Script::default() };
         }
         if file.kind != FileKind::Script {
             let title = format!("importing C is not supported yet: {}", file.name);
@@ -111,7 +115,7 @@ impl Importer<'_> {
             self.diagnostics.push(Diagnostic::error(import.span, "the imported files are too long"));
             return Script::default();
         };
-        let Parse { mut script, diagnostics } = parse_at(source.text(), source.base(), self.environment);
+        let Parse { mut script, diagnostics } = parse_at(source.text(), source.base(), self.headers);
         self.diagnostics.extend(diagnostics);
         if let [first, ..] = &script.config[..] {
             self.diagnostics.push(
@@ -130,13 +134,14 @@ impl Importer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::c::NoHeaders;
 
     /// Files by their names, which are also how they are imported.
     struct Files(&'static [(&'static str, &'static str)]);
 
     impl Loader for Files {
         fn load(&mut self, path: &str, _from: &str) -> Result<Vec<File>, LoadError> {
-            let kind = if path.ends_with(".h") { FileKind::Header } else { FileKind::Script };
+            let kind = if path.ends_with(".c") { FileKind::C } else { FileKind::Script };
             let file = self.0.iter().find(|(name, _)| *name == path);
             let file =
                 file.map(|(name, text)| File { id: (*name).into(), name: (*name).into(), kind, text: (*text).into() });
@@ -146,7 +151,7 @@ mod tests {
 
     /// The probes that come out, and what is told.
     fn read(text: &str, files: &'static [(&'static str, &'static str)]) -> String {
-        let (parsed, sources) = parse_with_imports(Source::new("main", text), &mut Files(files), &crate::c::NoFiles);
+        let (parsed, sources) = parse_with_imports(Source::new("main", text), &mut Files(files), &NoHeaders);
         let points = parsed.script.probes.iter().flat_map(|probe| &probe.points);
         let points = points.map(|point| {
             // The tree's positions are those of the map.
@@ -181,12 +186,12 @@ mod tests {
         let files = &[
             ("bad", "kprobe:b {\n  $x = ;\n}"),
             ("set", "config = { max_strlen=5 } kprobe:s { }"),
-            ("x.h", "struct s { int x; };"),
+            ("x.bpf.c", "int f() { }"),
         ];
         assert_eq!(
-            read("import \"bad\"; import \"set\"; import \"x.h\"; import \"none\"; begin { }", files),
+            read("import \"bad\"; import \"set\"; import \"x.bpf.c\"; import \"none\"; begin { }", files),
             "kprobe:b; kprobe:s; begin; bad:2:8 expected an expression, found `;`; set:1:12 invalid `config` within \
-             import; main:1:29 importing C is not supported yet: x.h; main:1:43 no none"
+             import; main:1:29 importing C is not supported yet: x.bpf.c; main:1:47 no none"
         );
     }
 
@@ -199,8 +204,7 @@ mod tests {
                 Ok(vec![File { id: path.into(), name: path.into(), kind: FileKind::Script, text }])
             }
         }
-        let (parsed, _) =
-            parse_with_imports(Source::new("main", "import \"x\"; begin { }"), &mut Endless, &crate::c::NoFiles);
+        let (parsed, _) = parse_with_imports(Source::new("main", "import \"x\"; begin { }"), &mut Endless, &NoHeaders);
         let titles: Vec<&str> = parsed.diagnostics.iter().map(|diagnostic| diagnostic.title.as_str()).collect();
         assert_eq!(titles, ["imports are nested more than 100 deep"]);
     }

@@ -7,8 +7,8 @@
 //! frame, and a bracket that is missing is told of once, here.
 //!
 //! The parts: [`script`] reads what stands outside of bodies, [`items`] what of that is no probe, [`body`] what stands
-//! inside, [`brackets`] keeps the stack, [`angle`] finds out when a `>` was meant as greater-than, [`macros`] hands what is
-//! C's to [`crate::c`] and puts what a macro stands for in its place.
+//! inside, [`brackets`] keeps the stack, [`angle`] finds out when a `>` was meant as greater-than, [`macros`] hands what
+//! is C's to [`crate::c`] and puts what a macro stands for in its place.
 
 mod angle;
 mod body;
@@ -25,7 +25,7 @@ pub(crate) use angle::greater_closes;
 pub(crate) use script::EXAMPLE;
 pub(crate) use token::{Sym, Token};
 
-use crate::c::{Environment, Preprocessor, Texts, tree::Declarations};
+use crate::c::{Headers, Preprocessor, Texts, tree::Declarations};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use brackets::Open;
@@ -46,12 +46,19 @@ pub(crate) struct Lexed<'a> {
 }
 
 /// Reads a whole script. What its macros become is kept in `texts`.
-pub(crate) fn lex<'a>(text: &'a str, texts: &'a Texts, environment: &'a dyn Environment) -> Lexed<'a> {
+pub(crate) fn lex<'a>(text: &'a str, texts: &'a Texts, headers: &'a dyn Headers) -> Lexed<'a> {
     let mut lexer = Lexer::over(text);
-    lexer.preprocessor = Some(Box::new(Preprocessor::new(texts, environment)));
+    lexer.preprocessor = Some(Box::new(Preprocessor::new(texts, headers)));
     lexer.script();
     let declarations = lexer.end_preprocessing();
     Lexed { tokens: lexer.tokens, diagnostics: lexer.diagnostics, too_deep: lexer.too_deep, declarations }
+}
+
+/// The places of a script's tokens.
+#[cfg(fuzzing)]
+pub fn spans(text: &str) -> Vec<Span> {
+    let texts = Texts::default();
+    lex(text, &texts, &crate::c::NoHeaders).tokens.into_iter().map(|(_, span)| span).collect()
 }
 
 struct Lexer<'a> {

@@ -22,7 +22,7 @@ mod types;
 pub use depth::MAX_DEPTH;
 
 use crate::ast::Script;
-use crate::c::{Environment, NoFiles, Texts};
+use crate::c::{Headers, NoHeaders, Texts};
 use crate::diag::Diagnostic;
 use crate::lexer::{self, Token};
 use crate::span::Span;
@@ -48,15 +48,16 @@ impl Parse {
 
 /// Reads a script that is the only source there is and includes no headers.
 pub fn parse(text: &str) -> Parse {
-    parse_at(text, 0, &NoFiles)
+    parse_at(text, 0, &NoHeaders)
 }
 
 /// Reads a source that begins at the position `base` of all sources' positions ([`crate::span::SourceMap`]), and the
 /// headers that it includes.
-pub fn parse_at(text: &str, base: u32, environment: &dyn Environment) -> Parse {
+pub fn parse_at(text: &str, base: u32, headers: &dyn Headers) -> Parse {
     let texts = Texts::default();
-    let mut lexed = lexer::lex(text, &texts, environment);
+    let mut lexed = lexer::lex(text, &texts, headers);
     lexed.tokens.iter_mut().for_each(|(_, span)| *span = span.moved_by(base));
+    lexed.declarations.move_by(base);
     let mut diagnostics = lexed.diagnostics;
     diagnostics.iter_mut().for_each(|diagnostic| diagnostic.move_by(base));
     let source = Text { text, base };

@@ -74,6 +74,11 @@ impl KernelTarget {
             .map_err(Clone::clone)
     }
 
+    /// Whether the kernel tells its types.
+    pub fn has_btf(&self) -> bool {
+        self.btf().is_some()
+    }
+
     /// Whether one link can attach a program to many functions (5.18, with `CONFIG_FPROBE`).
     fn has_kprobe_multi(&self) -> bool {
         *self.kprobe_multi.get_or_init(|| self.has_struct("bpf_kprobe_multi_link"))

@@ -48,13 +48,12 @@ pub struct Args {
     #[arg(short = 'B', value_name = "MODE")]
     pub buffering: Option<String>,
 
-    /// Not there yet: look for C headers in this folder, too
-    #[arg(short = 'I', value_name = "DIR", hide = true)]
-    #[allow(dead_code, reason = "no header is read yet")]
+    /// Look for C headers in this folder, too
+    #[arg(short = 'I', value_name = "DIR")]
     pub include_dirs: Vec<PathBuf>,
 
-    /// Not there yet: include this C header before the script
-    #[arg(long = "include", value_name = "FILE", hide = true)]
+    /// Include this C header before the script
+    #[arg(long = "include", value_name = "FILE")]
     pub includes: Vec<PathBuf>,
 
     /// Permit what changes the system, such as running commands

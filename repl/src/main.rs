@@ -4,6 +4,7 @@
 mod args;
 mod dump;
 mod files;
+mod headers;
 mod report;
 mod run;
 

@@ -3,6 +3,7 @@
 use crate::args::{Args, Stage};
 use crate::dump;
 use crate::files::Files;
+use crate::headers::Folders;
 use crate::report::Reporter;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
@@ -51,18 +52,17 @@ pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
 
 /// Compiles a script and runs it; gives the exit code.
 pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
-    if let Some(header) = args.includes.first() {
-        return fail(reporter, &format!("including C headers is not supported yet: {}", header.display()), None);
-    }
+    let target = KernelTarget::new();
     let mut files = Files::new(source.name());
-    let (parsed, sources) = parse_with_imports(source, &mut files, &lang::c::NoFiles);
+    let headers = Folders::new(source.name(), &args.include_dirs, &args.includes, target.has_btf());
+    let (parsed, sources) = parse_with_imports(source, &mut files, &headers);
     let sources = &sources;
     show(reporter, sources, &parsed.diagnostics)?;
     if args.debug == Some(Stage::Ast) {
         return print(&lang::dump::dump(&parsed.script), reporter);
     }
     let process = process(args, reporter)?;
-    let target = KernelTarget::new().of_process(process).of_command(args.command.is_some());
+    let target = target.of_process(process).of_command(args.command.is_some());
     let environment =
         Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
     let (params, options) = (args.params(), args.options());

@@ -9,7 +9,9 @@ use crate::diag::Diagnostic;
 use crate::span::Span;
 
 /// All macros of a script together become no more tokens than this.
-const MOST_TOKENS: usize = 1 << 18;
+const MOST_TOKENS: usize = 1 << 17;
+/// Macros may be made of others this deep.
+const MOST_ACTIVE: usize = 1000;
 /// Arguments may hold macros with arguments this deep.
 const MOST_DEPTH: usize = 60;
 
@@ -102,7 +104,7 @@ impl<'a> Preprocessor<'a> {
                 },
             };
             self.spent += 1 + body.len();
-            if self.spent > MOST_TOKENS || self.active.len() > MOST_TOKENS {
+            if self.spent > MOST_TOKENS || self.active.len() > MOST_ACTIVE {
                 self.give_up(Diagnostic::error(token.span, format!("the macro `{}` becomes too long", token.text)));
             }
             self.active.push(token.text);
@@ -368,7 +370,8 @@ fn reads_as_operation(tokens: &[Tok<'_>]) -> bool {
     // What stands in parentheses before an operand is a cast.
     let mut after_group = false;
     for token in tokens {
-        let text = if token.kind == Kind::Punct { token.text } else { "" };
+        let is_operand = token.kind != Kind::Punct || token.text.starts_with(['$', '@']);
+        let text = if is_operand { "" } else { token.text };
         let may_be_cast = std::mem::replace(&mut after_group, depth == 1 && text == ")");
         match text {
             "(" | "[" | "{" if depth > 0 => depth += 1,

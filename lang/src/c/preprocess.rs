@@ -4,7 +4,7 @@
 //! rest of it is tokens for [`super::declare`]. Headers of the kernel are not read when the kernel itself tells its types
 //! (BTF); only a name that looks like a constant and that nobody defines is looked up in them, see [`super::scan`].
 
-use super::environment::{Environment, Header};
+use super::headers::{Header, Headers};
 use super::lex::{Kind, Reader, Tok};
 use super::number::{self, Facts, Fault, LONG, Names, Num};
 use super::texts::Texts;
@@ -32,7 +32,7 @@ pub(super) struct Macro<'a> {
 /// The state of a script's preprocessing.
 pub(crate) struct Preprocessor<'a> {
     pub(super) texts: &'a Texts,
-    pub(super) environment: &'a dyn Environment,
+    pub(super) headers: &'a dyn Headers,
     macros: HashMap<&'a str, Macro<'a>>,
     conditions: Vec<Condition>,
     /// Paths of headers that are read only once.
@@ -94,16 +94,16 @@ pub(crate) const DIRECTIVES: &[&str] = &[
 #[derive(Clone, Copy)]
 enum Place<'p> {
     Script,
-    /// In the header of this path.
-    Header(&'p str),
+    /// In the header of this path, and whether the user named it.
+    Header(&'p str, bool),
 }
 
 impl<'a> Preprocessor<'a> {
     /// With what is defined from the start.
-    pub(crate) fn new(texts: &'a Texts, environment: &'a dyn Environment) -> Self {
+    pub(crate) fn new(texts: &'a Texts, headers: &'a dyn Headers) -> Self {
         let mut preprocessor = Self {
             texts,
-            environment,
+            headers,
             macros: HashMap::new(),
             conditions: Vec::new(),
             once: HashSet::new(),
@@ -118,11 +118,11 @@ impl<'a> Preprocessor<'a> {
             spent: 0,
             gave_up: false,
         };
-        if environment.has_btf() {
+        if headers.has_btf() {
             preprocessor.predefine("BPFTRACE_HAVE_BTF", "1");
             preprocessor.predefine("RTRACE_HAVE_BTF", "1");
         }
-        for name in environment.included() {
+        for name in headers.included() {
             preprocessor.include(name, true, Place::Script, Span::default());
         }
         preprocessor
@@ -197,11 +197,7 @@ impl<'a> Preprocessor<'a> {
             "if" | "ifdef" | "ifndef" => self.open_condition(word.text, rest, span, in_script),
             "elif" => self.next_branch(Some(rest), span, in_script),
             "else" => self.next_branch(None, span, in_script),
-            "endif" => {
-                if self.conditions.pop().is_none() && in_script {
-                    self.report(Diagnostic::error(span, "`#endif` without `#if`"));
-                }
-            }
+            "endif" => self.close_condition(span, in_script),
             _ if !self.is_active() => {}
             "define" => self.define(rest, span, in_script),
             "undef" => {
@@ -225,7 +221,7 @@ impl<'a> Preprocessor<'a> {
                 });
             }
             "pragma" => {
-                if let (Place::Header(path), true) = (place, rest.first().is_some_and(|token| token.is("once"))) {
+                if let (Place::Header(path, _), true) = (place, rest.first().is_some_and(|token| token.is("once"))) {
                     self.once.insert(path.to_owned());
                 }
             }
@@ -240,7 +236,7 @@ impl<'a> Preprocessor<'a> {
             }
         };
         match definition(line) {
-            Ok((name, _)) if name == "defined" => told("`defined` cannot be defined"),
+            Ok(("defined", _)) => told("`defined` cannot be defined"),
             Ok((name, definition)) => {
                 self.macros.insert(name, definition);
             }
@@ -268,6 +264,12 @@ impl<'a> Preprocessor<'a> {
             };
         let of_header = !in_script;
         self.conditions.push(Condition { span, outer, taken: holds, active: holds, last: false, of_header });
+    }
+
+    fn close_condition(&mut self, span: Span, in_script: bool) {
+        if self.conditions.pop().is_none() && in_script {
+            self.report(Diagnostic::error(span, "`#endif` without `#if`"));
+        }
     }
 
     /// `#elif` with its condition, or `#else`.
@@ -361,22 +363,23 @@ impl<'a> Preprocessor<'a> {
     }
 
     fn include(&mut self, name: &str, quoted: bool, place: Place<'_>, span: Span) {
-        let from = match place {
-            Place::Script => None,
-            Place::Header(path) => Some(path),
+        let (from, of_user) = match place {
+            Place::Script => (None, true),
+            Place::Header(path, of_user) => (Some(path), of_user),
         };
-        if let Some(header) = self.environment.user_header(name, quoted, from) {
-            return self.header(header, span);
+        if let Some(header) = self.headers.user_header(name, quoted, from) {
+            return self.header(header, of_user, span);
         }
-        if self.environment.has_btf() && is_of_kernel(name) {
+        // What the system's headers include of the kernel's are numbers that they make names of.
+        if of_user && self.headers.has_btf() && is_of_kernel(name) {
             if !self.deferred.iter().any(|known| known == name) {
                 self.deferred.push(name.to_owned());
                 self.weak = None;
             }
             return;
         }
-        match self.environment.machine_header(name) {
-            Some(header) => self.header(header, span),
+        match self.headers.machine_header(name) {
+            Some(header) => self.header(header, false, span),
             None if from.is_none() => {
                 let help = match is_of_kernel(name) {
                     true => "the kernel does not tell its types (BTF), so its headers must be installed",
@@ -389,8 +392,13 @@ impl<'a> Preprocessor<'a> {
         }
     }
 
+    /// Reads a header of the user that nothing includes.
+    pub(crate) fn read_header(&mut self, header: Header) {
+        self.header(header, true, Span::default());
+    }
+
     /// Reads a header.
-    fn header(&mut self, header: Header, span: Span) {
+    fn header(&mut self, header: Header, of_user: bool, span: Span) {
         if self.once.contains(&header.path) {
             return;
         }
@@ -423,7 +431,7 @@ impl<'a> Preprocessor<'a> {
                 let found = self.expanded(std::mem::take(&mut pending));
                 self.header_tokens.extend(found);
                 let line = reader.line();
-                self.directive(&line, span, Place::Header(&header.path));
+                self.directive(&line, span, Place::Header(&header.path, of_user));
             } else if self.is_active() {
                 pending.push(token);
             }

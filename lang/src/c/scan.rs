@@ -5,7 +5,7 @@
 //! they include, whatever the conditions around them.
 
 use super::constants;
-use super::lex::Reader;
+use super::lex::{Kind, Reader, Tok};
 use super::preprocess::{Macro, Preprocessor, definition};
 use crate::span::Span;
 use hashbrown::{HashMap, HashSet};
@@ -37,7 +37,7 @@ fn read<'a>(preprocessor: &Preprocessor<'a>) -> HashMap<&'a str, Macro<'a>> {
         if seen.len() >= MOST_HEADERS || !seen.insert(name.clone()) {
             continue;
         }
-        let Some(header) = preprocessor.environment.machine_header(&name) else { continue };
+        let Some(header) = preprocessor.headers.machine_header(&name) else { continue };
         let Some(text) = preprocessor.texts.keep(header.text) else { break };
         let mut included = Vec::new();
         let mut reader = Reader::of_other(text, Span::default());
@@ -54,14 +54,21 @@ fn read<'a>(preprocessor: &Preprocessor<'a>) -> HashMap<&'a str, Macro<'a>> {
                         macros.entry(name).or_insert(definition);
                     }
                 }
-                Some((word, rest)) if word.is("include") && rest.first().is_some_and(|token| token.is("<")) => {
-                    included
-                        .push(rest[1..].iter().take_while(|token| !token.is(">")).map(|token| token.text).collect());
-                }
+                Some((word, rest)) if word.is("include") => included.extend(named(rest, &name)),
                 _ => {}
             }
         }
         names.extend(included.into_iter().rev());
     }
     macros
+}
+
+/// The header that a line `#include` of the header `from` names.
+fn named(line: &[Tok<'_>], from: &str) -> Option<String> {
+    let first = line.first()?;
+    if first.is("<") {
+        return Some(line[1..].iter().take_while(|token| !token.is(">")).map(|token| token.text).collect());
+    }
+    let beside = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    (first.kind == Kind::Str).then(|| format!("{beside}/{}", first.text.trim_matches('"')))
 }

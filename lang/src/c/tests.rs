@@ -2,6 +2,8 @@
 
 mod layout;
 mod messages;
+mod preprocess;
+mod robust;
 
 use super::lex::{Reader, Tok};
 use super::{Definitions, declare, tree};

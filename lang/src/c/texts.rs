@@ -5,9 +5,11 @@ use std::cell::{Cell, OnceCell};
 const CHUNK: usize = 64;
 const MOST_CHUNKS: usize = 1024;
 
+type Chunk = Box<[OnceCell<Box<str>>]>;
+
 /// A store that only grows, so that what it gave stays borrowed while more is added.
 pub(crate) struct Texts {
-    chunks: Vec<OnceCell<Box<[OnceCell<Box<str>>]>>>,
+    chunks: Vec<OnceCell<Chunk>>,
     length: Cell<usize>,
     bytes: Cell<usize>,
 }

@@ -16,17 +16,6 @@ pub struct Declarations {
 }
 
 impl Declarations {
-    /// Adds what an imported script declares.
-    pub fn import(&mut self, mut imported: Self) {
-        let (records, enums) = (self.records.len(), self.enums.len());
-        let members = imported.records.iter_mut().flat_map(|record| &mut record.members).map(|member| &mut member.ty);
-        let types = members.chain(imported.typedefs.iter_mut().map(|typedef| &mut typedef.ty));
-        types.for_each(|ty| ty.renumber(records, enums));
-        self.records.append(&mut imported.records);
-        self.enums.append(&mut imported.enums);
-        self.typedefs.append(&mut imported.typedefs);
-    }
-
     /// Whether nothing is declared.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.enums.is_empty() && self.typedefs.is_empty()
@@ -146,18 +135,6 @@ pub enum TypeRef {
     Array(Box<TypeRef>, Option<Box<Expr>>),
     /// A function; only pointers to it are of use.
     Function,
-}
-
-impl TypeRef {
-    /// Moves what is meant by its number on by so many.
-    fn renumber(&mut self, records: usize, enums: usize) {
-        match self {
-            Self::Record(number) => *number += records,
-            Self::Enum(number) => *number += enums,
-            Self::Pointer(to) | Self::Array(to, _) => to.renumber(records, enums),
-            _ => {}
-        }
-    }
 }
 
 /// A constant expression.

@@ -6,6 +6,7 @@ use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
 use crate::ast;
 use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
+use crate::c::constants;
 use crate::config;
 use crate::diag::Diagnostic;
 use crate::functions::{self, FunctionId, function};
@@ -278,6 +279,9 @@ impl Checker<'_> {
             }
             if let Some((value, ty)) = self.definitions.constant(name).or_else(|| self.target.kernel_constant(name)) {
                 return int(value, ty, span);
+            }
+            if let Some(value) = constants::find(name) {
+                return number_literal(value.into(), span);
             }
             if builtins::NOT_YET.contains(&name) {
                 return self.refuse(span, format!("`{name}` is not supported yet"));

@@ -2,6 +2,7 @@
 
 use super::{Checker, ProbeState};
 use crate::ast::{self, TypeBase, TypeSuffix, TypeTag};
+use crate::builtins::builtin;
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
 use crate::probes::ProviderId;
@@ -13,12 +14,22 @@ impl Checker<'_> {
         match of {
             ast::TypeOf::Type(name) => self.type_name(state, name),
             ast::TypeOf::Expr(expr) => {
+                if let Some(ty) = self.typedef(expr) {
+                    return Some(ty);
+                }
                 let formats = self.walk.program.formats.len();
                 let ty = self.expr(state, expr).ty;
                 self.walk.program.formats.truncate(formats);
                 (ty != Type::Unknown).then_some(ty)
             }
         }
+    }
+
+    /// The type that an expression stands for after all: a bare name that only a `typedef` has.
+    fn typedef(&mut self, expr: &ast::Expr) -> Option<Type> {
+        let ast::ExprKind::Ident(name) = &expr.kind else { return None };
+        let is_value = builtin(name).is_some() || self.definitions.constant(name).is_some();
+        if is_value { None } else { self.named_type(None, name) }
     }
 
     /// The type that a name with its suffixes stands for; `None`, with the reason reported, if there is none.

@@ -1,7 +1,7 @@
 //! What is C's in a script: directives, definitions, and macros where they are used.
 //!
 //! What a macro becomes is read as a text of its own, so its brackets are balanced by themselves; its tokens all have the
-//! place of the macro's name.
+//! place of the macro's use, from its name to the end of its arguments.
 
 use super::{Lexer, Sym, Token};
 use crate::builtins::builtin;
@@ -70,8 +70,8 @@ impl<'a> Lexer<'a> {
             }
             return told;
         };
-        let span = self.span_from(start);
         self.pos = found.end;
+        let span = self.span_from(start);
         let mut inner = Lexer::over(found.text);
         inner.everything();
         if let Some(first) = inner.diagnostics.into_iter().next() {

@@ -1,11 +1,11 @@
 //! What the lexer gives, as one line of words.
 
 use super::{Token, lex};
-use crate::c::{NoFiles, Texts};
+use crate::c::{NoHeaders, Texts};
 
 fn show(text: &str) -> String {
     let texts = Texts::default();
-    let lexed = lex(text, &texts, &NoFiles);
+    let lexed = lex(text, &texts, &NoHeaders);
     let tokens: Vec<String> = lexed.tokens.iter().map(|(token, _)| word(*token)).collect();
     tokens.join(" ")
 }

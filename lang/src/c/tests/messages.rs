@@ -20,8 +20,8 @@ struct a { foo_t x; };
     );
     check(
         r#"
-struct a { unt64_t x; };
-         //^^^^^^^ error: unknown type name `unt64_t` | did you mean `int64_t`?
+struct a { size_tt x; };
+         //^^^^^^^ error: unknown type name `size_tt` | did you mean `size_t`?
 "#,
     );
     check(

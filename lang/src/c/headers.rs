@@ -1,7 +1,7 @@
-//! What the preprocessor must know of the machine.
+//! Where the preprocessor gets headers from, and whether it needs them.
 
 /// Where headers come from.
-pub trait Environment {
+pub trait Headers {
     /// Whether the kernel tells its types (BTF), so that its headers are not needed.
     fn has_btf(&self) -> bool;
 
@@ -27,15 +27,37 @@ pub struct Header {
 
 /// A kernel with BTF, and no files at all.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NoFiles;
+pub struct NoHeaders;
 
-impl Environment for NoFiles {
+impl Headers for NoHeaders {
     fn has_btf(&self) -> bool {
         true
     }
 
     fn user_header(&self, _name: &str, _quoted: bool, _from: Option<&str>) -> Option<Header> {
         None
+    }
+
+    fn machine_header(&self, _name: &str) -> Option<Header> {
+        None
+    }
+
+    fn included(&self) -> &[String] {
+        &[]
+    }
+}
+
+/// Every header is there, and empty: for those who look at the script alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread;
+
+impl Headers for Unread {
+    fn has_btf(&self) -> bool {
+        true
+    }
+
+    fn user_header(&self, name: &str, _quoted: bool, _from: Option<&str>) -> Option<Header> {
+        Some(Header { path: name.to_owned(), text: String::new() })
     }
 
     fn machine_header(&self, _name: &str) -> Option<Header> {
