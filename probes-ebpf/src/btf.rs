@@ -108,6 +108,11 @@ impl Btf {
         Ok(Btf::new(source, None)?)
     }
 
+    /// Whether the kernel has BTF.
+    pub fn is_there() -> bool {
+        Path::new(DIRECTORY).join("vmlinux").exists()
+    }
+
     /// Opens the BTF of a loaded module, which builds on the kernel's. Errors as [`Btf::vmlinux`].
     pub fn module(name: &str, base: &Arc<Btf>) -> Result<Btf, BtfError> {
         let path = Path::new(DIRECTORY).join(name);

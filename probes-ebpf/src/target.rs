@@ -74,9 +74,9 @@ impl KernelTarget {
             .map_err(Clone::clone)
     }
 
-    /// Whether the kernel tells its types.
+    /// Whether the kernel tells its types. They are not read for that.
     pub fn has_btf(&self) -> bool {
-        self.btf().is_some()
+        Btf::is_there()
     }
 
     /// Whether one link can attach a program to many functions (5.18, with `CONFIG_FPROBE`).
