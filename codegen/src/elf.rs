@@ -48,6 +48,8 @@ pub struct Program {
 pub struct Function {
     /// At most 15 letters, digits, `_` and `.`, the first no digit.
     pub name: String,
+    /// Verified by itself rather than at each call, as programs are.
+    pub is_global: bool,
     /// How many parameters it has; a program has one, the context.
     pub params: usize,
     /// What it does.
@@ -228,7 +230,8 @@ impl<'i> Writer<'i> {
     /// Places every function: subprograms first, then programs in the order of the image.
     fn functions(&mut self) {
         for function in &self.image.subprograms {
-            self.function(TEXT, function, Linkage::Static);
+            let linkage = if function.is_global { Linkage::Global } else { Linkage::Static };
+            self.function(TEXT, function, linkage);
         }
         for program in &self.image.programs {
             self.function(&program.section, &program.function, Linkage::Global);
@@ -381,9 +384,9 @@ impl<'i> Writer<'i> {
         }
         for placed in &self.placed {
             let names = ["a", "b", "c", "d", "e"];
-            let params: Vec<_> = match placed.linkage {
-                Linkage::Global => vec![("ctx", context)],
-                Linkage::Static => names.into_iter().take(placed.function.params).map(|name| (name, word)).collect(),
+            let params: Vec<_> = match self.sections[placed.section].name == TEXT {
+                false => vec![("ctx", context)],
+                true => names.into_iter().take(placed.function.params).map(|name| (name, word)).collect(),
             };
             let ty = self.btf.function_type(int, &params);
             let function = self.btf.function(&placed.function.name, placed.linkage, ty);

@@ -12,6 +12,8 @@ mod expr;
 mod loops;
 mod map;
 mod memory;
+
+mod parts;
 mod place;
 mod stack;
 mod stmt;
@@ -34,7 +36,7 @@ use hashbrown::HashMap;
 use lang::builtins::BuiltinId;
 use lang::diag::Diagnostic;
 use lang::span::Span;
-use lang::target::{Context, Features, Target};
+use lang::target::{Access, Context, Features, Target};
 use lang::typed;
 use loops::{Frame, Loop, Spare};
 use memory::Memory;
@@ -66,6 +68,8 @@ pub struct Lowered {
     pub func: ir::Function,
     /// Functions that the kernel calls for it, by their numbers from the unit's first on.
     pub functions: Vec<ir::Function>,
+    /// Those of them, by their numbers in the object, that the verifier is to look at by themselves.
+    pub global_functions: Vec<u32>,
     /// Where its instructions come from: a source location is an index here.
     pub spans: Vec<Span>,
 }
@@ -124,23 +128,26 @@ fn attempt(
         plan,
         spare: spare.into_iter(),
         functions: 0,
+        global_functions: Vec::new(),
         frame: None,
         loops: Vec::new(),
         refusal: None,
         returned: false,
         has_left: false,
+        in_part: false,
+        saved: HashMap::new(),
     };
     lowering.begin_memory(with_scratch);
     lowering.guard();
     lowering.body();
     let needs_scratch = lowering.end_memory() && !with_scratch;
-    let Lowering { spans, builder, functions: made, refusal, .. } = lowering;
+    let Lowering { spans, builder, functions: made, global_functions, refusal, .. } = lowering;
     finish(builder);
     if needs_scratch {
         return None;
     }
     let functions = functions.into_iter().take(made as usize).map(|(func, _)| func).collect();
-    Some(refusal.map_or(Ok(Lowered { func, functions, spans }), Err))
+    Some(refusal.map_or(Ok(Lowered { func, functions, global_functions, spans }), Err))
 }
 
 /// Ends a function.
@@ -189,6 +196,8 @@ struct Lowering<'a, 'f> {
     spare: std::vec::IntoIter<Spare<'f>>,
     /// How many are made.
     functions: u32,
+    /// Those of them that the verifier is to look at by themselves.
+    global_functions: Vec<u32>,
     /// How called bodies reach what belongs to the program, if there are any.
     frame: Option<Frame>,
     /// The loops that are open in the function being filled, innermost last.
@@ -199,6 +208,10 @@ struct Lowering<'a, 'f> {
     returned: bool,
     /// Something in the function being filled leaves the probe.
     has_left: bool,
+    /// The function being filled, or one around it, is a part, which has no event.
+    in_part: bool,
+    /// Where in the scratch memory parts find numbers of the event.
+    saved: HashMap<Access, u32>,
 }
 
 /// Memory accesses here never trap and are aligned. They must not move across the checks that make them valid, so the
@@ -220,7 +233,10 @@ impl Lowering<'_, '_> {
             self.leave();
             self.resume(go_on);
         }
-        self.stmts(&probe.body);
+        match self.plan.is_cut {
+            true => self.pieces(probe),
+            false => self.stmts(&probe.body),
+        }
         if !self.returned {
             self.leave();
         }

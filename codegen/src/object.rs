@@ -72,6 +72,8 @@ pub struct Function {
     pub name: String,
     /// What `Symbol::Subprogram` calls it.
     pub number: u32,
+    /// The verifier looks at it by itself, rather than at each call.
+    pub is_global: bool,
     /// The instructions.
     pub code: Code,
     /// Intermediate code before and after the mid-end, if asked for.
@@ -202,8 +204,10 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
         let mut functions = Vec::new();
         for func in lowered.functions {
             let (code, clif) = translate(func)?;
+            let is_global = lowered.global_functions.contains(&made);
             // No program has a dot in its name.
-            functions.push(Function { name: format!("loop.{made}"), number: made, code, clif });
+            let name = format!("{}.{made}", if is_global { "part" } else { "loop" });
+            functions.push(Function { name, number: made, is_global, code, clif });
             made += 1;
         }
         programs.push(Program {
@@ -349,6 +353,7 @@ impl Object {
             section: program.section(),
             function: elf::Function {
                 name: program.name.clone(),
+                is_global: true,
                 params: 1,
                 code: program.code.clone(),
                 lines: line_table(program, &program.code, sources),
@@ -357,6 +362,7 @@ impl Object {
         let subprograms = self.programs.iter().flat_map(|program| {
             program.functions.iter().map(|function| elf::Function {
                 name: function.name.clone(),
+                is_global: function.is_global,
                 params: function.code.params as usize,
                 code: function.code.clone(),
                 lines: line_table(program, &function.code, sources),

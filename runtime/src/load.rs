@@ -180,7 +180,10 @@ fn function_types(program: &Program) -> Result<Option<(OwnedFd, Vec<bpf_func_inf
     let mut infos = Vec::new();
     let mut start = 0;
     let first = (&program.name, &program.code, Linkage::Global);
-    let others = program.linked().into_iter().map(|function| (&function.name, &function.code, Linkage::Static));
+    let others = program.linked().into_iter().map(|function| {
+        let linkage = if function.is_global { Linkage::Global } else { Linkage::Static };
+        (&function.name, &function.code, linkage)
+    });
     for (name, code, linkage) in std::iter::once(first).chain(others) {
         let params = ["a", "b", "c", "d", "e"].into_iter().take(code.params as usize);
         let ty = btf.function_type(word, &params.map(|name| (name, word)).collect::<Vec<_>>());

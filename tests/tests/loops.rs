@@ -1,7 +1,7 @@
 //! Loops in every way in which they become code, and aggregations read inside the program.
 
 use rtrace_tests::workload::allowed_cpus;
-use rtrace_tests::{Output, Run, Work, Worker, requires};
+use rtrace_tests::{Output, Run, Scratch, Work, Worker, requires};
 
 /// The ways to compile: for the running kernel, and as for one whose loops are called bodies.
 const KERNELS: [&str; 2] = ["", "6.1"];
@@ -254,4 +254,41 @@ fn an_aggregation_is_read_over_all_processors() {
         end { printf(\"%d %d\\n\", (int64)@c[1], (int64)@s); clear(@c); clear(@s); }";
     let out = Run::program(text).run(|_| rtrace_tests::workload::finish_all(workers));
     out.code(0).stdout_is(&format!("{count} {}\n\n\n", count * 2));
+}
+
+/// Runs a script too long for a command line.
+fn long_script(text: &str, kernel: &str) -> Output {
+    let script = Scratch::file("long.bt", text);
+    let run = Run::file(script.path()).arg("--no-warnings");
+    if kernel.is_empty() { run } else { run.env("RTRACE_AS_KERNEL", kernel) }.to_end()
+}
+
+#[test]
+fn a_probe_of_thousands_of_statements_is_cut_into_functions() {
+    requires!(Bpf);
+    // Each with a branch or three, which makes more than the verifier follows in a row.
+    let stmts: String = (0..3000).map(|i| format!("$s += {i}; @a[{i}, \"x\"] = $s;\n")).collect();
+    for kernel in KERNELS {
+        let text = format!("begin {{ $s = 0; {stmts} print(($s, @a[2999, \"x\"], @a[7, \"x\"])); clear(@a); }}");
+        long_script(&text, kernel).code(0).stdout_is("(4498500, 4498500, 28)\n\n\n");
+    }
+    let text = format!("begin {{ $s = 0; {stmts} exit(9); print(1); @b = 1; }} end {{ clear(@a); print(2); }}");
+    long_script(&text, "").code(9).stdout_is("2\n\n\n");
+    let text = "begin { $s = 0; unroll(100) { unroll(5) { for ($i : 0..10) { $s += $i; } @n[$s % 10] = count(); } }
+        print($s); clear(@n); }";
+    as_kernel(text, "").code(0).stdout_is("22500\n\n\n");
+}
+
+#[test]
+fn a_long_probe_still_reads_its_event() {
+    requires!(Bpf, Tracefs);
+    let stmts: String =
+        (0..700).map(|i| format!("if ($s == {i}) {{ @same[args.count, pid == {i}] = count(); }}\n")).collect();
+    let writer = Worker::new("rt_long", Work::write("/dev/null", 10, 7));
+    let text = format!(
+        "tracepoint:syscalls:sys_enter_write /pid == {}/ {{ $s = args.count; {stmts} $s++; @last = $s; }}",
+        writer.pid()
+    );
+    let out = Run::program(text).run(|_| writer.finish());
+    out.code(0).stdout_is("\n\n@last: 8\n@same[7, false]: 10\n");
 }

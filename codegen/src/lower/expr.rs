@@ -319,6 +319,11 @@ impl Lowering<'_, '_> {
 
     /// A value of the event.
     pub fn read_access(&mut self, access: &Access) -> Value {
+        if self.in_part {
+            let saved = *self.saved.get(access).expect("what a part reads of the event has been saved");
+            let from = self.scratch_address(saved);
+            return self.load_word(from);
+        }
         let offset = access.offset as i32;
         let base = match access.base {
             Base::Context => self.event,

@@ -11,9 +11,9 @@
 //! verifier believes nothing: what it believes of a stack after it has walked through a called body once would not
 //! hold after the second turn.
 
+use super::Lowering;
 use super::memory::{Addr, VarPlace};
 use super::variables::Plan;
-use super::{Lowering, flags};
 use crate::helpers::Helper;
 use crate::layout::{MapPlace, SiteKind};
 use crate::symbol::Symbol;
@@ -144,9 +144,10 @@ fn set_in(stmts: &[Stmt], found: &mut HashSet<VarId>) {
 
 /// What lowering needs to know of a probe before it begins, or why it cannot be compiled for this kernel.
 pub fn plan(probe: &lang::typed::Probe, features: &Features) -> Result<Plan, Box<Diagnostic>> {
-    let plan = Plan::of(probe, &|stmt| how(stmt, features) == How::Called);
+    let mut plan = Plan::of(probe, &|stmt| how(stmt, features) == How::Called);
+    plan.cut(probe);
     let title = if plan.functions > MOST_FUNCTIONS {
-        format!("this probe has {} loops whose bodies the kernel must call; it allows {MOST_FUNCTIONS}", plan.functions)
+        format!("this probe becomes {} functions; the kernel allows {MOST_FUNCTIONS}", plan.functions)
     } else if plan.depth > MOST_DEPTH {
         format!("the loops of this probe are {} deep; the kernel allows {MOST_DEPTH}", plan.depth)
     } else {
@@ -445,6 +446,20 @@ impl<'f> Lowering<'_, 'f> {
 
     /// Makes a function for the kernel to call; its address, and whether it can leave the probe.
     fn called_body(&mut self, params: usize, fill: impl FnOnce(&mut Self, &[Value])) -> (Value, bool) {
+        let (number, can_leave) = self.function_of(params, |this, values| {
+            let words = *values.last().expect("the pointer comes last");
+            this.event = this.load_word(Addr::new(words));
+            this.frame = Some(Frame { words, is_called: true });
+            this.find_called_memory(words);
+            this.loops.push(Loop::Called);
+            fill(this, values);
+        });
+        let function = self.function(Symbol::Subprogram(number), params);
+        (self.builder.ins().func_addr(types::I64, function), can_leave)
+    }
+
+    /// Makes a function that `fill` fills; its number, and whether it can leave the probe.
+    pub fn function_of(&mut self, params: usize, fill: impl FnOnce(&mut Self, &[Value])) -> (u32, bool) {
         let Spare { func, context } = self.spare.next().expect("the plan has counted the functions");
         let number = self.unit.first_function + self.functions;
         self.functions += 1;
@@ -454,21 +469,18 @@ impl<'f> Lowering<'_, 'f> {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
-        let values = builder.block_params(entry).to_vec();
         builder.set_srcloc(self.location);
-        let words = *values.last().expect("the pointer comes last");
-        let event = builder.ins().load(types::I64, flags(), words, 0);
+        let values = builder.block_params(entry).to_vec();
 
         let builder = std::mem::replace(&mut self.builder, builder);
-        let outer_event = std::mem::replace(&mut self.event, event);
-        let frame = self.frame.replace(Frame { words, is_called: true });
+        let (event, frame) = (self.event, self.frame);
         let known = std::mem::replace(&mut self.known, vec![HashMap::new()]);
         let imports = (std::mem::take(&mut self.imports), std::mem::take(&mut self.globals));
-        let loops = std::mem::replace(&mut self.loops, vec![Loop::Called]);
+        let loops = std::mem::take(&mut self.loops);
         let returned = std::mem::replace(&mut self.returned, false);
         let has_left = std::mem::replace(&mut self.has_left, false);
         let variables = self.variables.clone();
-        let memory = self.begin_called_memory(words);
+        let memory = self.begin_function_memory();
         self.redeclare_registers();
 
         fill(self, &values);
@@ -476,19 +488,16 @@ impl<'f> Lowering<'_, 'f> {
             self.return_number(0);
         }
 
-        self.end_called_memory(memory);
+        self.end_function_memory(memory);
         self.variables = variables;
         self.returned = returned;
         let can_leave = std::mem::replace(&mut self.has_left, has_left);
         self.loops = loops;
         (self.imports, self.globals) = imports;
         self.known = known;
-        self.frame = frame;
-        self.event = outer_event;
+        (self.event, self.frame) = (event, frame);
         super::finish(std::mem::replace(&mut self.builder, builder));
-
-        let function = self.function(Symbol::Subprogram(number), params);
-        (self.builder.ins().func_addr(types::I64, function), can_leave)
+        (number, can_leave)
     }
 
     /// A function by its symbol.

@@ -85,24 +85,34 @@ impl Lowering<'_, '_> {
         self.memory.temporaries = slot();
         self.memory.variables = slot();
         if with_scratch {
-            let map = self.layout.use_scratch(self.unit.programs, 8);
-            let key = self.temporary(8);
-            let number = self.builder.ins().iconst(types::I32, i64::from(self.unit.number));
-            self.builder.ins().store(flags(), number, key.base, key.offset);
-            let map = self.map_pointer(map);
-            let key = self.address(key);
-            let found = self.call(Helper::MapLookupElem, &[map, key]);
-            let found = self.launder(found);
+            let found = self.find_scratch();
             self.leave_unless(IntCC::NotEqual, found, 0);
             self.memory.scratch = Some(found);
-            self.memory.in_use.0 = 0;
             if self.plan.functions > 0 {
                 self.begin_frame(found);
+                let left = self.take_scratch(8);
+                debug_assert_eq!(left, 0, "it is the first thing there");
+                let (zero, left) = (self.int(0), self.left_word());
+                self.store_word(zero, left);
             }
         }
     }
 
-    /// Puts down for called bodies where the event and the scratch memory are, and that they have not left the probe.
+    /// The program's element of the scratch map, still to be compared with 0.
+    fn find_scratch(&mut self) -> Value {
+        let mark = self.mark();
+        let map = self.layout.use_scratch(self.unit.programs, 8);
+        let key = self.temporary(8);
+        let number = self.builder.ins().iconst(types::I32, i64::from(self.unit.number));
+        self.builder.ins().store(flags(), number, key.base, key.offset);
+        let map = self.map_pointer(map);
+        let key = self.address(key);
+        let found = self.call(Helper::MapLookupElem, &[map, key]);
+        self.reset(mark);
+        self.launder(found)
+    }
+
+    /// Puts down for called bodies where the event and the scratch memory are.
     fn begin_frame(&mut self, scratch: Value) {
         let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 3);
         let slot = self.builder.create_sized_stack_slot(data);
@@ -110,25 +120,39 @@ impl Lowering<'_, '_> {
         self.store_word(self.event, Addr::new(words));
         self.store_word(scratch, Addr::new(words).plus(8));
         self.frame = Some(Frame { words, is_called: false });
-        let left = self.take_scratch(8);
-        debug_assert_eq!(left, 0, "it is the first thing there");
-        let (zero, left) = (self.int(0), self.left_word());
-        self.store_word(zero, left);
     }
 
-    /// Memory for a function that the kernel calls: temporaries of its own, the program's scratch memory.
-    pub fn begin_called_memory(&mut self, words: Value) -> Outer {
+    /// Memory for a function beside the program: temporaries of its own, and scratch memory that it has yet to find.
+    pub fn begin_function_memory(&mut self) -> Outer {
         let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 0, 3));
-        let scratch = self.load_word(Addr::new(words).plus(8));
         Outer {
             temporaries: self.memory.temporaries.replace(slot),
             in_use: std::mem::take(&mut self.memory.in_use),
-            scratch: self.memory.scratch.replace(scratch),
+            scratch: self.memory.scratch.take(),
         }
     }
 
+    /// Finds the program's scratch memory in a function that the kernel calls.
+    pub fn find_called_memory(&mut self, words: Value) {
+        self.memory.scratch = Some(self.load_word(Addr::new(words).plus(8)));
+    }
+
+    /// Finds the program's scratch memory in a part, and has words for what the part lets the kernel call.
+    pub fn find_part_memory(&mut self) {
+        let found = self.find_scratch();
+        let [there, missing] = [(); 2].map(|()| self.builder.create_block());
+        let is_there = self.compare(IntCC::NotEqual, found, 0);
+        self.builder.ins().brif(is_there, there, &[], missing, &[]);
+        self.builder.switch_to_block(missing);
+        self.return_number(0);
+        self.builder.switch_to_block(there);
+        self.memory.scratch = Some(found);
+        self.begin_frame(found);
+        self.frame = self.frame.map(|frame| Frame { is_called: true, ..frame });
+    }
+
     /// Back to the function around.
-    pub fn end_called_memory(&mut self, outer: Outer) {
+    pub fn end_function_memory(&mut self, outer: Outer) {
         if let Some(slot) = self.memory.temporaries {
             self.builder.func.sized_stack_slots[slot].size = self.memory.in_use.1;
         }

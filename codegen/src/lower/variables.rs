@@ -4,6 +4,7 @@
 //! its own. A scalar that one function alone uses has a register there; what several use, and what the address is
 //! taken of, lives in memory that all of them reach.
 
+use super::parts;
 use hashbrown::{HashMap, HashSet};
 use lang::typed::{Expr, ExprKind, Probe, Stmt, StmtKind, VarId};
 
@@ -16,6 +17,8 @@ pub struct Plan {
     pub functions: u64,
     /// How deep they call each other.
     pub depth: u32,
+    /// The body is cut into parts; see `parts`.
+    pub is_cut: bool,
 }
 
 impl Plan {
@@ -27,6 +30,19 @@ impl Plan {
         }
         let body = walk.stmts(&probe.body, 0);
         Self { functions: body.functions, depth: body.depth, ..walk.plan }
+    }
+
+    /// Plans for parts if the probe's body is too long without.
+    pub fn cut(&mut self, probe: &Probe) {
+        let Some(pieces) = parts::cut(probe) else { return };
+        let parts = pieces.iter().filter(|piece| parts::is_part(piece, probe)).count() as u64;
+        if parts == 0 {
+            return;
+        }
+        self.is_cut = true;
+        self.functions = self.functions.saturating_add(parts);
+        self.depth += 1;
+        self.in_memory.extend((0..probe.vars.len() as u32).map(VarId));
     }
 }
 
