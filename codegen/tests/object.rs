@@ -99,7 +99,10 @@ fn lines(code: &Code) -> Vec<Line> {
 
 fn program(section: &str, name: &str, func: ir::Function) -> Program {
     let code = code(func);
-    Program { section: section.into(), function: Function { name: name.into(), params: 1, lines: lines(&code), code } }
+    Program {
+        section: section.into(),
+        function: Function { name: name.into(), is_global: true, params: 1, lines: lines(&code), code },
+    }
 }
 
 fn image() -> Image {
@@ -119,7 +122,13 @@ fn image() -> Image {
             program("tracepoint/syscalls/sys_enter_write", "third", counting()),
             program("kprobe/vfs_read", "fourth", calling()),
         ],
-        subprograms: vec![Function { name: "double".into(), params: 2, lines: Vec::new(), code: callback }],
+        subprograms: vec![Function {
+            name: "double".into(),
+            is_global: false,
+            params: 2,
+            lines: Vec::new(),
+            code: callback,
+        }],
         maps: vec![map("counts", HASH, 8, 8, 64), map("total", ARRAY, 4, 8, 1), map("events", RINGBUF, 0, 0, 4096)],
         bss: 32,
         rodata: (0..16).collect(),
