@@ -77,6 +77,7 @@ pub enum FunctionId {
     Debugf,
     WriteUser,
     Override,
+    SocketCookie,
 }
 
 impl FunctionId {
@@ -252,6 +253,7 @@ pub static FUNCTIONS: &[Function] = &[
     fixed(FunctionId::IsErr, "is_err", (&[Param::Address], || Type::Bool), "is_err(pointer)", "Whether a pointer of the kernel stands for an error.", "kprobe:vfs_read { print(is_err(arg0)); }"),
     call(FunctionId::Debugf, "debugf", (1, 13), "debugf(\"format\", args...)", "Writes to the kernel's trace buffer, /sys/kernel/tracing/trace; slow.", r#"begin { debugf("pid %d", pid); }"#),
     dangerous(call(FunctionId::WriteUser, "write_user", (3, 3), "write_user(address, value, length)", "Writes the first bytes of a value to memory of the current process; true if that could be done.", r#"tracepoint:syscalls:sys_enter_openat { write_user(args.filename, "x", 1); }"#)),
+    fixed(FunctionId::SocketCookie, "socket_cookie", (&[Param::Address], || Type::U64), "socket_cookie(sock)", "The kernel's number of a socket, in fentry and raw tracepoints.", "fentry:sock_def_readable { print(socket_cookie(args.file)); }"),
     dangerous(call(FunctionId::Override, "override", (1, 1), "override(value)", "Leaves out the traced function, which returns the value.", "kprobe:vfs_read { override(-5); }")),
 ];
 
@@ -267,7 +269,6 @@ pub const NOT_YET: &[&str] = &[
     "path",
     "percpu_kaddr",
     "skboutput",
-    "socket_cookie",
     "str_concat",
     "tseries",
     "uaddr",

@@ -104,7 +104,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         max_strlen: program.config.max_strlen as usize,
         str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
         texts: program.texts.clone(),
-        world: Shared::new(Machine::new()),
+        world: Shared::new(Machine::new(programs(&object))),
     };
     let mut output = open_output(args, shown.clone(), reporter)?;
     let mut host = Terminal { args, sources, reporter };
@@ -125,6 +125,20 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         Err(RunError::OutputClosed) => Ok(0),
         Err(error) => explain(&error, &object, args, sources, reporter),
     }
+}
+
+/// The files whose code is traced.
+fn programs(object: &Object) -> Vec<String> {
+    let points = object.programs.iter().flat_map(|program| &program.points);
+    let mut paths: Vec<String> = points
+        .filter_map(|point| match &point.attach {
+            Attach::Uprobe { path, .. } => Some(path.clone()),
+            _ => None,
+        })
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 fn attempt(

@@ -22,9 +22,10 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, as its clock is now: times since boot become times of day by it.
-    pub fn new() -> Self {
-        let machine = Self::default();
+    /// This machine, as its clock is now: times since boot become times of day by it. In `programs` the symbols of
+    /// processes that have ended are looked for.
+    pub fn new(programs: Vec<String>) -> Self {
+        let machine = Self { processes: RefCell::new(processes::Processes::new(programs)), ..Self::default() };
         machine.clock.get_or_init(clock::Clock::now);
         machine
     }
@@ -119,7 +120,7 @@ mod tests {
         fn here() -> u64 {
             here as *const () as u64
         }
-        let machine = Machine::new();
+        let machine = Machine::new(Vec::new());
         let symbol = machine.user_symbol(std::process::id(), here() + 1).expect("this very function");
         assert!(symbol.name.contains("here") && symbol.offset == 1, "{symbol:?}");
         assert!(symbol.file.is_some_and(|file| file.starts_with('/')));
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn times_take_their_format() {
-        let machine = Machine::new();
+        let machine = Machine::new(Vec::new());
         let year: u32 = String::from_utf8_lossy(&machine.time_of_day(b"%Y")).parse().expect("a year");
         assert!(year >= 2024);
         let shown = machine.time_since_boot(5_000_123_000, b"%f");

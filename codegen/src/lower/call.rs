@@ -44,6 +44,10 @@ impl Lowering<'_, '_> {
             (FunctionId::Signal | FunctionId::SignalThread, [number]) => self.signal(id, number),
             (FunctionId::Debugf, [format, values @ ..]) => self.debug_print(format, values),
             (FunctionId::WriteUser, [address, value, length]) => self.write_user(address, value, known(length)),
+            (FunctionId::SocketCookie, [socket]) => {
+                let socket = self.scalar(socket);
+                self.call(Helper::GetSocketCookie, &[socket])
+            }
             (FunctionId::Override, [value]) => {
                 let value = self.scalar(value);
                 self.call(Helper::OverrideReturn, &[self.event, value])

@@ -181,6 +181,9 @@ impl Checker<'_> {
         row: &Function,
         span: Span,
     ) -> Option<Vec<u8>> {
+        if let ast::ExprKind::Str(text) = &arg.kind {
+            return Some(text.clone());
+        }
         let value = match self.param_text(arg) {
             Some(text) => text,
             None => self.expr(state, arg),

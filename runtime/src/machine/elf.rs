@@ -2,7 +2,7 @@
 
 use object::elf::PT_LOAD;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Object, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
 use std::fs::File;
 use std::io::Read;
 
@@ -16,6 +16,8 @@ pub struct Symbols {
     functions: Vec<(u64, u64, String)>,
     /// Loaded parts: place in the file, bytes, address.
     segments: Vec<(u64, u64, u64)>,
+    /// Loaded where it was linked for.
+    is_fixed: bool,
     /// In hexadecimal.
     pub build_id: Option<String>,
 }
@@ -45,12 +47,21 @@ impl Symbols {
         functions.dedup_by(|later, first| later.0 == first.0 && later.1 == first.1);
         let build_id = file.build_id().ok().flatten();
         let build_id = build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
-        Some(Self { functions, segments: segments(bytes)?, build_id })
+        let is_fixed = file.kind() == ObjectKind::Executable;
+        Some(Self { functions, segments: segments(bytes)?, is_fixed, build_id })
     }
 
     /// The function at a place in the file, and how far from its beginning that is.
     pub fn at(&self, place: u64) -> Option<(&str, u64)> {
-        let address = self.address(place)?;
+        self.at_address(self.address(place)?)
+    }
+
+    /// The function at an address, in a file that is loaded where it was linked for.
+    pub fn at_fixed(&self, address: u64) -> Option<(&str, u64)> {
+        if self.is_fixed { self.at_address(address) } else { None }
+    }
+
+    fn at_address(&self, address: u64) -> Option<(&str, u64)> {
         let end = self.functions.partition_point(|(start, ..)| *start <= address);
         // A function may lie within the range of another; the innermost is the last that begins before.
         let (start, _, name) =

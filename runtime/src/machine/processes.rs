@@ -16,6 +16,8 @@ pub struct Processes {
     mappings: HashMap<u32, Rc<Vec<Mapping>>>,
     /// By device and number of the file.
     files: HashMap<(u64, u64), Rc<Symbols>>,
+    /// What may have been run by a process that has ended.
+    programs: Vec<String>,
 }
 
 /// A part of a file in a process's memory.
@@ -28,13 +30,33 @@ struct Mapping {
 }
 
 impl Processes {
+    /// Nothing is known yet.
+    pub fn new(programs: Vec<String>) -> Self {
+        Self { programs, ..Self::default() }
+    }
+
     /// The symbol at an address of a process; without a name where only the file is known.
     pub fn symbol(&mut self, process: u32, address: u64) -> Option<Symbol> {
-        let (path, place) = self.place(process, address)?;
+        let Some((path, place)) = self.place(process, address) else { return self.fixed_symbol(process, address) };
         let symbols = self.symbols(process, &path);
         let found = symbols.as_ref().and_then(|symbols| symbols.at(place));
         let (name, offset) = found.map_or((String::new(), 0), |(name, offset)| (name.to_owned(), offset));
         Some(Symbol { name, offset, file: Some(path) })
+    }
+
+    /// The symbol at an address of a process that cannot be looked at any more: in a program that is always loaded at
+    /// the address it was linked for.
+    fn fixed_symbol(&mut self, process: u32, address: u64) -> Option<Symbol> {
+        if fs::exists(format!("/proc/{process}/maps")).unwrap_or(false) {
+            return None;
+        }
+        for path in self.programs.clone() {
+            let symbols = self.symbols(process, &path)?;
+            if let Some((name, offset)) = symbols.at_fixed(address) {
+                return Some(Symbol { name: name.to_owned(), offset, file: Some(path) });
+            }
+        }
+        None
     }
 
     /// The build id of the file at an address, and the place in the file.

@@ -29,7 +29,11 @@ impl Checker<'_> {
     ) -> Option<StmtKind> {
         let (format, values) = args.split_first()?;
         let written = matches!(format.kind, ast::ExprKind::Str(_));
-        let format = self.expr(state, format);
+        // A format is no value: it may be longer than texts are.
+        let format = match &format.kind {
+            ast::ExprKind::Str(text) => text_literal(text.clone(), format.span),
+            _ => self.expr(state, format),
+        };
         let ExprKind::Str(text) = &format.kind else {
             if format.ty == Type::Unknown {
                 return None;
