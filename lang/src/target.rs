@@ -41,6 +41,9 @@ pub trait Target {
     /// Where `struct pt_regs` has a register.
     fn register(&self, name: &str) -> Result<Access, TargetError>;
 
+    /// Where a symbol of a program's file lies, seen from the instruction at an offset in the file.
+    fn user_symbol(&self, path: &str, offset: u64, name: &str) -> Result<UserSymbol, TargetError>;
+
     /// The number of the control group at a path.
     fn cgroup(&self, path: &str) -> Result<u64, String>;
 
@@ -315,6 +318,15 @@ pub enum Base {
         /// Offset in the context that the distance counts from.
         from: u32,
     },
+}
+
+/// A symbol of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserSymbol {
+    /// Bytes from the traced instruction to the symbol, wherever the file is loaded.
+    pub distance: i64,
+    /// Bytes of it.
+    pub size: u64,
 }
 
 /// Why an attach point could not be resolved.

@@ -6,6 +6,7 @@
 //! of the kernel is read before it is asked for.
 
 mod kprobe;
+mod symbol;
 mod tracepoint;
 mod typed;
 mod uprobe;
@@ -18,7 +19,9 @@ use crate::tracefs::Tracefs;
 use crate::types::Types;
 use lang::ast::TypeTag;
 use lang::probes::Spec;
-use lang::target::{Access, Attach, Base, Context, Features, ProgramType, Resolved, Target, TargetError, Wants};
+use lang::target::{
+    Access, Attach, Base, Context, Features, ProgramType, Resolved, Target, TargetError, UserSymbol, Wants,
+};
 use lang::types::Type;
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -164,6 +167,10 @@ impl Target for KernelTarget {
         })?;
         let (offset, bytes) = (u32::from(register.offset), u32::from(register.size));
         Ok(Access { base: Base::Context, offset, bytes, signed: false })
+    }
+
+    fn user_symbol(&self, path: &str, offset: u64, name: &str) -> Result<UserSymbol, TargetError> {
+        symbol::find(path, offset, name)
     }
 
     fn cgroup(&self, path: &str) -> Result<u64, String> {

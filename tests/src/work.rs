@@ -10,10 +10,15 @@ use std::process::ExitCode;
 
 use rtrace_tests::Work;
 
+/// What `uaddr` finds.
+#[unsafe(no_mangle)]
+pub static WORK_MARK: u32 = 0x1234_abcd;
+
 /// Something for a uprobe to hold on to: its argument goes in and comes out one higher.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn work_step(value: u64) -> u64 {
+    std::hint::black_box(&WORK_MARK);
     std::hint::black_box(value) + 1
 }
 

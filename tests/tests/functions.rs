@@ -1,6 +1,6 @@
 //! Functions and builtins: what they give on this kernel, in text and in JSON.
 
-use rtrace_tests::{Run, requires, skip};
+use rtrace_tests::{Run, requires, sibling, skip};
 
 /// The one line that a script prints.
 fn printed(program: &str) -> String {
@@ -208,4 +208,28 @@ fn control_groups_have_paths() {
     assert!(line.lines().last().is_some_and(|line| line.contains(":/")), "{line}");
     let out = Run::program(r#"begin { print(cgroupid("/nope")); }"#).to_end();
     out.code(1).stderr_has("Failed to get `cgroupid` for path: \"/nope\"");
+}
+
+#[test]
+fn symbols_and_registers_of_a_program() {
+    requires!(Bpf, Uprobes);
+    let work = sibling("work").display().to_string();
+    let run = |body: &str| {
+        let text = format!("uprobe:{work}:work_step /arg0 == 1/ {{ {body} }}");
+        Run::program(text).arg("-q").child(format!("'{work}' call 2")).to_end()
+    };
+    run(r#"printf("%x\n", *uaddr("WORK_MARK"));"#).code(0).stdout_is("1234abcd\n\n\n");
+    run(r#"print((reg("ip") == (uint64)uaddr("work_step"), usermode, len(ustack(1))));"#)
+        .code(0)
+        .stdout_is("(true, 1, 1)\n\n\n");
+    run(r#"print(uaddr("no_such_symbol"));"#)
+        .code(1)
+        .stderr_has(&format!("Could not resolve symbol: {work}:no_such_symbol"));
+}
+
+#[test]
+fn frames_of_a_process_have_names() {
+    requires!(Bpf);
+    let frames = printed("begin { print(ustack(perf, 4)); }");
+    assert!(frames.contains("+") && frames.contains(" (/"), "{frames}");
 }

@@ -41,6 +41,11 @@ impl Lowering<'_, '_> {
             (FunctionId::Nsecs, [clock]) => self.clock(known(clock)),
             (FunctionId::Ppid | FunctionId::LeaderTid, args) => self.relative_id(id, args.first()),
             (FunctionId::Reg, [offset, bytes]) => self.register(known(offset), known(bytes)),
+            (FunctionId::Uaddr, [distance, offset, bytes]) => {
+                let here = self.register(known(offset), known(bytes));
+                let distance = self.int(known(distance));
+                self.builder.ins().iadd(here, distance)
+            }
             (FunctionId::Signal | FunctionId::SignalThread, [number]) => self.signal(id, number),
             (FunctionId::Debugf, [format, values @ ..]) => self.debug_print(format, values),
             (FunctionId::WriteUser, [address, value, length]) => self.write_user(address, value, known(length)),

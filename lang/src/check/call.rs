@@ -99,6 +99,7 @@ impl Checker<'_> {
             F::Kaddr => self.kaddr(state, row, args, span),
             F::Cgroupid => self.cgroupid(state, row, args, span),
             F::CgroupPath => self.cgroup_path(state, row, args, span),
+            F::Uaddr => self.uaddr(state, row, args, span),
             F::Reg => self.reg(state, row, args, span),
             F::Kstack | F::Ustack => self.stack(state, row, args, span),
             F::Kptr => self.in_space(state, args, AddressSpace::Kernel),

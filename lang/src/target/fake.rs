@@ -1,6 +1,8 @@
 //! A made-up machine, the same everywhere: for tests of the compiler.
 
-use super::{Access, Attach, Base, Context, Features, Field, ProgramType, Resolved, Target, TargetError, Wants};
+use super::{
+    Access, Attach, Base, Context, Features, Field, ProgramType, Resolved, Target, TargetError, UserSymbol, Wants,
+};
 use crate::ast::TypeTag;
 use crate::ctypes::{Member, Struct};
 use crate::probes::{Place, Spec};
@@ -131,9 +133,17 @@ impl Target for FakeTarget {
 
     fn register(&self, name: &str) -> Result<Access, TargetError> {
         match name {
+            "ip" => Ok(Access { base: Base::Context, offset: 128, bytes: 8, signed: false }),
             "sp" => Ok(Access { base: Base::Context, offset: 152, bytes: 8, signed: false }),
             "cs" => Ok(Access { base: Base::Context, offset: 136, bytes: 8, signed: false }),
             _ => Err(TargetError::other(format!("'{name}' is not a valid register on this architecture (fake)"), None)),
+        }
+    }
+
+    fn user_symbol(&self, path: &str, _offset: u64, name: &str) -> Result<UserSymbol, TargetError> {
+        match name {
+            "counter" => Ok(UserSymbol { distance: 0x2000, size: 4 }),
+            _ => Err(TargetError::other(format!("Could not resolve symbol: {path}:{name}"), None)),
         }
     }
 

@@ -43,7 +43,7 @@ impl Symbols {
                 Some((symbol.address(), symbol.address() + symbol.size(), name.to_owned()))
             })
             .collect();
-        functions.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        functions.sort_by_key(|(start, end, _)| (*start, *end));
         functions.dedup_by(|later, first| later.0 == first.0 && later.1 == first.1);
         let build_id = file.build_id().ok().flatten();
         let build_id = build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());

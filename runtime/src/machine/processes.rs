@@ -47,7 +47,8 @@ impl Processes {
     /// The symbol at an address of a process that cannot be looked at any more: in a program that is always loaded at
     /// the address it was linked for.
     fn fixed_symbol(&mut self, process: u32, address: u64) -> Option<Symbol> {
-        if fs::exists(format!("/proc/{process}/maps")).unwrap_or(false) {
+        // One that has just ended still has a file, with nothing in it.
+        if fs::read_to_string(format!("/proc/{process}/maps")).is_ok_and(|maps| !maps.is_empty()) {
             return None;
         }
         for path in self.programs.clone() {

@@ -6,8 +6,9 @@ use crate::ast;
 use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
 use crate::span::Span;
+use crate::target::Attach;
 use crate::typed::{Expr, ExprKind};
-use crate::types::{Stack, StackMode, Type};
+use crate::types::{AddressSpace, IntType, Stack, StackMode, Type};
 
 impl Checker<'_> {
     /// `kstack(mode, limit)` and `ustack(mode, limit)`
@@ -87,5 +88,41 @@ impl Checker<'_> {
                 unknown(span)
             }
         }
+    }
+
+    /// `uaddr("symbol")`: from the traced instruction, whose address the registers tell, it is always as far.
+    pub fn uaddr(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let Some(name) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
+        let name = String::from_utf8_lossy(&name);
+        let mut found = None;
+        for point in &state.header.points {
+            let Attach::Uprobe { path, offset, on_return: false, .. } = &point.attach else {
+                let provider = state.header.provider.map_or("", |provider| provider.row().name);
+                return self.refuse(span, format!("uaddr can not be used with \"{provider}\" probes"));
+            };
+            match self.target.user_symbol(path, *offset, &name) {
+                Ok(symbol) if found.is_none_or(|other| other == symbol) => found = Some(symbol),
+                Ok(_) => return self.refuse(span, "uaddr() takes a probe with one attach point"),
+                Err(error) => {
+                    self.report(Diagnostic::error(span, error.title).with_maybe_help(error.help));
+                    return unknown(span);
+                }
+            }
+        }
+        let pc = ["ip", "pc"].into_iter().find_map(|register| self.target.register(register).ok());
+        let (Some(symbol), Some(pc)) = (found, pc) else {
+            return self.refuse(span, "uaddr() is not known on this architecture");
+        };
+        let bits = match symbol.size {
+            1 => 8,
+            2 => 16,
+            4 => 32,
+            _ => 64,
+        };
+        let pointee = Type::Int(IntType { bits, signed: true });
+        let ty = Type::Pointer(Box::new(pointee), AddressSpace::User);
+        let place = [symbol.distance, i64::from(pc.offset), i64::from(pc.bytes)];
+        let place = place.map(|number| int(number, Type::I64, span)).to_vec();
+        Expr { kind: ExprKind::Call(row.id, place), ty, span }
     }
 }

@@ -1,0 +1,45 @@
+//! Symbols of a traced program's data.
+
+use lang::target::{TargetError, UserSymbol};
+use object::read::{ReadCache, ReadRef};
+use object::{Object, ObjectSegment, ObjectSymbol};
+use std::fs::File;
+
+/// The symbol `name` of a file, seen from the instruction at `offset` in the file.
+pub fn find(path: &str, offset: u64, name: &str) -> Result<UserSymbol, TargetError> {
+    let refused = |reason: String| TargetError::other(format!("Could not resolve symbol: {path}:{name}"), Some(reason));
+    let file = File::open(path).map_err(|error| refused(error.to_string()))?;
+    let cache = ReadCache::new(file);
+    read(&cache, offset, name).map_err(refused)
+}
+
+fn read<'data, R: ReadRef<'data>>(data: R, offset: u64, name: &str) -> Result<UserSymbol, String> {
+    let file = object::File::parse(data).map_err(|error| error.to_string())?;
+    let mut segments = file.segments();
+    let segment = segments.find(|segment| {
+        let (start, size) = segment.file_range();
+        offset.checked_sub(start).is_some_and(|within| within < size)
+    });
+    let segment = segment.ok_or("the traced place is in no part of the file that is loaded")?;
+    let here = segment.address() + (offset - segment.file_range().0);
+    let mut symbols = file.symbols().chain(file.dynamic_symbols());
+    let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name));
+    let symbol = symbol.ok_or("the file has no symbol of that name")?;
+    Ok(UserSymbol { distance: symbol.address().wrapping_sub(here) as i64, size: symbol.size() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        let own = std::env::current_exe().expect("a running program");
+        let own = own.to_str().expect("a plain path");
+        let error = find(own, 0, "no_such_symbol_anywhere").expect_err("it has none");
+        assert_eq!(error.title, format!("Could not resolve symbol: {own}:no_such_symbol_anywhere"));
+        assert!(find("/no/such/file", 0, "main").is_err());
+        let main = find(own, 0, "main").expect("a program has a main function");
+        assert!(main.distance > 0 && main.size > 0);
+    }
+}
