@@ -10,6 +10,7 @@
 //!
 //! The format: Documentation/bpf/btf.rst, `include/uapi/linux/btf.h`.
 
+mod definition;
 mod layout;
 mod source;
 mod spelling;

@@ -1,0 +1,47 @@
+//! Functions of programs and libraries: uprobe, uretprobe.
+
+use super::{Asked, Lister};
+use crate::binary::Binary;
+use crate::files::{Files, Found};
+use crate::kernel;
+use lang::glob;
+use lang::probes::Provider;
+use std::io;
+
+impl Lister<'_> {
+    pub(super) fn uprobes(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+        if !kernel::has_uprobes() {
+            self.warn(format!("this kernel has no {}s (it was built without CONFIG_UPROBES)", row.name));
+            return Ok(());
+        }
+        // No function has a slash in its name: this is a file without a function.
+        if asked.name.contains('/') {
+            return Ok(());
+        }
+        let place = asked.place.unwrap_or("*");
+        let mut files = Files::new(self.options.process).find(place);
+        if files.is_empty() && glob::is_pattern(place) && !place.contains('/') && self.options.process.is_none() {
+            files = programs(place);
+        }
+        files.sort_unstable_by(|a, b| a.name.bytes().chain([b':']).cmp(b.name.bytes().chain([b':'])));
+        files.dedup();
+        for file in files {
+            // A pattern may cover what is no program.
+            let Ok(binary) = Binary::open(&file.path) else { continue };
+            let mut names: Vec<&str> =
+                binary.functions().map(|(name, _)| name).filter(|name| asked.covers_name(name)).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.iter().try_for_each(|name| writeln!(self.out, "{}:{}:{name}", row.name, file.name))?;
+        }
+        Ok(())
+    }
+}
+
+/// The programs of `PATH` that a pattern covers.
+fn programs(pattern: &str) -> Vec<Found> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders = path.split(':').filter(|folder| folder.starts_with('/'));
+    let here = Files::default();
+    folders.flat_map(|folder| here.find(&format!("{}/{pattern}", folder.trim_end_matches('/')))).collect()
+}
