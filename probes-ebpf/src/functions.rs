@@ -32,18 +32,31 @@ impl Traceable {
     /// # Errors
     /// If the file cannot be read, or neither ftrace's list nor the symbols can.
     pub fn read(file: Option<&Path>, tracefs: Option<&Tracefs>) -> io::Result<Traceable> {
-        let forbidden = blacklist();
-        if let Some(file) = file {
-            let text = std::fs::read_to_string(file)?;
-            return Ok(Traceable { text, forbidden, complete: true });
+        match Traceable::read_complete(file, tracefs)? {
+            Some(list) => Ok(list),
+            None => Traceable::of_symbols(),
         }
-        if let Some(Ok(mut list)) = tracefs.map(|tracefs| tracefs.open_file("available_filter_functions")) {
-            // The kernel makes the text up as it is read and says no size: some 60,000 lines.
-            let mut bytes = Vec::with_capacity(4 << 20);
-            list.read_to_end(&mut bytes)?;
-            let text = String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-            return Ok(Traceable { text, forbidden, complete: true });
-        }
+    }
+
+    /// Reads a list that is complete; `None` if the kernel does not show its own.
+    ///
+    /// # Errors
+    /// If what can be opened cannot be read.
+    pub fn read_complete(file: Option<&Path>, tracefs: Option<&Tracefs>) -> io::Result<Option<Traceable>> {
+        let text = match (file, tracefs.map(|tracefs| tracefs.open_file("available_filter_functions"))) {
+            (Some(file), _) => std::fs::read_to_string(file)?,
+            (None, Some(Ok(mut list))) => {
+                // The kernel makes the text up as it is read and says no size: some 60,000 lines.
+                let mut bytes = Vec::with_capacity(4 << 20);
+                list.read_to_end(&mut bytes)?;
+                String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Traceable { text, forbidden: blacklist(), complete: true }))
+    }
+
+    fn of_symbols() -> io::Result<Traceable> {
         let mut text = String::with_capacity(8 << 20);
         let read = Kallsyms::new().for_each(|symbol| {
             if symbol.is_function() {
@@ -58,7 +71,7 @@ impl Traceable {
             ControlFlow::Continue(())
         });
         read.map_err(io::Error::other)?;
-        Ok(Traceable { text, forbidden, complete: false })
+        Ok(Traceable { text, forbidden: blacklist(), complete: false })
     }
 
     /// Module and name of each function, in the list's order; the kernel proper is `vmlinux`.

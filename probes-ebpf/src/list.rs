@@ -90,6 +90,7 @@ fn shown(id: ProviderId) -> Shown {
         ProviderId::Kprobe | ProviderId::Fentry | ProviderId::Iter => Shown::Kernel,
         ProviderId::Uprobe => Shown::User,
         ProviderId::Begin | ProviderId::End | ProviderId::Interval | ProviderId::Profile => Shown::ByName,
+        ProviderId::SelfSignal => Shown::ByName,
         ProviderId::Kretprobe | ProviderId::Fexit | ProviderId::Uretprobe => Shown::ByName,
     }
 }
@@ -138,7 +139,7 @@ impl<'a> Lister<'a> {
         let Some(row) = provider(word) else { return Ok(()) };
         let asked = Asked::new(rest);
         match row.id {
-            ProviderId::Begin | ProviderId::End => Ok(()),
+            ProviderId::Begin | ProviderId::End | ProviderId::SelfSignal => Ok(()),
             // Of what is counted or timed, the source is the probe.
             ProviderId::Interval | ProviderId::Profile | ProviderId::Software | ProviderId::Hardware => {
                 writeln!(self.out, "{}:{}:", row.name, asked.place.unwrap_or(rest))
@@ -149,7 +150,12 @@ impl<'a> Lister<'a> {
             }
             ProviderId::RawTracepoint => self.one_raw_tracepoint(asked),
             ProviderId::Iter => self.iterators(Asked::new(rest)),
-            ProviderId::Uprobe | ProviderId::Uretprobe => writeln!(self.out, "{}:{rest}", row.name),
+            ProviderId::Uprobe | ProviderId::Uretprobe => {
+                // The function is the probe, wherever in it the program wants to be.
+                let place =
+                    rest.rsplit_once('+').filter(|(_, offset)| offset.bytes().all(|byte| byte.is_ascii_digit()));
+                writeln!(self.out, "{}:{}", row.name, place.map_or(rest, |(function, _)| function))
+            }
         }
     }
 
@@ -183,6 +189,7 @@ impl<'a> Lister<'a> {
     fn provider(&mut self, row: &'static Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
         match row.id {
             ProviderId::Begin | ProviderId::End => writeln!(self.out, "{}", row.name),
+            ProviderId::SelfSignal => writeln!(self.out, "self:signal:SIGUSR1"),
             ProviderId::Interval | ProviderId::Profile => self.fixed(row, asked, UNITS.iter().copied()),
             ProviderId::Software => self.fixed(row, asked, counted(perf::Source::Software)),
             ProviderId::Hardware => self.fixed(row, asked, counted(perf::Source::Hardware)),

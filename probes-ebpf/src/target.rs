@@ -24,6 +24,7 @@ use lang::target::{
 };
 use lang::types::Type;
 use std::cell::OnceCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use kprobe::explain_function;
@@ -43,6 +44,8 @@ pub struct KernelTarget {
     compat: OnceCell<Option<u32>>,
     kprobe_multi: OnceCell<bool>,
     uprobe_multi: OnceCell<bool>,
+    /// The kernel functions that can be traced, if not those that the kernel names.
+    functions: Option<PathBuf>,
 }
 
 impl KernelTarget {
@@ -59,6 +62,21 @@ impl KernelTarget {
     /// A command is run, and uprobes are limited to it.
     pub fn of_command(self, command: bool) -> Self {
         Self { limited: self.limited || command, ..self }
+    }
+
+    /// Only the kernel functions that this file names can be traced.
+    pub fn with_functions(self, file: impl Into<PathBuf>) -> Self {
+        Self { functions: Some(file.into()), ..self }
+    }
+
+    /// As on a kernel that needs a link for each function.
+    pub fn without_kprobe_multi(self) -> Self {
+        Self { kprobe_multi: OnceCell::from(false), ..self }
+    }
+
+    /// As on a kernel that needs a link for each place in a file.
+    pub fn without_uprobe_multi(self) -> Self {
+        Self { uprobe_multi: OnceCell::from(false), ..self }
     }
 
     /// The kernel's types, if it tells (BTF).

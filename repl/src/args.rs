@@ -88,9 +88,26 @@ pub struct Args {
     #[arg(long, requires = "fmt")]
     pub check: bool,
 
-    /// Not there yet: listing probes
-    #[arg(short, long, hide = true, num_args = 0..=1)]
-    pub list: Option<Option<String>>,
+    /// List probes: all, those that a pattern covers, those of a script file or of -e PROGRAM; with -v, also what
+    /// their bodies can use. 'struct NAME' and 'enum NAME' list types
+    #[arg(short, long)]
+    pub list: bool,
+
+    /// Print what the kernel can do for tracing, and end
+    #[arg(long)]
+    pub info: bool,
+
+    /// Attach only probes whose name this regular expression matches; begin and end stay
+    #[arg(long, value_name = "REGEX")]
+    pub probe_filter: Option<String>,
+
+    /// Take the kernel functions that can be traced from this file, one on a line
+    #[arg(long, value_name = "FILE")]
+    pub traceable_functions: Option<PathBuf>,
+
+    /// Do without these abilities of the kernel: kprobe_multi, uprobe_multi, kprobe_session
+    #[arg(long, value_name = "FEATURE,...", value_delimiter = ',')]
+    pub no_feature: Vec<Feature>,
 
     /// Write the compiled programs to this file as a BPF ELF object, and end
     #[arg(long, value_name = "FILE")]
@@ -116,6 +133,18 @@ impl Args {
     pub fn options(&self) -> Vec<String> {
         self.after_dashes.iter().filter_map(|word| word.strip_prefix("--")).map(str::to_owned).collect()
     }
+}
+
+/// An ability of the kernel that rtrace can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Feature {
+    /// One link for many kernel functions
+    KprobeMulti,
+    /// One link for many places of a file
+    UprobeMulti,
+    /// One program for a function's entry and return, which is not made use of
+    KprobeSession,
 }
 
 /// A stage of the compiler.

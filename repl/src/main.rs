@@ -5,6 +5,8 @@ mod args;
 mod dump;
 mod files;
 mod headers;
+mod info;
+mod list;
 mod report;
 mod run;
 
@@ -30,6 +32,17 @@ fn main() -> ExitCode {
         }
     };
     let reporter = Reporter::new(!args.no_warnings);
+    if args.info {
+        return code(info::print(&reporter));
+    }
+    if args.list && args.execute.is_none() {
+        match list::asked(&args, &reporter) {
+            // What names a file is listed as the program in it.
+            Ok(list::Asked::Program) => {}
+            Ok(list::Asked::Pattern(pattern)) => return code(list::pattern(&args, &pattern, &reporter)),
+            Err(failed) => return code(Err(failed)),
+        }
+    }
     let source = match source(&args) {
         Ok(source) => source,
         Err((title, help)) => {
@@ -37,10 +50,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = match args.fmt {
+    code(match args.fmt {
         true => run::format(&args, &source, &reporter),
         false => run::script(&args, source, &reporter),
-    };
+    })
+}
+
+fn code(result: Result<u8, run::Failed>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(run::Failed) => ExitCode::FAILURE,
@@ -51,12 +67,6 @@ fn main() -> ExitCode {
 fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
     if let Some(program) = &args.execute {
         return Ok(Source::new("stdin", program));
-    }
-    if args.list.is_some() {
-        return Err((
-            "listing probes is not supported yet".into(),
-            Some("tracepoints are the folders in /sys/kernel/tracing/events: tracepoint:CATEGORY:EVENT"),
-        ));
     }
     let Some(script) = args.script() else {
         return Err((

@@ -57,6 +57,13 @@ impl Reporter {
         self.write(&text);
     }
 
+    /// Writes a warning that has no place in a script.
+    pub fn warning(&self, text: &str) {
+        if self.warnings {
+            self.write(&format!("{}: {text}\n", self.painted("WARNING", Color::Yellow)));
+        }
+    }
+
     /// Writes a line as it is.
     pub fn note(&self, text: &str) {
         self.write(&format!("{text}\n"));

@@ -1,9 +1,10 @@
 //! From the text of a script to the end of its run.
 
-use crate::args::{Args, Stage};
+use crate::args::{Args, Feature, Stage};
 use crate::dump;
 use crate::files::Files;
 use crate::headers::Folders;
+use crate::list;
 use crate::report::Reporter;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
@@ -55,14 +56,26 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     let target = KernelTarget::new();
     let mut files = Files::new(source.name());
     let headers = Folders::new(source.name(), &args.include_dirs, &args.includes, target.has_btf());
-    let (parsed, sources) = parse_with_imports(source, &mut files, &headers);
+    let (mut parsed, sources) = parse_with_imports(source, &mut files, &headers);
     let sources = &sources;
     show(reporter, sources, &parsed.diagnostics)?;
     if args.debug == Some(Stage::Ast) {
         return print(&lang::dump::dump(&parsed.script), reporter);
     }
     let process = process(args, reporter)?;
-    let target = target.of_process(process).of_command(args.command.is_some());
+    let mut target = target.of_process(process).of_command(args.command.is_some());
+    if let Some(file) = &args.traceable_functions {
+        target = target.with_functions(file);
+    }
+    if args.no_feature.contains(&Feature::KprobeMulti) {
+        target = target.without_kprobe_multi();
+    }
+    if args.no_feature.contains(&Feature::UprobeMulti) {
+        target = target.without_uprobe_multi();
+    }
+    if args.list {
+        list::without_bodies(&mut parsed.script);
+    }
     let environment =
         Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
     let (params, options) = (args.params(), args.options());
@@ -74,7 +87,13 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         reporter.plain(&refusal.title, refusal.help.as_deref());
         return Err(Failed);
     }
-    let program = checked.program;
+    let mut program = checked.program;
+    if args.list {
+        return list::program(args, process, &program, reporter);
+    }
+    if let Some(filter) = &args.probe_filter {
+        filter_probes(&mut program, filter, reporter)?;
+    }
     if args.debug == Some(Stage::Types) {
         return print(&lang::dump_types::dump(&program), reporter);
     }
@@ -229,6 +248,20 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// Leaves out the attach points that the filter does not match, as if the script had not named them.
+fn filter_probes(program: &mut Program, filter: &str, reporter: &Reporter) -> Result<(), Failed> {
+    let regex = match regex_lite::Regex::new(filter) {
+        Ok(regex) => regex,
+        Err(error) => return fail(reporter, &format!("Invalid --probe-filter regex '{filter}': {error}"), None),
+    };
+    for probe in &mut program.probes {
+        let stays = |attach: &Attach| matches!(attach, Attach::Begin | Attach::End);
+        probe.points.retain(|point| stays(&point.attach) || regex.is_match(&point.name));
+    }
+    program.probes.retain(|probe| !probe.points.is_empty());
+    Ok(())
+}
+
 /// Refuses what would attach to nothing, or to more than the config allows.
 fn check_probes(object: &Object, config: &lang::config::Config, reporter: &Reporter) -> Result<(), Failed> {
     let (probes, most) =
@@ -271,7 +304,7 @@ fn child(args: &Args, reporter: &Reporter) -> Result<Option<Child>, Failed> {
 }
 
 /// The process of `-p`.
-fn process(args: &Args, reporter: &Reporter) -> Result<Option<u32>, Failed> {
+pub fn process(args: &Args, reporter: &Reporter) -> Result<Option<u32>, Failed> {
     /// `PID_MAX_LIMIT` (include/linux/threads.h)
     const MOST: u32 = 4 << 20;
     let Some(text) = &args.pid else { return Ok(None) };

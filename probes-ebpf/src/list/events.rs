@@ -1,9 +1,11 @@
 //! Tracepoints, raw tracepoints and iterators.
 
+use super::functions::{Signatures, proto};
 use super::{Asked, Lister, sort_places};
 use crate::btf::{Btf, Kind, Param, TypeId};
 use lang::glob;
 use std::io;
+use std::sync::Arc;
 
 /// What raw tracepoints are called in BTF.
 const RAW_PREFIX: &str = "btf_trace_";
@@ -78,8 +80,12 @@ impl Lister<'_> {
                 .collect();
             events.sort_unstable();
             events.dedup();
+            let signatures = match self.options.arguments {
+                true => Signatures::of([(owner.clone(), Arc::clone(&btf))].into_iter()),
+                false => Signatures::default(),
+            };
             for event in events {
-                self.raw_tracepoint(&owner, &btf, event)?;
+                self.raw_tracepoint(&owner, &btf, event, &signatures)?;
             }
         }
         Ok(())
@@ -90,20 +96,26 @@ impl Lister<'_> {
             .all_btf(|owner| asked.covers_place(owner))
             .find(|(_, btf)| matches!(btf.raw_tracepoint(asked.name), Ok(Some(_))));
         match found {
-            Some((owner, btf)) => self.raw_tracepoint(&owner, &btf, asked.name),
+            Some((owner, btf)) => {
+                let signatures = Signatures::of([(owner.clone(), Arc::clone(&btf))].into_iter());
+                self.raw_tracepoint(&owner, &btf, asked.name, &signatures)
+            }
             None => writeln!(self.out, "rawtracepoint:{}", asked.rest),
         }
     }
 
-    fn raw_tracepoint(&mut self, owner: &str, btf: &Btf, event: &str) -> io::Result<()> {
+    fn raw_tracepoint(&mut self, owner: &str, btf: &Btf, event: &str, signatures: &Signatures) -> io::Result<()> {
         writeln!(self.out, "rawtracepoint:{owner}:{event}")?;
         if !self.options.arguments {
             return Ok(());
         }
-        let named = STUBS.iter().find_map(|stub| btf.func_proto(&format!("{stub}{event}")).ok().flatten());
-        let proto = named.or_else(|| Some(btf.raw_tracepoint(event).ok()??.1));
+        let named = STUBS.iter().find_map(|stub| {
+            let (btf, id) = signatures.find("", &format!("{stub}{event}"))?;
+            proto(btf, id)
+        });
+        let described = named.or_else(|| Some(btf.raw_tracepoint(event).ok()??.1));
         // The first parameter is the tracepoint's own, which programs do not see.
-        let params = proto.into_iter().flat_map(|proto| proto.params().skip(1).collect::<Vec<_>>());
+        let params = described.into_iter().flat_map(|proto| proto.params().skip(1).collect::<Vec<_>>());
         let lines: Vec<String> = params.filter_map(|param| parameter(btf, &param)).collect();
         self.arguments(&lines)
     }

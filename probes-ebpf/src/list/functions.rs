@@ -21,7 +21,7 @@ impl Lister<'_> {
             }
             return Ok(());
         }
-        let Some(list) = self.take_traceable() else { return Ok(()) };
+        let Some(list) = self.take_traceable(true) else { return Ok(()) };
         let result = self.kprobes_of(&list, row, asked);
         let _ = self.traceable.set(Some(list));
         result
@@ -57,7 +57,8 @@ impl Lister<'_> {
         if self.btf().is_none() {
             return Ok(());
         }
-        let list = self.take_traceable();
+        // Without ftrace's list all functions stand, and the symbols would say no more than BTF does.
+        let list = self.take_traceable(false);
         let mut by_module: HashMap<&str, Vec<&str>> = HashMap::new();
         let complete = list.as_ref().filter(|list| list.complete);
         for (module, function) in complete.into_iter().flat_map(Traceable::iter) {
@@ -86,7 +87,9 @@ impl Lister<'_> {
                 }
             }
         }
-        let _ = self.traceable.set(list);
+        if list.is_some() {
+            let _ = self.traceable.set(list);
+        }
         result
     }
 
@@ -109,33 +112,35 @@ impl Lister<'_> {
         }
     }
 
-    /// The functions that can be traced, which are read once and given back afterwards.
-    fn take_traceable(&mut self) -> Option<Traceable> {
+    /// The functions that can be traced, which are read once and given back afterwards; a complete list, or what there
+    /// is.
+    fn take_traceable(&mut self, any: bool) -> Option<Traceable> {
         if let Some(list) = self.traceable.take() {
-            return list;
+            return list.filter(|list| any || list.complete);
         }
         let file = self.options.functions.clone();
-        match Traceable::read(file.as_deref(), self.tracefs()) {
-            Ok(list) => Some(list),
-            Err(error) => {
-                let name = file.map_or("the kernel's functions".to_owned(), |file| file.display().to_string());
-                self.warn(format!("cannot read {name}: {error}"));
-                None
-            }
-        }
+        let read = match any {
+            true => Traceable::read(file.as_deref(), self.tracefs()).map(Some),
+            false => Traceable::read_complete(file.as_deref(), self.tracefs()),
+        };
+        read.unwrap_or_else(|error| {
+            let name = file.map_or("the kernel's functions".to_owned(), |file| file.display().to_string());
+            self.warn(format!("cannot read {name}: {error}"));
+            None
+        })
     }
 }
 
 /// The functions of all files by name, for looking up many.
 #[derive(Default)]
-struct Signatures {
+pub(super) struct Signatures {
     files: Vec<(String, Arc<Btf>)>,
     /// File and id by the function's name, sorted by name and in the order of the files.
     functions: Vec<(String, usize, TypeId)>,
 }
 
 impl Signatures {
-    fn of(files: impl Iterator<Item = (String, Arc<Btf>)>) -> Self {
+    pub(super) fn of(files: impl Iterator<Item = (String, Arc<Btf>)>) -> Self {
         let files: Vec<(String, Arc<Btf>)> = files.collect();
         let mut functions: Vec<(String, usize, TypeId)> = files
             .iter()
@@ -147,7 +152,7 @@ impl Signatures {
     }
 
     /// The function of this name, in this module if one is given.
-    fn find(&self, module: &str, function: &str) -> Option<(&Btf, TypeId)> {
+    pub(super) fn find(&self, module: &str, function: &str) -> Option<(&Btf, TypeId)> {
         let first = self.functions.partition_point(|(name, _, _)| name.as_str() < function);
         let same = self.functions[first..].iter().take_while(|(name, _, _)| name == function);
         let mut fitting = same.filter(|(_, file, _)| module.is_empty() || self.files[*file].0 == module);
@@ -161,7 +166,7 @@ fn functions(btf: &Btf) -> impl Iterator<Item = (&str, TypeId)> {
     btf.types_of(FUNCTIONS).into_iter().flatten().map(|ty| (ty.name(), ty.id))
 }
 
-fn proto(btf: &Btf, function: TypeId) -> Option<Type<'_>> {
+pub(super) fn proto(btf: &Btf, function: TypeId) -> Option<Type<'_>> {
     let proto = btf.resolve(btf.type_at(function).ok()?.target()?).ok()?;
     (proto.kind == Kind::FuncProto).then_some(proto)
 }

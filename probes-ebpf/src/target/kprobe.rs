@@ -2,6 +2,7 @@
 
 use super::{KernelTarget, access};
 use crate::arch::{self, Arch};
+use crate::functions::Traceable;
 use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::syscalls;
@@ -11,8 +12,6 @@ use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError};
 use lang::types::Type;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::ops::ControlFlow;
 
 /// What is asked of a kprobe.
 #[derive(Clone, Copy)]
@@ -58,7 +57,15 @@ impl KernelTarget {
             let title = format!("specified module {module} in probe {word}:{module}:{function} is not loaded.");
             return Err(TargetError::missing(title, None));
         }
-        Ok(vec![self.one_kprobe(arch, asked)])
+        let resolved = self.one_kprobe(arch, asked);
+        // What the kernel can trace it says when it is asked to, which costs nothing.
+        if self.functions.is_some()
+            && let Some(symbol) = resolved.attach.function()
+            && !self.list_of_functions()?.iter().any(|(_, name)| name == symbol)
+        {
+            return Err(TargetError::missing(format!("No matches for {word} {function}."), None));
+        }
+        Ok(vec![resolved])
     }
 
     fn one_kprobe(&self, arch: &'static Arch, asked: Asked<'_>) -> Resolved {
@@ -106,31 +113,21 @@ impl KernelTarget {
     fn traceable(&self, module: &str, function: &str) -> Result<BTreeSet<(String, String)>, TargetError> {
         let mut found = BTreeSet::new();
         let mut names = BTreeSet::new();
-        let mut offer = |of: &str, name: &str| {
+        let list = self.list_of_functions()?;
+        for (of, name) in list.iter() {
             let fits = glob::matches(module, of) && glob::matches(function, name);
-            // A placeholder for functions that are gone.
-            let is_real = !name.starts_with("__ftrace_invalid_address__");
-            if fits && is_real && names.insert(name.to_owned()) {
+            if fits && names.insert(name.to_owned()) {
                 found.insert((of.to_owned(), name.to_owned()));
             }
-        };
-        if let Ok(list) = self.tracefs().map(|tracefs| tracefs.open_file("available_filter_functions"))
-            && let Ok(list) = list
-        {
-            for line in BufReader::with_capacity(64 << 10, list).lines().map_while(Result::ok) {
-                let (name, of) = line.split_once(' ').unwrap_or((&line, "[vmlinux]"));
-                offer(of.trim().trim_matches(['[', ']']), name);
-            }
-            return Ok(found);
         }
-        let read = Kallsyms::new().for_each(|symbol| {
-            if symbol.is_function() {
-                offer(symbol.module.unwrap_or("vmlinux"), symbol.name);
-            }
-            ControlFlow::Continue(())
-        });
-        read.map_err(|error| TargetError::other(error.to_string(), None))?;
         Ok(found)
+    }
+
+    fn list_of_functions(&self) -> Result<Traceable, TargetError> {
+        Traceable::read(self.functions.as_deref(), self.tracefs().ok()).map_err(|error| {
+            let file = self.functions.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+            TargetError::other(format!("Failed to open kernel function info: {file}{error}"), None)
+        })
     }
 }
 
