@@ -29,18 +29,38 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     }
     let texts = Texts::default();
     let lexed = lexer::lex(text, &texts, &Unread);
-    let mut tokens: Vec<Piece<'_>> = lexed
-        .tokens
-        .iter()
-        .map(|(token, span)| Piece { token: *token, start: span.start as usize, end: span.end as usize })
-        .collect();
-    // All that a macro has become has the place of its use, which is written once.
-    tokens.dedup_by(|next, first| next.start < next.end && (next.start, next.end) == (first.start, first.end));
+    let mut tokens: Vec<Piece<'_>> = Vec::with_capacity(lexed.tokens.len());
+    for (token, span) in &lexed.tokens {
+        let (start, end) = (span.start as usize, span.end as usize);
+        match tokens.last_mut() {
+            // All that a #define stands for has the place of its name, which is written once.
+            Some(last) if start < end && (last.start, last.end) == (start, end) => {
+                last.token = Token::Ident(&text[start..end]);
+            }
+            _ => tokens.push(Piece { token: *token, start, end }),
+        }
+    }
     let roles = Roles::of(&parsed.script, text, &tokens);
     let mut writer =
         Writer { text, tokens: &tokens, roles: &roles, out: String::new(), open: Vec::new(), line_indent: 0 };
     writer.all();
-    Ok(writer.out)
+    let formatted = writer.out;
+    if !same_tokens(text, &formatted) {
+        let title = "this script cannot be laid out without changing what it says";
+        let help = "most likely a #define stands for something that is not a whole expression";
+        return Err(vec![Diagnostic::error(Default::default(), title).with_help(help)]);
+    }
+    Ok(formatted)
+}
+
+/// Whether two texts say the same but for semicolons.
+fn same_tokens(before: &str, after: &str) -> bool {
+    let (texts, more_texts) = (Texts::default(), Texts::default());
+    let before = lexer::lex(before, &texts, &Unread);
+    let after = lexer::lex(after, &more_texts, &Unread);
+    let counts = |token: &Token<'_>| *token != Token::Sym(Sym::Semicolon);
+    let before = before.tokens.iter().map(|(token, _)| *token).filter(counts);
+    before.eq(after.tokens.iter().map(|(token, _)| *token).filter(counts))
 }
 
 /// An open bracket.

@@ -245,6 +245,26 @@ fn a_script_with_mistakes_is_not_formatted() {
 }
 
 #[test]
+fn what_is_for_c_is_copied() {
+    check(
+        "#include \"not/there.h\"\n#define TWO 1+1\nstruct  a {\n\tint x; // c\n};\n\nbegin{f(TWO*3);@x=sizeof(struct a)}",
+        r#"
+#include "not/there.h"
+#define TWO 1+1
+struct  a {
+	int x; // c
+};
+
+begin
+{
+  f(TWO * 3);
+  @x = sizeof(struct a);
+}
+"#,
+    );
+}
+
+#[test]
 fn formatted_scripts_stay() {
     for text in [
         "begin\n{\n  printf(\"Tracing... Hit Ctrl-C to end.\\n\");\n}\n\n// done\nend\n{\n  clear(@start);\n}\n",
