@@ -17,6 +17,8 @@ pub enum BuiltinId {
     Probe,
     Cpid,
     Func,
+    /// The address of the traced function: what `func` is where the kernel tells. It has no name of its own.
+    FuncAddress,
     Probetype,
     Retval,
     HasCpid,

@@ -309,7 +309,13 @@ impl Checker<'_> {
         });
     }
 
-    fn report(&mut self, diagnostic: Diagnostic) {
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        /// Longer than any name of a type that helps.
+        const MOST: usize = 600;
+        if let Some((end, _)) = diagnostic.title.char_indices().nth(MOST) {
+            diagnostic.title.truncate(end);
+            diagnostic.title += "...";
+        }
         self.walk.diagnostics.push(diagnostic);
     }
 

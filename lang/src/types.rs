@@ -461,21 +461,36 @@ impl Type {
         (index < self.items().count()).then(|| self.items().take(index).map(Self::slot_size).sum())
     }
 
-    /// A type that holds the values of both, if there is one: integers widen, strings take the longer buffer.
+    /// A type that holds the values of both, if there is one: integers widen, strings take the longer buffer. There is
+    /// none that holds itself, which `$a = (1, $a)` would need.
     pub fn join(&self, other: &Self) -> Option<Self> {
+        /// No script has values of so many parts.
+        const MOST_PARTS: usize = 300;
+        self.joined(other).filter(|ty| ty.parts() <= MOST_PARTS)
+    }
+
+    /// Of how many types it is made.
+    fn parts(&self) -> usize {
+        match self {
+            Self::Pointer(inner, _) | Self::Array(inner, _) => 1 + inner.parts(),
+            _ => 1 + self.items().map(Self::parts).sum::<usize>(),
+        }
+    }
+
+    fn joined(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (Self::Unknown, ty) | (ty, Self::Unknown) => Some(ty.clone()),
             (Self::Int(a), Self::Int(b)) => Some(Self::Int(a.join(*b))),
             (Self::Str(a), Self::Str(b)) => Some(Self::Str(*a.max(b))),
             (Self::Buffer(a), Self::Buffer(b)) => Some(Self::Buffer(*a.max(b))),
             (Self::Tuple(a), Self::Tuple(b)) if a.len() == b.len() => {
-                a.iter().zip(b).map(|(a, b)| a.join(b)).collect::<Option<_>>().map(Self::Tuple)
+                a.iter().zip(b).map(|(a, b)| a.joined(b)).collect::<Option<_>>().map(Self::Tuple)
             }
             // The order of the names may differ; it is that of the first.
             (Self::Record(a), Self::Record(b)) if a.len() == b.len() => {
                 let join = |(name, a): &(String, Type)| {
                     let (_, b) = b.iter().find(|(other, _)| other == name)?;
-                    Some((name.clone(), a.join(b)?))
+                    Some((name.clone(), a.joined(b)?))
                 };
                 a.iter().map(join).collect::<Option<_>>().map(Self::Record)
             }

@@ -277,6 +277,7 @@ impl Lowering<'_, '_> {
                 let random = self.call(Helper::GetPrandomU32, &[]);
                 self.low_half(random)
             }
+            BuiltinId::FuncAddress => self.call(Helper::GetFuncIp, &[self.event]),
             BuiltinId::Jiffies => self.call(Helper::Jiffies64, &[]),
             BuiltinId::Cgroup => self.call(Helper::GetCurrentCgroupId, &[]),
             BuiltinId::Curtask => self.task_address(),

@@ -4,7 +4,7 @@ use super::memory::Addr;
 use super::{Lowering, Stable};
 use crate::helpers::Helper;
 use crate::which::{Selector, Texts};
-use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
+use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::BuiltinId;
 use lang::target::Access;
 
@@ -51,9 +51,23 @@ impl Lowering<'_, '_> {
             Selector::Cookie => this.call(Helper::GetAttachCookie, &[this.event]),
             Selector::Number { .. } => unreachable!("the guard has found the index"),
         });
-        let index = self.launder(index);
-        self.leave_unless(IntCC::UnsignedLessThan, index, i64::from(shared.count));
+        let index = self.in_table(index, shared.count);
         self.row(index, texts.offset, texts.stride)
+    }
+
+    /// An index that is in the table, in a form that the verifier follows. It may not leave the program for that: a record
+    /// may be waiting to be sent.
+    fn in_table(&mut self, index: Value, length: u32) -> Value {
+        let index = self.launder(index);
+        let (outside, done) = (self.builder.create_block(), self.builder.create_block());
+        let inside = self.builder.append_block_param(done, types::I64);
+        let is_inside = self.compare(IntCC::UnsignedLessThan, index, i64::from(length));
+        self.builder.ins().brif(is_inside, done, &[index.into()], outside, &[]);
+        self.builder.switch_to_block(outside);
+        let zero = self.int(0);
+        self.builder.ins().jump(done, &[zero.into()]);
+        self.builder.switch_to_block(done);
+        inside
     }
 
     /// The address of an element of a table, by an index that was checked.

@@ -15,6 +15,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     rows.chain(OF_PROCESSOR).map(|(name, _)| *name)
 }
 
+/// Whether there are numbers of this header.
+pub fn has_header(name: &str) -> bool {
+    TABLE.iter().any(|(header, _)| *header == name)
+}
+
 type Group = (&'static str, &'static [(&'static str, i64)]);
 
 /// What is different on each processor, of `asm/fcntl.h`.

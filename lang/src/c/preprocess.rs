@@ -9,7 +9,7 @@ use super::lex::{Kind, Reader, Tok};
 use super::number::{self, Facts, Fault, LONG, Names, Num};
 use super::texts::Texts;
 use super::tree::{Declarations, TypeRef};
-use super::{declare, expression, scan};
+use super::{constants, declare, expression, scan};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use hashbrown::{HashMap, HashSet};
@@ -380,6 +380,8 @@ impl<'a> Preprocessor<'a> {
         }
         match self.headers.machine_header(name) {
             Some(header) => self.header(header, false, span),
+            // What scripts want of it is known without it.
+            None if constants::has_header(name) => {}
             None if from.is_none() => {
                 let help = match is_of_kernel(name) {
                     true => "the kernel does not tell its types (BTF), so its headers must be installed",

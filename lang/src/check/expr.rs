@@ -14,6 +14,7 @@ use crate::nearest::nearest;
 use crate::params::Param;
 use crate::probes::ProviderId;
 use crate::span::Span;
+use crate::target::Attach;
 use crate::typed::{Expr, ExprKind, MapId};
 use crate::types::{AddressSpace, IntType, Type};
 
@@ -312,6 +313,11 @@ impl Checker<'_> {
                 self.report(error);
                 unknown(span)
             }
+            // A symbol, as where the script has other symbols.
+            BuiltinId::Func if self.has_function_address(state) => {
+                let address = Expr { kind: ExprKind::Builtin(BuiltinId::FuncAddress), ty: Type::U64, span };
+                Expr { kind: ExprKind::Call(FunctionId::Ksym, vec![address]), ty: Type::KSym, span }
+            }
             BuiltinId::Func => {
                 state.uses_name = true;
                 let functions = state.header.points.iter().map(|point| point.attach.function());
@@ -349,6 +355,18 @@ impl Checker<'_> {
             }
             _ => of(row.ty.clone()),
         }
+    }
+
+    /// Whether the kernel tells the address of the function it is in: at a function's entry and return.
+    fn has_function_address(&self, state: &ProbeState<'_>) -> bool {
+        let at_entry = |attach: &Attach| matches!(attach, Attach::Kprobe { offset: 0, .. } | Attach::Fentry { .. });
+        let kernel_function = matches!(
+            state.header.provider,
+            Some(ProviderId::Kprobe | ProviderId::Kretprobe | ProviderId::Fentry | ProviderId::Fexit)
+        );
+        kernel_function
+            && self.target.features().cookies
+            && state.header.points.iter().all(|point| at_entry(&point.attach))
     }
 
     fn refuse_arg(&mut self, state: &ProbeState<'_>, name: &str, span: Span) -> Expr {

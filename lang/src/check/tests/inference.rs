@@ -131,3 +131,17 @@ fn an_aggregation_that_is_read_is_a_number() {
     infers("@c = count(); $x = @c; $y = @c - 1; $z = (uint8)@c;", "@c: count_t; $x: int64; $y: int64; $z: uint8");
     infers("@s = sum(nsecs); $x = (@s, 1); @k[@s] = 1;", "@s: usum_t; @k[uint64]: int8; $x: (uint64,int8)");
 }
+
+#[test]
+fn a_type_that_would_hold_itself_ends_in_an_error() {
+    let started = std::time::Instant::now();
+    for text in [
+        "begin { let $a; $a = (1, $a); }",
+        "begin { @a = (@a, @b); @b = (@a, 1); }",
+        "begin { @d[(1, @d[1])] = (@d[1], 1); }",
+        "begin { $x = (x=1, y=2); $x = (x=$x, y=$x); }",
+    ] {
+        assert!(!super::checked(text, &Default::default()).is_ok(), "{text}");
+    }
+    assert!(started.elapsed().as_secs() < 60);
+}
