@@ -29,6 +29,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/functions.md",
     "docs/glossary.md",
     "docs/language.md",
+    "docs/listing.md",
     "docs/output.md",
     "docs/probes.md",
     "docs/quickstart.md",
