@@ -69,6 +69,10 @@ pub enum SiteKind {
     OutOfBounds,
     /// A loop took more turns than the kernel allows.
     LoopStopped,
+    /// A map was read where it has no element; only told if asked for.
+    MissingElement,
+    /// Memory could not be read; only told if asked for.
+    FailedRead,
 }
 
 /// A place in the script where something can go wrong, with its counter in `.bss`.
@@ -131,6 +135,8 @@ pub struct Layout {
     pub kfuncs: Vec<u32>,
     /// Offset in `.bss` of the nanoseconds that `CLOCK_TAI` is ahead of `CLOCK_BOOTTIME`, written by user space.
     pub tai_offset: Option<u32>,
+    /// Reads that find nothing are counted and told as well.
+    pub tells_reads: bool,
     sizes: Sizes,
     site_numbers: HashMap<(SiteKind, Span), u32>,
     /// Offset and size of a stretch of `.bss` that nobody writes.
@@ -152,6 +158,7 @@ impl Layout {
             scratch: None,
             kfuncs: Vec::new(),
             tai_offset: None,
+            tells_reads: false,
             sizes,
             site_numbers: HashMap::new(),
             zeros: None,

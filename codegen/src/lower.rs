@@ -316,6 +316,11 @@ impl Lowering<'_, '_> {
         self.builder.set_srcloc(self.location);
     }
 
+    /// What the code that is being made comes from.
+    fn here(&self) -> Span {
+        self.spans.get(self.location.bits() as usize).copied().unwrap_or_default()
+    }
+
     fn int(&mut self, value: i64) -> Value {
         self.builder.ins().iconst(types::I64, value)
     }

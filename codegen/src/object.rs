@@ -25,11 +25,13 @@ pub struct Options {
     pub process: Option<u32>,
     /// Sizes of ring buffers.
     pub sizes: Sizes,
+    /// Tell of memory that could not be read and of elements that are not there, where a script reads zero.
+    pub tell_reads: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { optimise: true, keep_text: false, process: None, sizes: Sizes::default() }
+        Self { optimise: true, keep_text: false, process: None, sizes: Sizes::default(), tell_reads: false }
     }
 }
 
@@ -163,6 +165,7 @@ impl Program {
 /// Fails only with what an author can cause: a probe too large for the kernel's stack or jumps.
 pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options) -> Result<Object, Diagnostic> {
     let mut layout = Layout::new(program, options.sizes);
+    layout.tells_reads = options.tell_reads;
     let units = units(program, target.features());
     let most = program.config.max_bpf_progs;
     if units.len() as u64 > most {

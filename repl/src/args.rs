@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// Tell of reads that find nothing: elements that are not in their map, memory that cannot be read
+    #[arg(short = 'k', long = "warnings", action = clap::ArgAction::Count)]
+    pub warnings: u8,
+
     /// Print no warnings
     #[arg(long)]
     pub no_warnings: bool,

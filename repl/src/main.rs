@@ -32,6 +32,14 @@ fn main() -> ExitCode {
         }
     };
     let reporter = Reporter::new(!args.no_warnings);
+    if args.warnings > 1 {
+        reporter.plain(
+            "USAGE: -kk has been deprecated. Use a single -k for runtime warnings for errors in map lookups and probe \
+             reads.",
+            None,
+        );
+        return ExitCode::FAILURE;
+    }
     if args.info {
         return code(info::print(&reporter));
     }

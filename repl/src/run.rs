@@ -98,7 +98,13 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         return print(&lang::dump_types::dump(&program), reporter);
     }
     let sizes = sizes(&program.config);
-    let options = Options { keep_text: args.debug.is_some(), process, sizes, ..Options::default() };
+    let options = Options {
+        keep_text: args.debug.is_some(),
+        process,
+        sizes,
+        tell_reads: args.warnings > 0,
+        ..Options::default()
+    };
     let mut object = compiled(&program, &target, &options, sources, reporter)?;
     if let Some(stage) = args.debug {
         return debug(stage, &object, sources, reporter);

@@ -559,6 +559,13 @@ impl<'a> Session<'a> {
                          result.{times}"
                     ),
                 ),
+                SiteKind::MissingElement => Diagnostic::warning(
+                    site.span,
+                    format!("Can't lookup map element because it does not exist.{times}"),
+                )
+                .with_help("0 or an empty text is what it reads as; has_key() tells whether there is one"),
+                SiteKind::FailedRead => Diagnostic::warning(site.span, format!("Bad address{times}"))
+                    .with_help("this memory cannot be read here, or is not loaded yet; zeros are used instead"),
                 SiteKind::OutOfBounds => Diagnostic::warning(
                     site.span,
                     format!("Array access out of bounds. This can lead to unexpected results.{times}"),

@@ -206,3 +206,20 @@ fn a_kernel_without_kprobes_is_named_with_what_works() {
     out.stderr_has("tracepoint:syscalls:sys_enter_");
     assert!(!out.attached, "{out}");
 }
+
+#[test]
+fn reads_that_find_nothing_are_told_when_asked_for() {
+    requires!(Bpf);
+    let program =
+        "begin { @[1] = 1; print(@[2]); print(*(uint8*)8); print(str((uint8*)16)); $x = @[1]; exit($x + 1); }";
+    let out = Run::program(program).arg("-k").to_end();
+    out.code(2).stdout_is("0\n0\n\n\n\n@[1]: 1\n");
+    out.stderr_has("stdin:1:25-29: WARNING: Can't lookup map element because it does not exist.");
+    assert_eq!(out.stderr.matches("WARNING: Can't lookup").count(), 1, "{out}");
+    assert_eq!(out.stderr.matches("WARNING: Bad address").count(), 2, "{out}");
+    out.stderr_has("stdin:1:38-48: WARNING: Bad address").stderr_has("stdin:1:61-71: WARNING: Bad address");
+    // Zeros are what such reads give, and no trouble unless somebody asks.
+    let quiet = Run::program(program).to_end();
+    quiet.code(2).stdout_is("0\n0\n\n\n\n@[1]: 1\n").nowhere("WARNING");
+    Run::program(program).arg("-kk").to_end().code(1).stdout_is("").stderr_has("-kk has been deprecated");
+}

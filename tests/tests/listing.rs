@@ -87,6 +87,28 @@ fn types_and_typed_arguments() {
 }
 
 #[test]
+fn kernel_functions_that_can_be_traced() {
+    requires!(Kprobes, Btf, Tracefs);
+    list(&["-l", "kprobe:vfs_rea[d]"]).code(0).stdout_is("kprobe:vfs_read\n");
+    list(&["-l", "k:vmlinu*:vfs_read,kretprobe:vfs_read"])
+        .code(0)
+        .stdout_is("kprobe:vmlinux:vfs_read\nkretprobe:vfs_read\n");
+    list(&["-lv", "kprobe:vfs_read,kprobe:vmlinux:vfs_write"])
+        .code(0)
+        .stdout_has("kprobe:vfs_read\n    struct file * arg0\n")
+        .stdout_has("kprobe:vmlinux:vfs_write\n    struct file * arg0\n");
+    list(&["-lv", "kretprobe:vfs_read"]).code(0).stdout_is("kretprobe:vfs_read\n    ssize_t retval\n");
+    let all = list(&["-l", "kprobe:*"]);
+    let functions: Vec<&str> = all.stdout.lines().collect();
+    assert!(functions.len() > 5000 && functions.is_sorted(), "{} functions", functions.len());
+    all.nowhere("kprobe:rcu_").nowhere("__ftrace_invalid_address__").nowhere(".part.");
+    list(&["-l", "--traceable-functions", "/dev/null", "kprobe:*"]).code(0).stdout_is("");
+    list(&["-l", "--traceable-functions", "/dev/null", "-e", "kprobe:vfs_read { }"])
+        .code(1)
+        .stderr_begins("stdin:1:1-16: ERROR: No matches for kprobe vfs_read.");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_ends_it() {
     requires!(Tracefs);
     let start = Instant::now();

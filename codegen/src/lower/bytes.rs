@@ -49,7 +49,8 @@ impl Lowering<'_, '_> {
         let to = self.address(to);
         self.by_space(from, |this, helper| {
             let helper = if helper == AddressSpace::User { Helper::ProbeReadUser } else { Helper::ProbeReadKernel };
-            this.call(helper, &[to, size, from.address]);
+            let result = this.call(helper, &[to, size, from.address]);
+            this.tell_failed_read(result);
         });
     }
 

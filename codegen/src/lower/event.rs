@@ -157,6 +157,28 @@ impl Lowering<'_, '_> {
         (site, self.atomic_add(Addr::new(bss).plus(counter), one))
     }
 
+    /// If it is asked for, tells of a read whose helper gave an error.
+    pub fn tell_failed_read(&mut self, result: Value) {
+        if !self.layout.tells_reads {
+            return;
+        }
+        let span = self.here();
+        let (bad, done) = (self.builder.create_block(), self.builder.create_block());
+        let failed = self.compare(IntCC::SignedLessThan, result, 0);
+        self.builder.ins().brif(failed, bad, &[], done, &[]);
+        self.builder.switch_to_block(bad);
+        self.in_branch(|this| this.report_site(SiteKind::FailedRead, span));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
+    /// If reads are told of, they come from `span` from here on: a statement may have several.
+    pub fn at_read(&mut self, span: Span) {
+        if self.layout.tells_reads {
+            self.at(span);
+        }
+    }
+
     /// Counts that something went wrong, and tells user space the first time.
     pub fn report_site(&mut self, kind: SiteKind, span: Span) {
         let (site, before) = self.count_site(kind, span);

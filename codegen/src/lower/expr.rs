@@ -18,7 +18,7 @@ impl Lowering<'_, '_> {
         match &expr.kind {
             ExprKind::Int(value) => self.int(*value),
             ExprKind::Var(var) => self.variable_value(self.variables[var.index()]),
-            ExprKind::MapGet(map, keys) => self.map_get(*map, keys),
+            ExprKind::MapGet(map, keys) => self.map_get(*map, keys, expr.span),
             ExprKind::Delete(map, keys) => self.map_delete(*map, keys, expr.span),
             ExprKind::Builtin(id) => self.builtin(*id),
             ExprKind::Call(id, args) => self.call_scalar(*id, args, expr),
@@ -78,6 +78,7 @@ impl Lowering<'_, '_> {
             ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } => {
                 let mark = self.mark();
                 let place = self.place(expr);
+                self.at_read(expr.span);
                 let bits = match expr.kind {
                     ExprKind::Member { bits, .. } => bits,
                     _ => None,
@@ -173,7 +174,7 @@ impl Lowering<'_, '_> {
                 }
                 let (there, missing, done) =
                     (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
-                let from = self.map_address(*map, keys, there, missing);
+                let from = self.map_address(*map, keys, there, missing, expr.span);
                 self.copy_widening(Addr::new(from), &expr.ty, to, ty);
                 self.builder.ins().jump(done, &[]);
                 self.builder.switch_to_block(missing);
@@ -191,6 +192,7 @@ impl Lowering<'_, '_> {
             ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } | ExprKind::EventField(_) => {
                 let mark = self.mark();
                 let place = self.place(expr);
+                self.at_read(expr.span);
                 // What a pointer to a value of the script points to is a slot.
                 let size = match &expr.ty {
                     Type::Tuple(_) | Type::Record(_) => expr.ty.slot_size(),

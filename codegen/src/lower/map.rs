@@ -68,7 +68,7 @@ impl Lowering<'_, '_> {
 
     /// The address of a keyed map's value, valid in `there`, which is being filled afterwards; `missing` is left to be
     /// filled.
-    pub fn map_address(&mut self, map: MapId, keys: &[Expr], there: Block, missing: Block) -> Value {
+    pub fn map_address(&mut self, map: MapId, keys: &[Expr], there: Block, missing: Block, span: Span) -> Value {
         let MapPlace::Hash(kernel_map) = self.layout.of(map) else {
             unreachable!("checked: keyless maps have a fixed address, aggregations are not read in the program")
         };
@@ -77,20 +77,28 @@ impl Lowering<'_, '_> {
         let found = self.lookup(kernel_map, key);
         self.reset(mark);
         let is_there = self.compare(IntCC::NotEqual, found, 0);
-        self.builder.ins().brif(is_there, there, &[], missing, &[]);
+        if self.layout.tells_reads {
+            let told = self.builder.create_block();
+            self.builder.ins().brif(is_there, there, &[], told, &[]);
+            self.builder.switch_to_block(told);
+            self.in_branch(|this| this.report_site(SiteKind::MissingElement, span));
+            self.builder.ins().jump(missing, &[]);
+        } else {
+            self.builder.ins().brif(is_there, there, &[], missing, &[]);
+        }
         self.builder.switch_to_block(there);
         found
     }
 
     /// The scalar value of a map; zero when it is not there.
-    pub fn map_get(&mut self, map: MapId, keys: &[Expr]) -> Value {
+    pub fn map_get(&mut self, map: MapId, keys: &[Expr], span: Span) -> Value {
         if let Some(value) = self.global_address(map) {
             return self.load_word(value);
         }
         let (there, missing, done) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
         let result = self.builder.append_block_param(done, types::I64);
-        let found = self.map_address(map, keys, there, missing);
+        let found = self.map_address(map, keys, there, missing, span);
         let value = self.load_word(Addr::new(found));
         self.builder.ins().jump(done, &[value.into()]);
         self.builder.switch_to_block(missing);

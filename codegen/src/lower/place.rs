@@ -181,13 +181,14 @@ impl Lowering<'_, '_> {
     pub fn read(&mut self, space: AddressSpace, to: Addr, size: u32, from: Addr) {
         let size = self.int(i64::from(size));
         let (to, from) = (self.address(to), self.address(from));
-        self.in_space(space, from, |this, space| {
+        let result = self.in_space(space, from, |this, space| {
             let helper = match space {
                 AddressSpace::User => Helper::ProbeReadUser,
                 _ => Helper::ProbeReadKernel,
             };
             this.call(helper, &[to, size, from])
         });
+        self.tell_failed_read(result);
     }
 
     /// Does something to an address as one of the kernel or of the process, whichever it is.
@@ -280,6 +281,7 @@ impl Lowering<'_, '_> {
             };
             this.call(helper, &[to_pointer, bytes, from])
         });
+        self.tell_failed_read(length);
         // The helper closes the text within its bytes; if there was no zero before, the last byte is the text's own.
         let (full, done) = (self.builder.create_block(), self.builder.create_block());
         let is_full = self.compare(IntCC::Equal, length, i64::from(size));
@@ -298,7 +300,7 @@ impl Lowering<'_, '_> {
                 None => {
                     let [there, missing, done] = [(); 3].map(|()| self.builder.create_block());
                     let result = self.builder.append_block_param(done, types::I64);
-                    let found = self.map_address(*map, keys, there, missing);
+                    let found = self.map_address(*map, keys, there, missing, place.span);
                     self.builder.ins().jump(done, &[found.into()]);
                     self.builder.switch_to_block(missing);
                     let zero = self.int(0);

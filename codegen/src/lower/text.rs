@@ -57,6 +57,7 @@ impl Lowering<'_, '_> {
                 let Type::Str(room) = expr.ty else { unreachable!("checked: a text") };
                 let mark = self.mark();
                 let place = self.place(expr);
+                self.at_read(expr.span);
                 self.store_place_text(place, room, size, to);
                 self.reset(mark);
             }
@@ -103,13 +104,15 @@ impl Lowering<'_, '_> {
             Type::Str(_) => AddressSpace::Kernel,
             _ => AddressSpace::Either,
         };
-        self.in_space(space, from, |this, space| {
+        self.at_read(pointer.span);
+        let result = self.in_space(space, from, |this, space| {
             let helper = match space {
                 AddressSpace::User => Helper::ProbeReadUserStr,
                 _ => Helper::ProbeReadKernelStr,
             };
             this.call(helper, &[to, size, from])
         });
+        self.tell_failed_read(result);
     }
 
     /// The smaller of a value and a constant, in a form that the verifier follows.
