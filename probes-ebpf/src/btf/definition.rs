@@ -11,10 +11,10 @@ use super::{Btf, BtfError, Kind, Malformed, Type, TypeId};
 const DEPTH: u32 = 64;
 
 /// How many types one answer may look at: in a malformed file types can contain each other without end.
-const BUDGET: u32 = 1 << 20;
+const BUDGET: u32 = 1 << 16;
 
 /// How long an answer may become.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 1 << 20;
 
 /// Bits in a byte.
 const BYTE: u64 = 8;

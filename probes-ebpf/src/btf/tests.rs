@@ -217,6 +217,52 @@ fn declarations_are_spelt_as_in_c() {
 }
 
 #[test]
+fn definitions_lie_as_the_kernels_compiler_laid_them() {
+    let btf = sample().btf();
+    let define = |kind, name| btf.c_definition(id(&btf, kind, name)).expect("a good file");
+    assert_eq!(define(Kind::Enum, "state"), "enum state {\n\tSTATE_A = 7,\n\tSTATE_B = -2,\n}");
+    assert_eq!(define(Kind::Enum64, "wide"), "enum wide {\n\tWIDE = 8589934593ULL,\n}");
+    let task = "struct task_struct {\n\tstruct thread_info thread_info;\n\tchar comm[16];\n\tunion {\n\t\tstruct {\n\t\t\t\
+                int left;\n\t\t\tint right;\n\t\t};\n\t\tconst char __attribute__((btf_type_tag(\"user\"))) *name;\n\t};\n\t\
+                int exiting: 3;\n\tint frozen: 9;\n\tlong: 64;\n\tlong: 64;\n\tlong: 64;\n}";
+    assert_eq!(define(Kind::Struct, "task_struct"), task);
+    let proto = btf.func_proto("do_it").expect("a good file").expect("do_it");
+    assert_eq!(
+        btf.c_declaration(proto.id, "f").expect("a good file"),
+        "int f(volatile task_t *task, const char __attribute__((btf_type_tag(\"user\"))) * restrict argv, ...)"
+    );
+}
+
+#[test]
+fn holes_are_closed_where_a_compiler_would_not_leave_them() {
+    let mut w = Writer::new();
+    let [char, short, int, long] = [("char", 1), ("short", 2), ("int", 4), ("long", 8)].map(|(n, b)| w.int(n, b));
+    let row = w.add(Kind::Array, "", 0, 0, &[int, int, 3]);
+    let table = w.add(Kind::Array, "", 0, 0, &[row, int, 2]);
+    let to_table = w.add(Kind::Ptr, "", 0, table, &[]);
+    let empty = w.aggregate(Kind::Struct, "empty", 0, 0, &[]);
+    let natural = w.aggregate(Kind::Struct, "natural", 16, 0, &[("a", char, 0), ("b", long, 64)]);
+    let packed = w.aggregate(Kind::Struct, "packed", 9, 0, &[("a", char, 0), ("b", long, 8)]);
+    let aligned = w.aggregate(Kind::Struct, "aligned", 64, 0, &[("a", int, 0), ("b", int, 256)]);
+    let tail = w.aggregate(Kind::Struct, "tail", 8, 0, &[("a", int, 0), ("b", short, 32)]);
+    let bits =
+        w.aggregate(Kind::Struct, "bits", 8, FLAG, &[("a", int, 3 << 24), ("b", int, 5 << 24 | 16), ("c", int, 32)]);
+    let arrays = w.aggregate(Kind::Struct, "arrays", 32, 0, &[("t", table, 0), ("p", to_table, 192)]);
+    let btf = w.btf();
+    let define = |id| btf.c_definition(TypeId(id)).expect("a good file");
+    assert_eq!(define(empty), "struct empty {}");
+    assert_eq!(define(natural), "struct natural {\n\tchar a;\n\tlong b;\n}");
+    assert_eq!(define(packed), "struct packed {\n\tchar a;\n\tlong b;\n} __attribute__((packed))");
+    assert_eq!(
+        define(aligned),
+        "struct aligned {\n\tint a;\n\tlong: 64;\n\tlong: 64;\n\tlong: 64;\n\tint b;\n\tlong: 64;\n\tlong: 64;\n\tlong: 64;\n}"
+    );
+    assert_eq!(define(tail), "struct tail {\n\tint a;\n\tshort b;\n}");
+    assert_eq!(define(bits), "struct bits {\n\tint a: 3;\n\tshort: 13;\n\tint b: 5;\n\tint c;\n}");
+    assert_eq!(define(arrays), "struct arrays {\n\tint t[2][3];\n\tint (*p)[2][3];\n}");
+}
+
+#[test]
 fn split_files_continue_their_base() {
     let base = Arc::new(sample().btf());
     let mut w = Writer::split(&base);
@@ -252,6 +298,8 @@ fn circles_are_errors() {
     for id in (1..=9).map(TypeId) {
         assert!(btf.declaration(id, "x").is_err() || id.0 == 4 || id.0 < 3, "{id:?}");
         assert!(btf.size_of(id).is_err() || [4, 5, 6, 9].contains(&id.0), "{id:?}");
+        assert!(btf.c_declaration(id, "x").is_err() || [1, 2, 4, 7].contains(&id.0), "{id:?}");
+        let _ = btf.c_definition(id);
     }
     assert!(btf.member_offset("a", "x").is_err());
     assert!(btf.member_offset("self", "x").is_err());
@@ -288,6 +336,8 @@ fn ask_everything(bytes: Vec<u8>) -> Result<(), BtfError> {
         let _ = btf.resolve(id);
         let _ = btf.size_of(id);
         let _ = btf.declaration(id, "x");
+        let _ = btf.c_declaration(id, "x");
+        let _ = btf.c_definition(id);
         let _ = btf.field(id, "right");
     }
     Ok(())
