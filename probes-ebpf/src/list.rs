@@ -62,6 +62,11 @@ impl<'p> Asked<'p> {
         }
     }
 
+    /// The whole pattern, where the provider alone stands for all it has.
+    fn all(&self) -> &'p str {
+        if self.rest.is_empty() { "*" } else { self.rest }
+    }
+
     fn covers_place(&self, place: &str) -> bool {
         self.place.is_none_or(|pattern| glob::matches(pattern, place))
     }
@@ -89,14 +94,17 @@ fn shown(id: ProviderId) -> Shown {
         }
         ProviderId::Kprobe | ProviderId::Fentry | ProviderId::Iter => Shown::Kernel,
         ProviderId::Uprobe => Shown::User,
-        ProviderId::Begin | ProviderId::End | ProviderId::Interval | ProviderId::Profile => Shown::ByName,
-        ProviderId::SelfSignal => Shown::ByName,
+        ProviderId::Begin | ProviderId::End | ProviderId::SelfSignal => Shown::ByName,
+        ProviderId::Interval | ProviderId::Profile => Shown::ByName,
         ProviderId::Kretprobe | ProviderId::Fexit | ProviderId::Uretprobe => Shown::ByName,
     }
 }
 
 /// The units of timed probes.
 const UNITS: &[&str] = &["hz", "ms", "s", "us"];
+
+/// The only signal that a program can wait for.
+const SIGNAL: &str = "signal:SIGUSR1";
 
 impl<'a> Lister<'a> {
     /// Reads nothing yet.
@@ -189,7 +197,8 @@ impl<'a> Lister<'a> {
     fn provider(&mut self, row: &'static Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
         match row.id {
             ProviderId::Begin | ProviderId::End => writeln!(self.out, "{}", row.name),
-            ProviderId::SelfSignal => writeln!(self.out, "self:signal:SIGUSR1"),
+            ProviderId::SelfSignal if glob::matches(asked.all(), SIGNAL) => writeln!(self.out, "{}:{SIGNAL}", row.name),
+            ProviderId::SelfSignal => Ok(()),
             ProviderId::Interval | ProviderId::Profile => self.fixed(row, asked, UNITS.iter().copied()),
             ProviderId::Software => self.fixed(row, asked, counted(perf::Source::Software)),
             ProviderId::Hardware => self.fixed(row, asked, counted(perf::Source::Hardware)),
@@ -204,7 +213,7 @@ impl<'a> Lister<'a> {
 
     /// Lists sources that are the same everywhere. What follows them in an attach point is a number.
     fn fixed<'n>(&mut self, row: &Provider, asked: Asked<'_>, names: impl Iterator<Item = &'n str>) -> io::Result<()> {
-        let pattern = if asked.rest.is_empty() { "*" } else { asked.rest };
+        let pattern = asked.all();
         let mut lines: Vec<String> =
             names.map(|name| format!("{name}:")).filter(|line| glob::matches(pattern, line)).collect();
         lines.sort_unstable();

@@ -4,7 +4,6 @@ use crate::args::Args;
 use crate::report::Reporter;
 use crate::run::{Failed, process};
 use lang::ast::Script;
-use lang::target::Attach;
 use lang::typed::Program;
 use probes_ebpf::list::{Lister, Options};
 use std::io::{self, BufWriter};
@@ -46,10 +45,10 @@ pub fn pattern(args: &Args, pattern: &str, reporter: &Reporter) -> Result<u8, Fa
     list(args, process, reporter, |lister| lister.list(pattern))
 }
 
-/// Lists the attach points of a program.
+/// Lists the attach points of a program; of those that are no events of the machine, such as `begin`, none.
 pub fn program(args: &Args, process: Option<u32>, program: &Program, reporter: &Reporter) -> Result<u8, Failed> {
     let points = program.probes.iter().flat_map(|probe| &probe.points);
-    let points = points.filter(|point| !matches!(point.attach, Attach::Begin | Attach::End));
+
     list(args, process, reporter, |lister| points.map(|point| &point.name).try_for_each(|name| lister.point(name)))
 }
 

@@ -261,7 +261,7 @@ fn filter_probes(program: &mut Program, filter: &str, reporter: &Reporter) -> Re
         Err(error) => return fail(reporter, &format!("Invalid --probe-filter regex '{filter}': {error}"), None),
     };
     for probe in &mut program.probes {
-        let stays = |attach: &Attach| matches!(attach, Attach::Begin | Attach::End);
+        let stays = |attach: &Attach| matches!(attach, Attach::Begin | Attach::End | Attach::Signal);
         probe.points.retain(|point| stays(&point.attach) || regex.is_match(&point.name));
     }
     program.probes.retain(|probe| !probe.points.is_empty());

@@ -34,9 +34,9 @@ fn an_unknown_category_comes_with_the_nearest_ones() {
     requires!(Tracefs);
     rejected(
         "tracepoint:syscall:sys_enter_write { @ = count(); }",
-        "1:1-35: ERROR: No matches for tracepoint category syscall.",
+        "1:1-35: ERROR: No matches for tracepoint syscall:sys_enter_write.",
     )
-    .stderr_has("did you mean syscalls");
+    .stderr_has("there is no category syscall; did you mean syscalls:sys_enter_write");
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Lister<'_> {
     }
 
     pub(super) fn iterators(&mut self, asked: Asked<'_>) -> io::Result<()> {
-        let pattern = if asked.rest.is_empty() { "*" } else { asked.rest };
+        let pattern = asked.all();
         let mut found: Vec<(String, Vec<String>)> = Vec::new();
         for (_, btf) in self.all_btf(|_| true) {
             let kinds = [Kind::Struct];

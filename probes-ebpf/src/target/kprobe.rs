@@ -31,9 +31,12 @@ impl Asked<'_> {
 impl KernelTarget {
     pub(super) fn kprobes(&self, asked: Asked<'_>) -> Result<Vec<Resolved>, TargetError> {
         let (word, function) = (asked.provider(), asked.function);
-        if !kernel::has_kprobes() {
-            let title = format!("{word}:{function}: this kernel has no kprobes (it was built without CONFIG_KPROBES)");
-            return Err(TargetError::other(title, Some(instead_of_kprobe(function))));
+        if let Some(module) = asked.module
+            && !glob::is_pattern(module)
+            && !is_loaded(module)
+        {
+            let title = format!("specified module {module} in probe {word}:{module}:{function} is not loaded.");
+            return Err(TargetError::missing(title, None));
         }
         let Some(arch) = arch::native() else {
             return Err(TargetError::other("kprobes are not known on this architecture", None));
@@ -49,13 +52,8 @@ impl KernelTarget {
                 };
                 Resolved { name: Some(name), ..self.one_kprobe(arch, one) }
             });
-            return Ok(each.collect());
-        }
-        if let Some(module) = asked.module
-            && !is_loaded(module)
-        {
-            let title = format!("specified module {module} in probe {word}:{module}:{function} is not loaded.");
-            return Err(TargetError::missing(title, None));
+            let all: Vec<Resolved> = each.collect();
+            return if all.is_empty() { Ok(all) } else { has_kprobes(asked).map(|()| all) };
         }
         let resolved = self.one_kprobe(arch, asked);
         // What the kernel can trace it says when it is asked to, which costs nothing.
@@ -65,6 +63,7 @@ impl KernelTarget {
         {
             return Err(TargetError::missing(format!("No matches for {word} {function}."), None));
         }
+        has_kprobes(asked)?;
         Ok(vec![resolved])
     }
 
@@ -129,6 +128,21 @@ impl KernelTarget {
             TargetError::other(format!("Failed to open kernel function info: {file}{error}"), None)
         })
     }
+}
+
+/// Refuses what the kernel cannot do; a function that no such kernel would have is told first.
+fn has_kprobes(asked: Asked<'_>) -> Result<(), TargetError> {
+    let (word, function) = (asked.provider(), asked.function);
+    if kernel::has_kprobes() {
+        return Ok(());
+    }
+    let is_name = !glob::is_pattern(function) && !function.starts_with("sys_");
+    if is_name && matches!(Kallsyms::new().exists(function), Ok(false)) {
+        let module = asked.module.map(|module| format!("{module}:")).unwrap_or_default();
+        return Err(explain_function(&format!("{word}:{module}{function}")));
+    }
+    let title = format!("{word}:{function}: this kernel has no kprobes (it was built without CONFIG_KPROBES)");
+    Err(TargetError::other(title, Some(instead_of_kprobe(function))))
 }
 
 /// Whether the kernel has this module, or is it.

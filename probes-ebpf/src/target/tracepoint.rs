@@ -51,12 +51,12 @@ impl KernelTarget {
         if !wants.named_args && !wants.by_perf && category != "syscalls" && category != "ftrace" {
             // The error names what is nearest, so the event's own file is asked for first.
             if !exists {
-                tracefs.event_id(category, event).map_err(|error| explain(&error))?;
+                tracefs.event_id(category, event).map_err(|error| explain_event(event, &error))?;
             }
             let attach = Attach::RawTracepoint { name: event.to_owned() };
             return Ok(Resolved::as_written(attach, Context::bare(ProgramType::RawTracepoint)));
         }
-        let format = tracefs.format(category, event).map_err(|error| explain(&error))?;
+        let format = tracefs.format(category, event).map_err(|error| explain_event(event, &error))?;
         let space = if category == "syscalls" { AddressSpace::User } else { AddressSpace::Kernel };
         let fields = format.own_fields().map(|field| fields::of_record(field, space, || self.types())).collect();
         let (category, event) = (category.to_owned(), event.to_owned());
@@ -145,6 +145,21 @@ fn event_of_table_name(event: &str) -> Option<String> {
         Edge::Enter => format!("sys_enter_{}", syscall.event_name),
         Edge::Exit => format!("sys_exit_{}", syscall.event_name),
     })
+}
+
+/// Why an event cannot be had; the message names it also where its category is unknown.
+fn explain_event(event: &str, error: &TracefsError) -> TargetError {
+    match error {
+        TracefsError::UnknownCategory { category, nearest } => {
+            let near: Vec<String> = nearest.iter().map(|category| format!("{category}:{event}")).collect();
+            let help = match near.as_slice() {
+                [] => format!("there is no category {category}"),
+                near => format!("there is no category {category}; did you mean {}?", near.join(", ")),
+            };
+            TargetError::missing(format!("No matches for tracepoint {category}:{event}."), Some(help))
+        }
+        other => explain(other),
+    }
 }
 
 pub(super) fn explain(error: &TracefsError) -> TargetError {
