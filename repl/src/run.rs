@@ -28,6 +28,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 /// An error has been shown; the process ends with this code.
 pub struct Failed;
@@ -53,11 +54,13 @@ pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
 
 /// Compiles a script and runs it; gives the exit code.
 pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
+    let started = Instant::now();
     let target = KernelTarget::new();
     let mut files = Files::new(source.name());
     let headers = Folders::new(source.name(), &args.include_dirs, &args.includes, target.has_btf());
     let (mut parsed, sources) = parse_with_imports(source, &mut files, &headers);
     let sources = &sources;
+    let read = started.elapsed();
     show(reporter, sources, &parsed.diagnostics)?;
     if args.debug == Some(Stage::Ast) {
         return print(&lang::dump::dump(&parsed.script), reporter);
@@ -87,6 +90,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         reporter.plain(&refusal.title, refusal.help.as_deref());
         return Err(Failed);
     }
+    let checking = started.elapsed() - read;
     let mut program = checked.program;
     if args.list {
         return list::program(args, process, &program, reporter);
@@ -106,6 +110,10 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         ..Options::default()
     };
     let mut object = compiled(&program, &target, &options, sources, reporter)?;
+    if args.verbose {
+        let compiling = started.elapsed() - read - checking;
+        reporter.note(&format!("read in {read:.1?}, checked in {checking:.1?}, compiled in {compiling:.1?}"));
+    }
     if let Some(stage) = args.debug {
         return debug(stage, &object, sources, reporter);
     }
