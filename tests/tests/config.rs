@@ -292,7 +292,7 @@ fn mistakes_in_imports_are_told_where_they_are() {
             ("syntax.bt", "\nbegin { $x = ; }"),
             ("config.bt", "config = { max_strlen=5 } begin { }"),
             ("zero.bt", "begin { $z = 0;\n  print(1 / $z); }"),
-            ("types.h", "struct s { int x; };"),
+            ("types.bpf.c", "struct s { int x; };"),
         ],
     );
     let name = |file: &str| folder.path().join(file).display().to_string();
@@ -301,7 +301,7 @@ fn mistakes_in_imports_are_told_where_they_are() {
     refused(import("config.bt"), &format!("{}:1:12-24: ERROR: invalid `config` within import", name("config.bt")));
     let out = import("zero.bt").to_end();
     out.code(0).stderr_has(&format!("{}:2:9-15: WARNING: Divide or modulo by 0", name("zero.bt")));
-    refused(import("types.h"), "stdin:1:1-").stderr_has("not supported yet");
+    refused(import("types.bpf.c"), "stdin:1:1-").stderr_has("not supported yet");
     refused(import("none.bt"), "stdin:1:1-").stderr_has("Unable to find suitable path for import");
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("permissions can be changed");
     refused(import("zero.bt"), "stdin:1:1-")
