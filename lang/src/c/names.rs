@@ -74,7 +74,8 @@ const STANDARD: &[(&str, u8, bool)] = &[
 /// The type of this name.
 pub(super) fn standard(name: &str) -> Option<Type> {
     if name == "bool" {
-        return Some(Type::Bool);
+        // As `_Bool`.
+        return Some(Type::Int(IntType { bits: 8, signed: false }));
     }
     let (_, bits, signed) = *STANDARD.iter().find(|(known, ..)| *known == name)?;
     Some(Type::Int(IntType { bits, signed }))

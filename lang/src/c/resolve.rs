@@ -340,7 +340,8 @@ impl<'a> Resolver<'a> {
     fn plan(&mut self, ty: &TypeRef) -> Result<Plan, Fault> {
         Ok(match ty {
             TypeRef::Void | TypeRef::Function => Plan::Ready(Type::Void),
-            TypeRef::Bool => Plan::Ready(Type::Bool),
+            // Shown as a number, as bpftrace shows it.
+            TypeRef::Bool => Plan::Ready(Type::Int(IntType { bits: 8, signed: false })),
             TypeRef::Char => Plan::Char,
             TypeRef::Int { bits, signed } => Plan::Ready(Type::Int(IntType { bits: *bits, signed: *signed })),
             TypeRef::Opaque { size } => Plan::Opaque(*size),

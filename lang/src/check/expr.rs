@@ -14,7 +14,7 @@ use crate::nearest::nearest;
 use crate::params::Param;
 use crate::probes::ProviderId;
 use crate::span::Span;
-use crate::target::Attach;
+use crate::target::{Attach, Field};
 use crate::typed::{Expr, ExprKind, MapId};
 use crate::types::{AddressSpace, IntType, Type};
 
@@ -276,6 +276,9 @@ impl Checker<'_> {
                 return self.call(state, &ast::Name { text: name.to_owned(), span }, &[], span);
             }
             if name == "args" {
+                if let Some(all) = all_arguments(state, span) {
+                    return all;
+                }
                 return self.refuse(span, "`args` stands for all arguments: name one, such as args.count");
             }
             if let Some((value, ty)) = self.definitions.constant(name).or_else(|| self.target.kernel_constant(name)) {
@@ -628,4 +631,19 @@ fn is_config(expr: &ast::Expr) -> bool {
 
 fn sign(step: i64) -> &'static str {
     if step > 0 { "++" } else { "--" }
+}
+
+/// `args` as a record of all arguments, where each of them is a number or an address of its own.
+fn all_arguments(state: &ProbeState<'_>, span: Span) -> Option<Expr> {
+    let of_function = matches!(state.header.provider, Some(ProviderId::Fentry | ProviderId::Fexit));
+    let [point] = &state.header.points[..] else { return None };
+    if !of_function || point.context.fields.iter().any(|field| field.ty == Type::Unknown) {
+        return None;
+    }
+    let field = |(index, field): (usize, &Field)| {
+        let value = Expr { kind: ExprKind::EventField(index), ty: field.ty.clone(), span };
+        ((field.name.clone(), field.ty.clone()), value)
+    };
+    let (types, values) = point.context.fields.iter().enumerate().map(field).unzip();
+    Some(Expr { kind: ExprKind::Tuple(values), ty: Type::Record(types), span })
 }

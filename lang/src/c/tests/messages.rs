@@ -215,7 +215,7 @@ fn types_of_members() {
             "string[16] c",
             "uint8[4] b",
             "string[8][2] m",
-            "bool f",
+            "uint8 f",
             "enum e",
             "void * p",
             "int8 * * s",
