@@ -25,15 +25,19 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "ARCHITECTURE.md",
     "docs/README.md",
     "docs/config.md",
+    "docs/contributing.md",
     "docs/from-bpftrace.md",
     "docs/functions.md",
     "docs/glossary.md",
     "docs/language.md",
     "docs/listing.md",
+    "docs/macros.md",
     "docs/output.md",
     "docs/probes.md",
     "docs/quickstart.md",
+    "docs/statements.md",
     "docs/troubleshooting.md",
+    "docs/types.md",
 ];
 
 /// Every script.
