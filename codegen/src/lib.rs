@@ -17,6 +17,7 @@ pub mod lower;
 pub mod object;
 pub mod optimise;
 pub mod select;
+pub mod session;
 pub mod symbol;
 pub mod vcode;
 pub mod which;

@@ -7,11 +7,12 @@ use crate::error::CodegenError;
 use crate::layout::{Layout, Sizes};
 use crate::lower::{Unit, lower};
 use crate::select;
+use crate::session;
 use crate::which;
 use cranelift_codegen::ir;
 use lang::diag::Diagnostic;
 use lang::span::{SourceMap, Span};
-use lang::target::{Attach, Context, Features, ProgramType, Target};
+use lang::target::{Attach, Context, Features, ProgramType, SESSION_IS_RETURN, Target};
 use lang::typed;
 
 /// What the caller wants of [`compile`].
@@ -223,6 +224,9 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             spans: lowered.spans,
             clif,
         });
+    }
+    if let Some(id) = target.kfunc(SESSION_IS_RETURN) {
+        programs = session::join(programs, &program.probes, &mut || layout.use_kfunc(id));
     }
     Ok(Object { programs, layout, license: program.config.license })
 }

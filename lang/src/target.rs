@@ -13,6 +13,9 @@ pub mod fake;
 /// The function of the kernel that counts the entries of a map: kernel 6.6.
 pub const MAP_LENGTH: &str = "bpf_map_sum_elem_count";
 
+/// The function of the kernel that says whether a program of a kprobe session runs for a return: kernel 6.10.
+pub const SESSION_IS_RETURN: &str = "bpf_session_is_return";
+
 /// A machine, as far as compiling for it goes.
 pub trait Target {
     /// Finds what `spec` names: how to attach to it and how its program sees its arguments. A pattern may name many
@@ -221,6 +224,8 @@ pub enum ProgramType {
     Kprobe,
     /// `kprobe.multi`: one link for many functions.
     KprobeMulti,
+    /// `kprobe.session`: the same, and it runs at their entry and at their return.
+    KprobeSession,
     /// `uprobe.multi`: one link for many places of a file.
     UprobeMulti,
     /// `perf_event`
@@ -251,9 +256,9 @@ pub struct Context {
 impl Context {
     /// Whether the program is given the registers of the traced place (`struct pt_regs`).
     pub fn has_registers(&self) -> bool {
-        use ProgramType::{Kprobe, KprobeMulti, PerfEvent, UprobeMulti};
+        use ProgramType::{Kprobe, KprobeMulti, KprobeSession, PerfEvent, UprobeMulti};
         // What perf hands over begins with them.
-        matches!(self.program, Kprobe | KprobeMulti | UprobeMulti | PerfEvent)
+        matches!(self.program, Kprobe | KprobeMulti | KprobeSession | UprobeMulti | PerfEvent)
     }
 
     /// A context without arguments.

@@ -20,7 +20,8 @@ use crate::types::Types;
 use lang::ast::TypeTag;
 use lang::probes::Spec;
 use lang::target::{
-    Access, Attach, Base, Context, Features, ProgramType, Resolved, Target, TargetError, UserSymbol, Wants,
+    Access, Attach, Base, Context, Features, ProgramType, Resolved, SESSION_IS_RETURN, Target, TargetError, UserSymbol,
+    Wants,
 };
 use lang::types::Type;
 use std::cell::OnceCell;
@@ -44,6 +45,7 @@ pub struct KernelTarget {
     compat: OnceCell<Option<u32>>,
     kprobe_multi: OnceCell<bool>,
     uprobe_multi: OnceCell<bool>,
+    no_kprobe_session: bool,
     /// The kernel functions that can be traced, if not those that the kernel names.
     functions: Option<PathBuf>,
 }
@@ -72,6 +74,11 @@ impl KernelTarget {
     /// As on a kernel that needs a link for each function.
     pub fn without_kprobe_multi(self) -> Self {
         Self { kprobe_multi: OnceCell::from(false), ..self }
+    }
+
+    /// As on a kernel that needs a program each for a function's entry and return.
+    pub fn without_kprobe_session(self) -> Self {
+        Self { no_kprobe_session: true, ..self }
     }
 
     /// As on a kernel that needs a link for each place in a file.
@@ -161,6 +168,9 @@ impl Target for KernelTarget {
     }
 
     fn kfunc(&self, name: &str) -> Option<u32> {
+        if self.no_kprobe_session && name == SESSION_IS_RETURN {
+            return None;
+        }
         self.btf()?.find(Kind::Func, name).ok()?.map(|id| id.0)
     }
 

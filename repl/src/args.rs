@@ -147,7 +147,7 @@ pub enum Feature {
     KprobeMulti,
     /// One link for many places of a file
     UprobeMulti,
-    /// One program for a function's entry and return, which is not made use of
+    /// One program for a function's entry and return
     KprobeSession,
 }
 

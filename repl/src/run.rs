@@ -73,6 +73,9 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     if args.no_feature.contains(&Feature::KprobeMulti) {
         target = target.without_kprobe_multi();
     }
+    if args.no_feature.contains(&Feature::KprobeSession) {
+        target = target.without_kprobe_session();
+    }
     if args.no_feature.contains(&Feature::UprobeMulti) {
         target = target.without_uprobe_multi();
     }

@@ -1,6 +1,6 @@
 //! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches.
 
-use crate::sys::{self, ProbeSource, Sampling, UprobeMulti};
+use crate::sys::{self, ProbeSource, Sampling, UprobeMulti, When};
 use codegen::object::{Point, Program};
 use lang::probes::perf::{Rate, Source};
 use lang::target::{Attach, ProgramType};
@@ -68,7 +68,7 @@ impl Link {
 /// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`.
 pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
     match program.kind {
-        ProgramType::KprobeMulti => Ok(vec![Link::plain(all_functions(program, fd)?)]),
+        ProgramType::KprobeMulti | ProgramType::KprobeSession => Ok(vec![Link::plain(all_functions(program, fd)?)]),
         ProgramType::UprobeMulti => all_places(program, fd, process),
         // It runs for all that it was loaded for, and tells them apart itself.
         ProgramType::BtfTracepoint => {
@@ -97,14 +97,17 @@ pub fn newest_first(program: &Program) -> bool {
 /// One link for all functions.
 fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
     let mut names = Vec::with_capacity(program.points.len());
-    let mut returns = false;
+    let mut when = When::Entry;
     for point in &program.points {
         if let Attach::Kprobe { on_return, .. } = &point.attach {
-            returns = *on_return;
+            when = if *on_return { When::Return } else { When::Entry };
             names.push(point.attach.function().unwrap_or_default());
         }
     }
-    let link = |part: Range<usize>| sys::kprobe_multi_link(fd, &names[part], returns);
+    if program.kind == ProgramType::KprobeSession {
+        when = When::Both;
+    }
+    let link = |part: Range<usize>| sys::kprobe_multi_link(fd, &names[part], when);
     link(0..names.len()).map_err(|error| {
         let (refused, error) = find_refused(names.len(), error, link);
         AttachError::new(&program.points[refused], error)

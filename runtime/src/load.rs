@@ -3,7 +3,7 @@
 //! aya reads the object, creates the maps and relocates; the programs are loaded here, because an attach target has to
 //! be given that aya's loader has no place for, and because its loader parses all of the kernel's BTF each time.
 
-use crate::sys::{self, LoadRequest};
+use crate::sys::{self, BPF_TRACE_KPROBE_SESSION, LoadRequest};
 use aya::maps::MapData;
 use aya_obj::generated::{bpf_attach_type, bpf_func_info, bpf_insn, bpf_prog_type};
 use codegen::btf::{Btf, Linkage};
@@ -133,15 +133,16 @@ fn load_program(
     use bpf_prog_type::*;
     let (kind, attach) = match program.kind {
         ProgramType::RawTracepoint => (BPF_PROG_TYPE_RAW_TRACEPOINT, None),
-        ProgramType::BtfTracepoint => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_RAW_TP)),
+        ProgramType::BtfTracepoint => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_RAW_TP as u32)),
         ProgramType::Tracepoint => (BPF_PROG_TYPE_TRACEPOINT, None),
         ProgramType::Kprobe => (BPF_PROG_TYPE_KPROBE, None),
-        ProgramType::KprobeMulti => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_KPROBE_MULTI)),
-        ProgramType::UprobeMulti => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_UPROBE_MULTI)),
+        ProgramType::KprobeMulti => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_KPROBE_MULTI as u32)),
+        ProgramType::KprobeSession => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_KPROBE_SESSION)),
+        ProgramType::UprobeMulti => (BPF_PROG_TYPE_KPROBE, Some(BPF_TRACE_UPROBE_MULTI as u32)),
         ProgramType::PerfEvent => (BPF_PROG_TYPE_PERF_EVENT, None),
-        ProgramType::Fentry => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FENTRY)),
-        ProgramType::Fexit => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FEXIT)),
-        ProgramType::Iter => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_ITER)),
+        ProgramType::Fentry => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FENTRY as u32)),
+        ProgramType::Fexit => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FEXIT as u32)),
+        ProgramType::Iter => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_ITER as u32)),
     };
     let (attach_btf_id, module) = match &program.points[0].attach {
         Attach::BtfTracepoint { btf_id, .. } | Attach::Iter { btf_id, .. } => (*btf_id, None),

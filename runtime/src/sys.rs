@@ -10,6 +10,9 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+/// A kprobe session (kernel 6.10), which aya has no name for.
+pub const BPF_TRACE_KPROBE_SESSION: u32 = 56;
+
 /// Calls bpf(2).
 fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
     // SAFETY: `attr` is a valid bpf_attr of the size given; the pointers that callers put in it live until the call
@@ -35,8 +38,8 @@ pub struct LoadRequest<'a> {
     pub name: &'a str,
     /// `BPF_PROG_TYPE_*`
     pub kind: bpf_prog_type,
-    /// Needed for some types.
-    pub attach: Option<bpf_attach_type>,
+    /// How it will be attached, which some types need to know: `BPF_TRACE_*`.
+    pub attach: Option<u32>,
     /// BTF id of the attach target, for `BPF_PROG_TYPE_TRACING`.
     pub attach_btf_id: u32,
     /// The BTF that the id counts in, if it is a module's.
@@ -64,7 +67,7 @@ pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<
     // SAFETY: this member of the union is the one that BPF_PROG_LOAD reads.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
     load.prog_type = request.kind as u32;
-    load.expected_attach_type = request.attach.map_or(0, |attach| attach as u32);
+    load.expected_attach_type = request.attach.unwrap_or(0);
     load.attach_btf_id = request.attach_btf_id;
     load.__bindgen_anon_1.attach_btf_obj_fd = request.attach_btf.map_or(0, |btf| btf.as_raw_fd() as u32);
     load.insns = request.insns.as_ptr() as u64;
@@ -158,8 +161,19 @@ pub fn perf_event_link(program: BorrowedFd<'_>, event: BorrowedFd<'_>, cookie: u
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
 }
 
+/// When a program that is attached to functions runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When they are entered.
+    Entry,
+    /// When they return.
+    Return,
+    /// Both, which only a program that was loaded for it can (kernel 6.10).
+    Both,
+}
+
 /// Attaches one program to many kernel functions by one link (kernel 5.18). Their places in the list are the cookies.
-pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str], on_return: bool) -> io::Result<OwnedFd> {
+pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str], when: When) -> io::Result<OwnedFd> {
     /// `BPF_F_KPROBE_MULTI_RETURN`
     const RETURN: u32 = 1;
     let cookies: Vec<u64> = (0..functions.len() as u64).collect();
@@ -171,11 +185,14 @@ pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str], on_return:
     let pointers: Vec<*const libc::c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let mut attr = empty();
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
-    attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_KPROBE_MULTI as u32;
+    attr.link_create.attach_type = match when {
+        When::Entry | When::Return => bpf_attach_type::BPF_TRACE_KPROBE_MULTI as u32,
+        When::Both => BPF_TRACE_KPROBE_SESSION,
+    };
     attr.link_create.__bindgen_anon_3.kprobe_multi.syms = pointers.as_ptr() as u64;
     attr.link_create.__bindgen_anon_3.kprobe_multi.cnt = pointers.len() as u32;
     attr.link_create.__bindgen_anon_3.kprobe_multi.cookies = cookies.as_ptr() as u64;
-    attr.link_create.__bindgen_anon_3.kprobe_multi.flags = if on_return { RETURN } else { 0 };
+    attr.link_create.__bindgen_anon_3.kprobe_multi.flags = if when == When::Return { RETURN } else { 0 };
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
 }
 

@@ -78,6 +78,46 @@ fn many_functions_take_one_link_where_the_kernel_can() {
 }
 
 #[test]
+fn entry_and_return_of_a_function_take_one_program_where_the_kernel_can() {
+    requires!(Bpf, Kprobes, KprobeMulti);
+    // Sessions are in the kernel that has this function.
+    let is_able = std::fs::read_to_string("/proc/kallsyms").is_ok_and(|all| all.contains(" bpf_session_is_return\n"));
+    let text = |pid: u32| {
+        format!(
+            "kprobe:vfs_write /pid == {pid}/ {{ @size[tid] = arg2; @in = count(); }}
+             kretprobe:vfs_write /pid == {pid}/ {{ @same = sum(retval == @size[tid] ? 1 : 0); delete(@size[tid]); }}"
+        )
+    };
+    for (option, is_able) in [("", is_able), ("kprobe_session", false)] {
+        let writer = Worker::new("rt_session", Work::write("/dev/null", 40, 7));
+        let mut run = Run::program(text(writer.pid()));
+        if !option.is_empty() {
+            run = run.arg("--no-feature").arg(option);
+        }
+        let session = run.start();
+        session.wait_attached();
+        let objects = Objects::of_process(session.pid());
+        writer.finish();
+        let out = session.interrupt();
+        out.code(0);
+        assert_eq!((out.int("@in"), out.int("@same")), (40, 40), "{out}");
+        let count = if is_able { 1 } else { 2 };
+        assert_eq!((objects.links(), objects.programs()), (count, count), "{option}");
+        out.stderr_has(if is_able { "Attached 1 probe\n" } else { "Attached 2 probes\n" });
+    }
+}
+
+#[test]
+fn entry_and_return_with_their_loops_and_keys_stay_apart() {
+    requires!(Bpf, Kprobes);
+    let text = "kprobe:vfs_write /pid == {pid}/ { for ($i : 0..arg2) { @in[$i]++; } printf(\"in %d\\n\", arg2); }
+        kretprobe:vfs_write /pid == {pid}/ { for ($i : 0..retval) { @out[$i]++; } printf(\"out %d\\n\", retval); }";
+    let out = on_writes(3, 2, text);
+    let printed = "in 2\nout 2\n".repeat(3);
+    out.code(0).stdout_is(&format!("{printed}\n\n@in[0]: 3\n@in[1]: 3\n\n@out[0]: 3\n@out[1]: 3\n"));
+}
+
+#[test]
 fn probes_of_one_function_all_fire() {
     requires!(Bpf, Kprobes);
     let text = "kprobe:vfs_write /pid == {pid}/ { @a = count(); } kprobe:vfs_write /pid == {pid}/ { @b = count(); }
