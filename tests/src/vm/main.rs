@@ -30,7 +30,7 @@ usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
 
   --kernel SERIES   a series of Debian's kernels, such as 6.12; 6.1 and 6.12 unless given
   --log FOLDER      leave SUITE.log, .skips and .end there for `report`
-  --limit SECONDS   time for one machine, 600 unless given
+  --limit SECONDS   time for one machine, 1200 unless given
   --rtrace FILE     a static program to put in rtrace's place
   --overlay FOLDER  put its files into the guest as well, links followed: tools, or what FILE needs
   --env NAME=VALUE  set a variable for the cases, such as RTRACE_REFERENCE=1
@@ -94,7 +94,7 @@ impl Options {
         let mut options = Options {
             series: Vec::new(),
             log: target.join("test-log"),
-            limit: Duration::from_secs(600),
+            limit: Duration::from_secs(1200),
             rtrace: None,
             overlay: None,
             env: Vec::new(),
