@@ -12,6 +12,7 @@ mod typed;
 mod uprobe;
 
 use crate::arch::{self, Register};
+use crate::binary::Binary;
 use crate::btf::{Btf, Kind};
 use crate::kallsyms::Kallsyms;
 use crate::kernel;
@@ -24,8 +25,10 @@ use lang::target::{
     Wants,
 };
 use lang::types::Type;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 pub use kprobe::explain_function;
@@ -45,6 +48,8 @@ pub struct KernelTarget {
     compat: OnceCell<Option<u32>>,
     kprobe_multi: OnceCell<bool>,
     uprobe_multi: OnceCell<bool>,
+    /// Programs and libraries by their paths.
+    binaries: RefCell<HashMap<PathBuf, Rc<Binary>>>,
     no_kprobe_session: bool,
     /// The kernel functions that can be traced, if not those that the kernel names.
     functions: Option<PathBuf>,

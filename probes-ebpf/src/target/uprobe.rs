@@ -2,7 +2,7 @@
 
 use super::{KernelTarget, access};
 use crate::arch;
-use crate::binary::{Binary, Function};
+use crate::binary::{Binary, BinaryError, Function};
 use crate::files::{Files, Found, as_text};
 use crate::kernel;
 use lang::glob;
@@ -10,6 +10,8 @@ use lang::nearest::nearest;
 use lang::probes::Place;
 use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError};
 use lang::types::Type;
+use std::path::Path;
+use std::rc::Rc;
 
 impl KernelTarget {
     pub(super) fn uprobes(
@@ -42,7 +44,7 @@ impl KernelTarget {
         }
         let mut all = Vec::new();
         for file in &found {
-            match Binary::open(&file.path) {
+            match self.binary(&file.path) {
                 Ok(binary) => all.extend(self.in_binary(word, file, &binary, place, on_return, many)?),
                 // A pattern may cover what is no program.
                 Err(_) if many => {}
@@ -53,6 +55,16 @@ impl KernelTarget {
             return Err(no_match(word, binary.unwrap_or_default(), place, None));
         }
         Ok(all)
+    }
+
+    /// A file's functions, read once however many probes are in it.
+    fn binary(&self, path: &Path) -> Result<Rc<Binary>, BinaryError> {
+        if let Some(known) = self.binaries.borrow().get(path) {
+            return Ok(Rc::clone(known));
+        }
+        let binary = Rc::new(Binary::open(path)?);
+        self.binaries.borrow_mut().insert(path.to_owned(), Rc::clone(&binary));
+        Ok(binary)
     }
 
     fn in_binary(
