@@ -358,7 +358,7 @@ pub enum ExprKind {
     },
     /// `typeof(type or expression)` as an argument of a macro.
     TypeOf(Box<TypeOf>),
-    /// `typeinfo(type or expression)`: a record `(btf_id, base_ty, full_ty)`.
+    /// `typeinfo(type or expression)`: a record `(btf_id, base_type, full_type)`.
     TypeInfo(Box<TypeOf>),
     /// Could not be understood; a diagnostic tells why.
     Error,

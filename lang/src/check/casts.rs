@@ -36,7 +36,10 @@ impl Checker<'_> {
             {
                 return Expr { kind: ExprKind::Cast(Box::new(value)), ty, span };
             }
-            (from, to) if from == to => return Expr { span, ..value },
+            // The number of an aggregation is a value like any other once it is cast.
+            (from, to) if from == to && !matches!(value.kind, ExprKind::ReadAggregate(..)) => {
+                return Expr { span, ..value };
+            }
             (Type::Array(a, n), Type::Array(b, m)) if a.size_of() * u64::from(*n) == b.size_of() * u64::from(*m) => {
                 return Expr { kind: ExprKind::Cast(Box::new(value)), ty, span };
             }

@@ -227,7 +227,11 @@ impl Checker<'_> {
         otherwise: Option<&ast::ValueBlock>,
         span: Span,
     ) -> Expr {
+        let at_compile_time = matches!(cond.kind, ast::ExprKind::Comptime(_));
         let cond = self.condition(state, cond);
+        if let (true, Some(taken), Some(otherwise)) = (at_compile_time, known_truth(&cond), otherwise) {
+            return self.value_block(state, if taken { then } else { otherwise }, span);
+        }
         let yes = self.value_block(state, then, span);
         let Some(otherwise) = otherwise else {
             return match yes.ty {

@@ -30,7 +30,7 @@ impl Checker<'_> {
             (Type::Record(items), _) => match items.iter().position(|(known, _)| *known == name.text) {
                 Some(index) => {
                     let ty = items[index].1.clone();
-                    Expr { kind: ExprKind::Item(Box::new(base), index), ty, span }
+                    part(base, index, ty, span)
                 }
                 None => {
                     let title = format!("Record does not contain a field named '{}'", name.text);
@@ -67,7 +67,7 @@ impl Checker<'_> {
 
     fn item(&mut self, tuple: Expr, items: &[Type], index: usize, span: Span) -> Expr {
         match items.get(index).cloned() {
-            Some(ty) => Expr { kind: ExprKind::Item(Box::new(tuple), index), ty, span },
+            Some(ty) => part(tuple, index, ty, span),
             None => {
                 let found = items.len();
                 self.refuse(span, format!("Invalid tuple index: {index}. Found {found} elements in tuple."))
@@ -240,12 +240,22 @@ impl Checker<'_> {
         let Some(ty) = self.type_of(state, of).map(|ty| ty.settled()) else { return unknown(span) };
         let parts = [
             ("btf_id", int(0, Type::Int(IntType::smallest(0)), span)),
-            ("base_ty", text_literal(ty.kind().into_bytes(), span)),
-            ("full_ty", text_literal(ty.to_string().into_bytes(), span)),
+            ("base_type", text_literal(ty.kind().into_bytes(), span)),
+            ("full_type", text_literal(ty.to_string().into_bytes(), span)),
         ];
         let ty = Type::Record(parts.iter().map(|(name, part)| (name.to_string(), part.ty.clone())).collect());
         Expr { kind: ExprKind::Tuple(parts.into_iter().map(|(_, part)| part).collect()), ty, span }
     }
+}
+
+/// An item of a tuple or record; of one that is known now, the item itself.
+fn part(mut whole: Expr, index: usize, ty: Type, span: Span) -> Expr {
+    if let ExprKind::Tuple(items) = &mut whole.kind
+        && items.iter().all(|item| matches!(item.kind, ExprKind::Int(_) | ExprKind::Str(_)))
+    {
+        return Expr { span, ..items.swap_remove(index) };
+    }
+    Expr { kind: ExprKind::Item(Box::new(whole), index), ty, span }
 }
 
 /// Bytes from one element behind a pointer to the next; `None` for what is no pointer.

@@ -1,5 +1,6 @@
 //! Statements: assignments, branches, and calls for their effect.
 
+use super::expr::known_truth;
 use super::loops::{as_number, zero_of};
 use super::names::{Declared, Variable};
 use super::{Checker, ProbeState};
@@ -44,7 +45,13 @@ impl Checker<'_> {
             ast::StmtKind::Let { name, ty, value } => self.declare(state, name, ty.as_ref(), value.as_ref(), span),
             ast::StmtKind::Assign { place, op, value } => self.assign(state, place, *op, value, span),
             ast::StmtKind::If { cond, then, otherwise } => {
+                let at_compile_time = matches!(cond.kind, ast::ExprKind::Comptime(_));
                 let cond = self.condition(state, cond);
+                // What is not taken may be wrong: that is what it is for.
+                if let (true, Some(taken)) = (at_compile_time, known_truth(&cond)) {
+                    let branch = if taken { Some(then) } else { otherwise.as_ref() };
+                    return out.extend(branch.map(|block| self.block(state, block)).unwrap_or_default());
+                }
                 let then = self.block(state, then);
                 let otherwise = otherwise.as_ref().map(|block| self.block(state, block)).unwrap_or_default();
                 Some(StmtKind::If(cond, then, otherwise))

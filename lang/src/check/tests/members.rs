@@ -85,3 +85,20 @@ begin { print((struct task_struct)5); }
 "#,
     );
 }
+
+#[test]
+fn what_is_not_taken_at_compile_time_may_be_wrong() {
+    check(
+        r#"
+begin { $a = 1; if comptime (typeinfo($a).base_type == "int") { print(1); } else { print($nope); } }
+begin { print(if comptime (2 < 1) { $nope } else { 5 }); }
+begin { @c = count(); @n = (int64)@c; @m[(int64)@c] = 1; }
+"#,
+    );
+    check(
+        r#"
+begin { $a = 1; if comptime ($a == 1) { } }
+                 //^^^^^^^^^^^^^^^^^^ error: Unable to resolve comptime expression
+"#,
+    );
+}
