@@ -102,3 +102,20 @@ fn an_unknown_function_is_told_with_near_names() {
     let out = Run::program("fentry:vfs_reed { @ = 1; }").to_end();
     out.code(1).stderr_has("ERROR: No matches for fentry vfs_reed.").stderr_has("vfs_read");
 }
+
+#[test]
+fn what_a_function_returns_is_behind_structures_passed_by_value() {
+    requires!(Bpf, Fentry, Kernel(6, 12));
+    // `int __sys_bpf(enum bpf_cmd cmd, bpfptr_t uattr, unsigned int size)`, where the second takes two words.
+    let text = format!(
+        "fexit:__sys_bpf /pid == {} && args.cmd == 1111/ {{ printf(\"%d %d\\n\", args.size, retval); exit(); }}",
+        std::process::id()
+    );
+    let out = Run::program(text).run(|_| {
+        let attr = [0u8; 128];
+        // SAFETY: there is no such command, and the memory is as long as the call is told.
+        unsafe { libc::syscall(libc::SYS_bpf, 1111, attr.as_ptr(), 64) };
+    });
+    // EINVAL
+    out.code(0).stdout_is("64 -22\n\n\n");
+}

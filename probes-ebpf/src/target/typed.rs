@@ -190,10 +190,11 @@ fn traced(types: &Arc<Types>, function: TypeId, on_return: bool) -> Option<Conte
         return None;
     }
     let bare = Context::bare(if on_return { ProgramType::Fexit } else { ProgramType::Fentry });
-    // A structure that is passed by value takes more than one word; what follows it cannot be found here.
     let retval = match proto.target() {
-        Some(id) if on_return && id != TypeId::VOID && params.iter().all(|param| words(btf, param) == 1) => {
-            value(types, id, params.len())
+        // It follows the arguments, and a structure that is passed by value takes more than one word.
+        Some(id) if on_return && id != TypeId::VOID => {
+            let before: u64 = params.iter().map(|param| words(btf, param)).sum();
+            value(types, id, before as usize)
         }
         _ => None,
     };
