@@ -36,7 +36,7 @@ use hashbrown::HashMap;
 use lang::builtins::BuiltinId;
 use lang::diag::Diagnostic;
 use lang::span::Span;
-use lang::target::{Access, Context, Features, Target};
+use lang::target::{Access, Context, Features, ProgramType, Target};
 use lang::typed;
 use loops::{Frame, Loop, Spare};
 use memory::Memory;
@@ -253,6 +253,14 @@ impl Lowering<'_, '_> {
     }
 
     fn guard_event(&mut self) {
+        if self.unit.context.program == ProgramType::Iter {
+            /// Every `struct bpf_iter__KIND` has the facts of the run first and then the object.
+            const OBJECT: i32 = 8;
+            self.at(self.unit.probe.span);
+            // The kernel runs the program once more when there are no more objects.
+            let object = self.builder.ins().load(types::I64, flags(), self.event, OBJECT);
+            self.leave_unless(IntCC::NotEqual, object, 0);
+        }
         let Some(guard) = &self.unit.context.guard else { return };
         self.at(self.unit.probe.span);
         match self.unit.shared.map(|shared| shared.selector) {

@@ -28,6 +28,8 @@ pub enum BuiltinId {
     Jiffies,
     Cgroup,
     Curtask,
+    /// `ctx`
+    Context,
     Usermode,
     Username,
     /// `arg0` to `arg9`.
@@ -87,6 +89,7 @@ pub static BUILTINS: &[Builtin] = &[
     row("jiffies", BuiltinId::Jiffies, Type::U64, "The kernel's ticks since boot.", "begin { print(jiffies); }"),
     row("cgroup", BuiltinId::Cgroup, Type::U64, "Number of the current task's control group, in the unified hierarchy.", "tracepoint:syscalls:sys_enter_write { @[cgroup] = count(); }"),
     row("curtask", BuiltinId::Curtask, Type::U64, "The current task: a pointer to its `struct task_struct`.", "begin { print(curtask); }"),
+    row("ctx", BuiltinId::Context, Type::U64, "What the kernel hands to the program: at `iter` a pointer to the `struct bpf_iter__KIND` with the object at hand, at kprobes and uprobes to a `struct pt_regs`.", "iter:task { print(ctx.task.pid); }"),
     row("usermode", BuiltinId::Usermode, Type::Int(IntType { bits: 8, signed: false }), "1 when the event came while the process's own code ran, else 0.", "interval:s:1 { print(usermode); }"),
     row("username", BuiltinId::Username, Type::Username, "Name of the current task's user.", "tracepoint:syscalls:sys_enter_write { @[username] = count(); }"),
     row("arg0", BuiltinId::Arg(0), Type::U64, ARG, ARG_EXAMPLE),
@@ -100,9 +103,6 @@ pub static BUILTINS: &[Builtin] = &[
     row("arg8", BuiltinId::Arg(8), Type::U64, ARG, ARG_LATE_EXAMPLE),
     row("arg9", BuiltinId::Arg(9), Type::U64, ARG, ARG_LATE_EXAMPLE),
 ];
-
-/// Builtins of the language that are not here yet.
-pub const NOT_YET: &[&str] = &["ctx"];
 
 /// The builtin of that name.
 pub fn builtin(name: &str) -> Option<&'static Builtin> {

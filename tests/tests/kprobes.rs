@@ -108,6 +108,14 @@ fn entry_and_return_of_a_function_take_one_program_where_the_kernel_can() {
 }
 
 #[test]
+fn the_registers_of_a_function_are_seen_as_the_kernel_has_them() {
+    requires!(Bpf, Kprobes, Btf, Own);
+    let text = "kprobe:vfs_write /pid == {pid}/ { @in = sum((uint64)ctx.dx == arg2 ? 1 : 0); }
+        kretprobe:vfs_write /pid == {pid}/ { @out = sum((uint64)ctx.ax == retval ? 1 : 0); }";
+    on_writes(12, 5, text).code(0).stdout_is("\n\n@in: 12\n@out: 12\n");
+}
+
+#[test]
 fn entry_and_return_with_their_loops_and_keys_stay_apart() {
     requires!(Bpf, Kprobes);
     let text = "kprobe:vfs_write /pid == {pid}/ { for ($i : 0..arg2) { @in[$i]++; } printf(\"in %d\\n\", arg2); }

@@ -92,6 +92,34 @@ fn an_iterator_runs_once_for_each_object_and_ends() {
 }
 
 #[test]
+fn an_iterator_sees_its_object() {
+    requires!(Bpf, Btf, Own);
+    let own = std::process::id();
+    // Each task once, and the last run of the program, which has no task, not at all.
+    let text = format!(
+        "iter:task {{
+             if (ctx.task == 0) {{ @none = 1; }}
+             @[ctx.task.pid] = count();
+             if (ctx.task.pid == {own} && ctx.task.tgid == {own}) {{ print(ctx.task.comm); @mine++; }}
+             for ($i : 0..2) {{ if (ctx.task.pid == {own}) {{ @turns++; }} }}
+         }}"
+    );
+    let out = Run::program(text).to_end();
+    out.code(0).stdout_has("@mine: 1\n").stdout_has("@turns: 2\n").stdout_has(&format!("@[{own}]: 1\n"));
+    out.nowhere("@none").nowhere("@[0]");
+    out.stdout_has(&std::fs::read_to_string(format!("/proc/{own}/comm")).expect("this process has a name"));
+    let file = std::fs::File::open("/dev/null").expect("there is a null device");
+    let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+    let text = format!(
+        "iter:task_file {{ if (ctx.task.pid == {own} && ctx.fd == {number}) {{ @ = (ctx.file.f_mode & 1); }} }}"
+    );
+    Run::program(text).to_end().code(0).stdout_is("\n\n@: 1\n");
+    drop(file);
+    let wrong = Run::program("iter:task { print(ctx.nosuch); }").to_end();
+    wrong.code(1).stderr_has("'struct bpf_iter__task' does not contain a field named 'nosuch'");
+}
+
+#[test]
 fn intervals_of_one_length_run_in_the_order_of_the_script() {
     requires!(Bpf);
     let text = "interval:ms:20 { printf(\"first\"); } interval:ms:20 { printf(\" second\\n\"); @n++; if (@n == 10) { exit(); } }";

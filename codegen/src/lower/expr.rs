@@ -282,6 +282,7 @@ impl Lowering<'_, '_> {
             BuiltinId::FuncAddress => self.call(Helper::GetFuncIp, &[self.event]),
             BuiltinId::Jiffies => self.call(Helper::Jiffies64, &[]),
             BuiltinId::Cgroup => self.call(Helper::GetCurrentCgroupId, &[]),
+            BuiltinId::Context => self.event,
             BuiltinId::Curtask => self.task_address(),
             BuiltinId::Usermode => self.user_mode(),
             BuiltinId::HasCpid => unreachable!("checked: known when compiling"),

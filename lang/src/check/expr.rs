@@ -5,7 +5,7 @@ use super::members::step_of;
 use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
 use crate::ast;
-use crate::builtins::{self, BUILTINS, BuiltinId, builtin};
+use crate::builtins::{BUILTINS, BuiltinId, builtin};
 use crate::c::constants;
 use crate::config;
 use crate::diag::Diagnostic;
@@ -291,9 +291,6 @@ impl Checker<'_> {
             if let Some(value) = constants::find(name) {
                 return number_literal(value.into(), span);
             }
-            if builtins::NOT_YET.contains(&name) {
-                return self.refuse(span, format!("`{name}` is not supported yet"));
-            }
             if name.strip_prefix("arg").is_some_and(|number| number.parse::<u32>().is_ok()) {
                 return self.refuse(span, "there are arg0 to arg9");
             }
@@ -320,6 +317,10 @@ impl Checker<'_> {
                 self.report(error);
                 unknown(span)
             }
+            BuiltinId::Context => match self.context_type(state) {
+                Ok(ty) => of(ty),
+                Err(title) => self.refuse(span, title),
+            },
             // A symbol, as where the script has other symbols.
             BuiltinId::Func if self.has_function_address(state) => {
                 let address = Expr { kind: ExprKind::Builtin(BuiltinId::FuncAddress), ty: Type::U64, span };
@@ -362,6 +363,28 @@ impl Checker<'_> {
             }
             _ => of(row.ty.clone()),
         }
+    }
+
+    /// The type of `ctx`, or why there is none.
+    fn context_type(&self, state: &ProbeState<'_>) -> Result<Type, String> {
+        let provider = state.header.provider.map_or("these", |provider| provider.row().name);
+        let mut names = state.header.points.iter().map(|point| match &point.attach {
+            Attach::Iter { over, .. } => Ok(format!("bpf_iter__{over}")),
+            Attach::Kprobe { .. } | Attach::Uprobe { .. } => Ok("pt_regs".to_owned()),
+            Attach::Tracepoint { .. } | Attach::BtfTracepoint { .. } => {
+                Err("Use args instead of ctx in tracepoint".to_owned())
+            }
+            _ => Err(format!("The ctx builtin can not be used with '{provider}' probes")),
+        });
+        let Some(first) = names.next().transpose()? else { return Ok(Type::Unknown) };
+        for other in names {
+            if other? != first {
+                return Err("ctx has another type at each of these probes".to_owned());
+            }
+        }
+        let target = self.target.kernel_type(Some(ast::TypeTag::Struct), &first);
+        let target = target.ok_or_else(|| format!("this kernel does not tell what a struct {first} is"))?;
+        Ok(Type::Pointer(Box::new(target), AddressSpace::Kernel))
     }
 
     /// Whether the kernel tells the address of the function it is in: at a function's entry and return.

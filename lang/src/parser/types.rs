@@ -42,8 +42,7 @@ pub(super) fn is_builtin(name: &str) -> bool {
         name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
     };
     builtins::builtin(name).is_some()
-        || builtins::NOT_YET.contains(&name)
-        || matches!(name, "args" | "ctx" | "kstack" | "ustack")
+        || matches!(name, "args" | "kstack" | "ustack")
         || numbered("arg")
         || numbered("sarg")
         || name.starts_with("__builtin_")

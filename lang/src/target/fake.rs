@@ -109,7 +109,12 @@ impl Target for FakeTarget {
     }
 
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
-        (tag == Some(TypeTag::Struct) && name == "task_struct").then(|| Type::Struct(task_struct()))
+        match (tag, name) {
+            (Some(TypeTag::Struct), "task_struct") => Some(Type::Struct(task_struct())),
+            (Some(TypeTag::Struct), "bpf_iter__task") => Some(Type::Struct(iterated_task())),
+            (Some(TypeTag::Struct), "pt_regs") => Some(Type::Struct(pt_regs())),
+            _ => None,
+        }
     }
 
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {
@@ -169,9 +174,24 @@ impl Target for FakeTarget {
 /// A `struct task_struct` with a few of its members.
 fn task_struct() -> Arc<Struct> {
     Struct::new("struct task_struct", 4096, 8, || {
-        let member = |name: &str, ty, offset| Member { name: name.into(), ty, offset, bits: None };
         let task = Type::Pointer(Box::new(Type::Struct(task_struct())), AddressSpace::Kernel);
         let int = Type::Int(IntType { bits: 32, signed: true });
         vec![member("pid", int, 1000), member("real_parent", task, 1008), member("comm", Type::Str(16), 3008)]
     })
+}
+
+/// What an iterator over tasks is given.
+fn iterated_task() -> Arc<Struct> {
+    Struct::new("struct bpf_iter__task", 16, 8, || {
+        vec![member("task", Type::Pointer(Box::new(Type::Struct(task_struct())), AddressSpace::Kernel), 8)]
+    })
+}
+
+/// The registers of a traced place, by one of them.
+fn pt_regs() -> Arc<Struct> {
+    Struct::new("struct pt_regs", 168, 8, || vec![member("ip", Type::U64, 128)])
+}
+
+fn member(name: &str, ty: Type, offset: u32) -> Member {
+    Member { name: name.into(), ty, offset, bits: None }
 }

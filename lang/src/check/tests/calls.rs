@@ -75,6 +75,20 @@ begin { print(reg("sp")); }
             //^^^^^^^^^ error: reg can not be used with "begin" probes
 "#,
     );
+    check(
+        r#"
+begin { print(ctx); }
+            //^^^ error: The ctx builtin can not be used with 'begin' probes
+tracepoint:syscalls:sys_enter_write { print(ctx); }
+                                          //^^^ error: Use args instead of ctx in tracepoint
+kprobe:f, iter:task { print(ctx); }
+                          //^^^ error: ctx has another type at each of these probes
+iter:map { print(ctx); }
+               //^^^ error: this kernel does not tell what a struct bpf_iter__map is
+iter:task { print((ctx.task.comm, ctx.task.pid)); }
+kprobe:f { $c = ctx; print($c.ip); }
+"#,
+    );
 }
 
 #[test]
