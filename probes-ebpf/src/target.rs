@@ -51,6 +51,8 @@ pub struct KernelTarget {
     /// Programs and libraries by their paths.
     binaries: RefCell<HashMap<PathBuf, Rc<Binary>>>,
     no_kprobe_session: bool,
+    /// Functions that are written out need not be among those that can be traced.
+    trusts_names: bool,
     /// The kernel functions that can be traced, if not those that the kernel names.
     functions: Option<PathBuf>,
 }
@@ -74,6 +76,11 @@ impl KernelTarget {
     /// Only the kernel functions that this file names can be traced.
     pub fn with_functions(self, file: impl Into<PathBuf>) -> Self {
         Self { functions: Some(file.into()), ..self }
+    }
+
+    /// A function that is written out may be missing from that file: the kernel has the last word.
+    pub fn trusting_names(self) -> Self {
+        Self { trusts_names: true, ..self }
     }
 
     /// As on a kernel that needs a link for each function.

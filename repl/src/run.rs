@@ -70,6 +70,9 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     if let Some(file) = &args.traceable_functions {
         target = target.with_functions(file);
     }
+    if args.unsafe_mode {
+        target = target.trusting_names();
+    }
     if args.no_feature.contains(&Feature::KprobeMulti) {
         target = target.without_kprobe_multi();
     }
@@ -93,6 +96,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         reporter.plain(&refusal.title, refusal.help.as_deref());
         return Err(Failed);
     }
+    warn_of_unlisted(&checked.program, &target, reporter, sources);
     let checking = started.elapsed() - read;
     let mut program = checked.program;
     if args.list {
@@ -230,6 +234,21 @@ fn print(text: &str, reporter: &Reporter) -> Result<u8, Failed> {
 }
 
 /// Shows diagnostics; an error among them ends it.
+/// Functions that `--unsafe` lets pass although they are not among those that can be traced.
+fn warn_of_unlisted(program: &Program, target: &KernelTarget, reporter: &Reporter, sources: &SourceMap) {
+    for point in program.probes.iter().flat_map(|probe| &probe.points) {
+        if let Some(function) = point.attach.function()
+            && target.is_unlisted(&point.attach).is_ok_and(|is_unlisted| is_unlisted)
+        {
+            let title = format!(
+                "{function} is not traceable (either non-existing, inlined, or marked as \"notrace\"); attaching to \
+                 it will likely fail"
+            );
+            reporter.show(sources, &Diagnostic::warning(point.span, title));
+        }
+    }
+}
+
 fn show(reporter: &Reporter, sources: &SourceMap, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
     for diagnostic in diagnostics {
         reporter.show(sources, diagnostic);

@@ -122,7 +122,7 @@ fn entry_and_return_with_their_loops_and_keys_stay_apart() {
         kretprobe:vfs_write /pid == {pid}/ { for ($i : 0..retval) { @out[$i]++; } printf(\"out %d\\n\", retval); }";
     let out = on_writes(3, 2, text);
     let printed = "in 2\nout 2\n".repeat(3);
-    out.code(0).stdout_is(&format!("{printed}\n\n@in[0]: 3\n@in[1]: 3\n\n@out[0]: 3\n@out[1]: 3\n"));
+    out.code(0).stdout_is(&format!("{printed}\n\n@in[0]: 3\n@in[1]: 3\n@out[0]: 3\n@out[1]: 3\n"));
 }
 
 #[test]
@@ -161,6 +161,16 @@ fn a_function_that_may_not_be_traced_says_so() {
     let out = Run::program("kprobe:asm_exc_page_fault { @ = 1; }").to_end();
     out.code(1).stdout_is("").stderr_has("asm_exc_page_fault");
     assert!(!out.attached, "{out}");
+}
+
+#[test]
+fn a_list_of_functions_is_binding_unless_it_is_unsafe() {
+    requires!(Bpf, Kprobes);
+    let run =
+        || Run::program("kprobe:vfs_read { @ = 1; }").arg("--dry-run").arg("--traceable-functions").arg("/dev/null");
+    run().to_end().code(1).stderr_has("1:1-16: ERROR: No matches for kprobe vfs_read.");
+    let out = run().arg("--unsafe").to_end();
+    out.code(0).stderr_has("1:1-16: WARNING: vfs_read is not traceable").stderr_has("Attached 1 probe\n");
 }
 
 #[test]

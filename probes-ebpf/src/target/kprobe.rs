@@ -57,10 +57,7 @@ impl KernelTarget {
         }
         let resolved = self.one_kprobe(arch, asked);
         // What the kernel can trace it says when it is asked to, which costs nothing.
-        if self.functions.is_some()
-            && let Some(symbol) = resolved.attach.function()
-            && !self.list_of_functions()?.iter().any(|(_, name)| name == symbol)
-        {
+        if !self.trusts_names && self.is_unlisted(&resolved.attach)? {
             return Err(TargetError::missing(format!("No matches for {word} {function}."), None));
         }
         has_kprobes(asked)?;
@@ -120,6 +117,16 @@ impl KernelTarget {
             }
         }
         Ok(found)
+    }
+
+    /// Whether it is a function that the user's file of functions that can be traced does not have.
+    pub fn is_unlisted(&self, attach: &Attach) -> Result<bool, TargetError> {
+        match (attach, attach.function()) {
+            (Attach::Kprobe { .. }, Some(function)) if self.functions.is_some() => {
+                Ok(!self.list_of_functions()?.iter().any(|(_, name)| name == function))
+            }
+            _ => Ok(false),
+        }
     }
 
     fn list_of_functions(&self) -> Result<Traceable, TargetError> {
