@@ -29,6 +29,8 @@ impl<'a> Lexer<'a> {
     }
 
     fn item(&mut self) {
+        // What another item left open to doubt is no matter of this one's.
+        self.brace_close = None;
         let after_angle = matches!(self.tokens.last(), Some((Token::Sym(Sym::CloseAngle), _)));
         if after_angle && self.continues_expression() && self.reread_as_greater() {
             return self.inside();

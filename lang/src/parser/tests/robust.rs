@@ -218,3 +218,12 @@ fn broken_brackets_within_each_other_take_no_time() {
     // Each bracket once: milliseconds. Twice or more at each level: longer than the universe has been.
     assert!(started.elapsed().as_secs() < 20);
 }
+
+#[test]
+fn what_one_item_leaves_open_to_doubt_is_no_matter_of_the_next() {
+    // A `>` of the first block may have been meant to close it; the second item must not go back to it.
+    for text in ["{é>begin é}6{", "{>begin }6{", "{ >kprobe:f } $x {", "begin {>end } ; struct x {"] {
+        let parsed = parse(text);
+        assert!(parsed.diagnostics.iter().any(Diagnostic::is_error), "{text}");
+    }
+}
