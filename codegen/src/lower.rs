@@ -347,6 +347,15 @@ impl Lowering<'_, '_> {
         self.builder.ins().uadd_overflow(value, zero).0
     }
 
+    /// The same address as a plain number. The verifier lets nobody multiply an address of which it knows what it points
+    /// to, nor add a number to it that may be anything; of one that has been negated it knows nothing.
+    fn forget_target(&mut self, address: Value) -> Value {
+        let address = self.launder(address);
+        let negative = self.builder.ins().ineg(address);
+        let negative = self.launder(negative);
+        self.builder.ins().ineg(negative)
+    }
+
     /// Runs `lower` for a branch: what becomes known in it is not known after it.
     fn in_branch<T>(&mut self, lower: impl FnOnce(&mut Self) -> T) -> T {
         self.known.push(HashMap::new());

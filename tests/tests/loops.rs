@@ -233,6 +233,7 @@ fn aggregations_are_read_as_numbers() {
          clear(@a); clear(@s); clear(@mi); clear(@ma);",
         "-2 -5 -5 -5(-3, -10)",
     );
+    prints("@c = count(); @g[1] = (int64)5; @g[1] = (int64)@c; print(@g[1]); clear(@c); clear(@g);", "1");
     prints("@h[1] = count(); print(@h[1]); print((int64)@h[2]); print(@h[1] + @h[2]); clear(@h);", "1\n0\n1");
     prints("@m = min(5); @m = min(3); if (@m == 3 && @m < 4) { print(\"yes\"); } clear(@m);", "yes");
     prints("@m[1] = max((uint64)5); @m[1] = max(9); print((uint64)@m[1]); print((uint64)@m[2]); clear(@m);", "9\n0");
@@ -297,4 +298,25 @@ fn a_long_probe_still_reads_its_event() {
     );
     let out = Run::program(text).run(|_| writer.finish());
     out.code(0).stdout_is("\n\n@last: 8\n@same[7, false]: 10\n");
+}
+
+/// The verifier would not let a number that it does not know be added to an address that it does.
+#[test]
+fn addresses_in_loops() {
+    requires!(Bpf, Btf);
+    for kernel in KERNELS {
+        let text = "begin { @g = 1; $x = &@g; $a = 5; $p = &$a; $t = curtask; $n = 0;
+            for ($i : 0..20) { $y = &@g; $x = $y; $p = &$i; $t = curtask; $u = $t + $i; $n += *$p; }
+            print((*$x, *$p, $n, $t.pid == pid)); }";
+        as_kernel(text, kernel).code(0).stdout_is("(1, 19, 190, true)\n\n\n@g: 1\n");
+    }
+}
+
+/// Nor that it is counted with like any number.
+#[test]
+fn addresses_are_numbers() {
+    requires!(Bpf, Btf);
+    let text = "begin { $a = 5; $i = (uint64)&$a; $t = (uint64)curtask;
+        print(($i * 2 / 2 != 7, $i ^ $i, $t * 3 > 0, ($t << 3) != 0, -$t + $t, ~$t + $t + 1, (uint8)$t - ($t & 255))); }";
+    Run::program(text).to_end().code(0).stdout_is("(true, 0, true, true, 0, 0, 0)\n\n\n");
 }

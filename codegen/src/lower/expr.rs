@@ -7,7 +7,7 @@ use crate::layout::{CHILD_PID, START_TIME, SiteKind};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::ast::{BinaryOp, UnaryOp};
 use lang::builtins::{BuiltinId, COMM_LEN};
-use lang::target::{Access, Base};
+use lang::target::{Access, Attach, Base};
 use lang::typed::{Expr, ExprKind, Stmt};
 use lang::types::{IntType, Type};
 
@@ -20,17 +20,21 @@ impl Lowering<'_, '_> {
             ExprKind::Var(var) => self.variable_value(self.variables[var.index()]),
             ExprKind::MapGet(map, keys) => self.map_get(*map, keys, expr.span),
             ExprKind::Delete(map, keys) => self.map_delete(*map, keys, expr.span),
+            ExprKind::Builtin(BuiltinId::Retval) => {
+                let access = self.unit.context.retval.as_ref().expect("checked: it returns a value").1;
+                self.event_value(&access, &expr.ty)
+            }
             ExprKind::Builtin(id) => self.builtin(*id),
             ExprKind::Call(id, args) => self.call_scalar(*id, args, expr),
             ExprKind::HasKey(map, keys) => self.map_has(*map, keys),
             ExprKind::MapLen(map) => self.map_length(*map, expr.span),
             ExprKind::EventField(index) => {
                 let access = self.field(*index).access;
-                self.read_access(&access)
+                self.event_value(&access, &expr.ty)
             }
             ExprKind::EventArg(number) => {
                 let access = self.unit.context.args[usize::from(*number)];
-                self.read_access(&access)
+                self.event_value(&access, &expr.ty)
             }
             ExprKind::Unary(op, operand) => self.unary(*op, operand),
             ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..) => self.truth(expr),
@@ -87,7 +91,10 @@ impl Lowering<'_, '_> {
                 self.reset(mark);
                 value
             }
-            ExprKind::AddressOf(place) => self.address_of(place),
+            ExprKind::AddressOf(place) => {
+                let address = self.address_of(place);
+                self.forget_target(address)
+            }
             ExprKind::Block(stmts, value) => {
                 self.block(stmts);
                 self.scalar(value)
@@ -283,7 +290,10 @@ impl Lowering<'_, '_> {
             BuiltinId::Jiffies => self.call(Helper::Jiffies64, &[]),
             BuiltinId::Cgroup => self.call(Helper::GetCurrentCgroupId, &[]),
             BuiltinId::Context => self.event,
-            BuiltinId::Curtask => self.task_address(),
+            BuiltinId::Curtask => {
+                let task = self.task_address();
+                self.forget_target(task)
+            }
             BuiltinId::Usermode => self.user_mode(),
             BuiltinId::HasCpid => unreachable!("checked: known when compiling"),
             BuiltinId::Comm | BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype | BuiltinId::Username => {
@@ -319,6 +329,16 @@ impl Lowering<'_, '_> {
         let name = &self.unit.probe.points[0].context.fields[index].name;
         let fields = &self.unit.context.fields;
         fields.iter().find(|field| field.name == *name).expect("checked: every attach point has the field")
+    }
+
+    /// A value of the event for an expression to use as it likes.
+    fn event_value(&mut self, access: &Access, ty: &Type) -> Value {
+        let value = self.read_access(access);
+        let has_types = matches!(self.unit.point.attach, Attach::Fentry { .. } | Attach::BtfTracepoint { .. });
+        match ty {
+            Type::Pointer(..) if has_types => self.forget_target(value),
+            _ => value,
+        }
     }
 
     /// A value of the event.

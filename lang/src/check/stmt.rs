@@ -273,16 +273,14 @@ impl Checker<'_> {
         }
         let (map, keys) = self.map_place(state, place);
         let value = self.value(state, value);
-        if let ExprKind::ReadAggregate(..) = value.kind {
+        // With a cast it has the type of a number.
+        if let (ExprKind::ReadAggregate(..), Type::Aggregate(aggregate)) = (&value.kind, &value.ty) {
             let name = self.maps.display_name(map);
             let title = format!(
                 "Map value '{}' cannot be assigned from one map to another. The function that returns this type must be \
                  called directly e.g. `{name} = {}();`.",
                 value.ty,
-                match value.ty {
-                    Type::Aggregate(aggregate) => aggregate.name(),
-                    _ => "count",
-                }
+                aggregate.name(),
             );
             let help = format!("add a cast to integer if you want the value of the aggregate: {name} = (int64)...");
             self.report(Diagnostic::error(span, title).with_help(help));
