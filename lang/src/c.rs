@@ -72,6 +72,17 @@ impl Definitions {
         }
     }
 
+    /// The names of the types with this tag.
+    pub fn tagged(&self, tag: TypeTag) -> impl Iterator<Item = &str> {
+        self.plans.tags.keys().filter(move |(its, _)| *its == tag).map(|(_, name)| name.as_str())
+    }
+
+    /// Whether the script's definitions have this name with its tag, complete or not.
+    pub fn mentions(&self, tag: TypeTag, name: &str) -> bool {
+        self.plans.tags.contains_key(&(tag, name.to_owned()))
+            || self.plans.incomplete.contains(&format!("{}{name}", tag.prefix()))
+    }
+
     /// The value and type of a name that stands for a number: of an enum of the script or of a header.
     pub fn constant(&self, name: &str) -> Option<(i64, Type)> {
         self.plans.constants.get(name).cloned()

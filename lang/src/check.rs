@@ -116,11 +116,11 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
         checker.last_walk = true;
     }
     let Walk { mut diagnostics, consequences, mut program, options, .. } = checker.walk;
+    diagnostics.extend(told);
+    diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     if !diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.extend(consequences);
     }
-    diagnostics.extend(told);
-    diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     program.maps = checker.maps.into_typed();
     declarations::declare(&script.maps, &mut program.maps, &mut diagnostics);
     program.config = checker.config;

@@ -375,8 +375,12 @@ mod tests {
         assert_eq!(ns("i:5ms"), Ok(5_000_000));
         assert_eq!(ns("interval:us:50"), Ok(50_000));
         assert_eq!(ns("interval:s:0").unwrap_err(), "interval frequency should be a positive integer");
-        assert_eq!(ns("interval:x:1").unwrap_err(), "x is not an accepted unit of time");
-        assert_eq!(ns("interval:s").unwrap_err(), "Invalid rate of interval probe: invalid integer: s");
+        assert_eq!(ns("interval:x:1").unwrap_err(), "x is not an accepted unit of time; there are hz, s, ms and us");
+        let no_count = ns("interval:s").unwrap_err();
+        assert!(
+            no_count.starts_with("Invalid rate of interval probe: invalid integer: s; write interval:"),
+            "{no_count}"
+        );
         assert!(ns("interval:s:99999999999999").is_err());
     }
 
@@ -389,6 +393,7 @@ mod tests {
     #[test]
     fn a_near_miss_is_named() {
         assert_eq!(parse("tracepont:a:b").unwrap_err(), "Invalid probe type: tracepont; did you mean `tracepoint`?");
+        assert_eq!(parse("beginn").unwrap_err(), "Invalid probe type: beginn; did you mean `begin`?");
         assert!(parse("kprobe").unwrap_err().contains("kprobe:FUNCTION"));
     }
 

@@ -29,6 +29,12 @@ pub trait Target {
     /// `pid_t`).
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type>;
 
+    /// Names of the kernel's types like this one, best first, for a mistake: structures, unions or enums, as `tag` says.
+    fn kernel_types_like(&self, tag: TypeTag, name: &str) -> Vec<String> {
+        let _ = (tag, name);
+        Vec::new()
+    }
+
     /// A number that the kernel's types give a name: the value of an enum, with that enum.
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)>;
 

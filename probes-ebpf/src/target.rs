@@ -19,6 +19,7 @@ use crate::kernel;
 use crate::tracefs::Tracefs;
 use crate::types::Types;
 use lang::ast::TypeTag;
+use lang::nearest::nearest;
 use lang::probes::Spec;
 use lang::target::{
     Access, Attach, Base, Context, Features, ProgramType, Resolved, SESSION_IS_RETURN, Target, TargetError, UserSymbol,
@@ -169,6 +170,16 @@ impl Target for KernelTarget {
 
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
         self.types()?.named(tag, name)
+    }
+
+    fn kernel_types_like(&self, tag: TypeTag, name: &str) -> Vec<String> {
+        let kinds: &[Kind] = match tag {
+            TypeTag::Struct => &[Kind::Struct],
+            TypeTag::Union => &[Kind::Union],
+            TypeTag::Enum => &[Kind::Enum, Kind::Enum64],
+        };
+        let Some(btf) = self.btf() else { return Vec::new() };
+        nearest(name, btf.types_of(kinds).into_iter().flatten().map(|ty| ty.name()), 1)
     }
 
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {

@@ -7,7 +7,7 @@ use super::number::Facts;
 use crate::ast::TypeTag;
 use crate::ctypes::{Bits, Enum, Member, Struct};
 use crate::types::{AddressSpace, IntType, Type};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A resolved type.
@@ -60,6 +60,8 @@ pub(super) struct Plans {
     /// Indices into `records` or `enums`.
     pub(super) tags: HashMap<(TypeTag, String), usize>,
     pub(super) typedefs: HashMap<String, Plan>,
+    /// Types that the script names with their tags and nobody defines: `struct NAME`.
+    pub(super) incomplete: HashSet<String>,
     pub(super) constants: HashMap<String, (i64, Type)>,
 }
 

@@ -14,7 +14,7 @@ use crate::nearest::nearest;
 use crate::span::Span;
 use crate::target::Target;
 use crate::types::{IntType, Type};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Types may contain one another, and names stand for names, this deep.
@@ -30,6 +30,7 @@ pub(super) fn resolve(declarations: &Declarations, target: &dyn Target) -> (Plan
         tags: HashMap::new(),
         typedefs: HashMap::new(),
         enumerators: HashMap::new(),
+        incomplete: HashSet::new(),
         constants: HashMap::new(),
         records: declarations.records.iter().map(|_| State::Todo).collect(),
         enums: declarations.enums.iter().map(|_| State::Todo).collect(),
@@ -79,6 +80,8 @@ struct Resolver<'a> {
     typedefs: HashMap<&'a str, usize>,
     /// The enum that each enumerator belongs to.
     enumerators: HashMap<&'a str, usize>,
+    /// Names with tags that nobody defines.
+    incomplete: HashSet<String>,
     constants: HashMap<&'a str, Num>,
     records: Vec<State<RecordPlan>>,
     enums: Vec<State<EnumPlan>>,
@@ -172,7 +175,7 @@ impl<'a> Resolver<'a> {
             }
         }
         let enums = self.enums.into_iter().map(State::done).collect();
-        (Plans { records, enums, tags, typedefs, constants }, self.diagnostics)
+        (Plans { records, enums, tags, typedefs, incomplete: self.incomplete, constants }, self.diagnostics)
     }
 
     /// A typedef may be repeated, but not changed.
@@ -354,7 +357,11 @@ impl<'a> Resolver<'a> {
                 Some(index) => Plan::Record(index),
                 None => match self.target.kernel_type(Some(*tag), name) {
                     Some(ty) => Plan::Ready(ty),
-                    None => Plan::Incomplete(format!("{}{name}", tag.prefix())),
+                    None => {
+                        let shown = format!("{}{name}", tag.prefix());
+                        self.incomplete.insert(shown.clone());
+                        Plan::Incomplete(shown)
+                    }
                 },
             },
             TypeRef::Array(of, length) => {

@@ -350,7 +350,10 @@ impl Checker<'_> {
                     _ => {
                         let title =
                             "The retval builtin can only be used with 'kretprobe' and 'uretprobe' and 'fentry' probes";
-                        self.refuse(span, title)
+                        let at_tracepoint = state.header.provider == Some(ProviderId::Tracepoint);
+                        let help = at_tracepoint.then(|| "at the exit of a system call it is args.ret".to_owned());
+                        self.report(Diagnostic::error(span, title).with_maybe_help(help));
+                        unknown(span)
                     }
                 }
             }

@@ -95,9 +95,12 @@ impl Checker<'_> {
             if let Some(truth) = fold_truth(op, a, b) {
                 // No type of 64 bits holds both: bpftrace refuses this, and so it has no meaning to keep.
                 return match a.min(b) < 0 && a.max(b) > i128::from(i64::MAX) {
-                    true => self.folded(None, span),
+                    true => self.refuse_fold("no type holds both numbers", span),
                     false => int(i64::from(truth), Type::Bool, span),
                 };
+            }
+            if matches!(op, BinaryOp::Div | BinaryOp::Rem) && b == 0 {
+                return self.refuse_fold("the divisor is 0", span);
             }
             return self.folded(fold(op, a, b), span);
         }
@@ -168,8 +171,13 @@ impl Checker<'_> {
             Some(value) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value) => {
                 number_literal(value, span)
             }
-            _ => self.refuse(span, "unable to fold literals due to overflow or underflow"),
+            _ => self.refuse_fold("the result does not fit 64 bits", span),
         }
+    }
+
+    fn refuse_fold(&mut self, why: &str, span: Span) -> Expr {
+        self.report(Diagnostic::error(span, "unable to fold literals due to overflow or underflow").with_help(why));
+        unknown(span)
     }
 }
 

@@ -44,8 +44,12 @@ impl Checker<'_> {
             }
             TypeBase::Named { tag, name } => match self.named_type(*tag, name) {
                 Some(ty) => ty,
-                // What a pointer points to need not be known as long as nobody looks.
-                None if tag.is_some() && suffixes.first() == Some(&TypeSuffix::Pointer) => Type::Void,
+                // What a pointer points to need not be complete as long as nobody looks.
+                None if suffixes.first() == Some(&TypeSuffix::Pointer)
+                    && tag.is_some_and(|tag| self.definitions.mentions(tag, name)) =>
+                {
+                    Type::Void
+                }
                 None => {
                     self.report_unknown_type(*tag, name, written.span);
                     return None;
@@ -122,7 +126,12 @@ impl Checker<'_> {
                 .into_iter()
                 .find(|tag| self.named_type(Some(*tag), name).is_some())
                 .map(|tag| format!("did you mean `{}{name}`?", tag.prefix())),
-            Some(_) => None,
+            // A structure that the script defines may be meant as well.
+            Some(tag) => {
+                let own = nearest(name, self.definitions.tagged(tag), 1);
+                let mut near = own.into_iter().chain(self.target.kernel_types_like(tag, name));
+                near.next().map(|near| format!("did you mean `{}{near}`?", tag.prefix()))
+            }
         };
         let names = SCALAR_TYPES.iter().map(|(name, ..)| *name).chain(["string", "void"]);
         let near = |names| nearest(name, names, 1).first().map(|near| format!("did you mean `{near}`?"));

@@ -150,7 +150,12 @@ impl<'a> Lexer<'a> {
         if statement {
             diagnostic = diagnostic.with_help("statements stand inside a probe: begin { ... }");
         } else if is_word_start(self.bytes[start]) {
-            diagnostic = diagnostic.with_help("several probes are separated by commas");
+            // Attach points have colons.
+            let help = match text.contains(':') {
+                true => "several probes are separated by commas",
+                false => "a condition stands between slashes, / pid == 1 /; several probes are separated by commas",
+            };
+            diagnostic = diagnostic.with_help(help);
         }
         self.report(diagnostic);
         let told = self.diagnostics.len();

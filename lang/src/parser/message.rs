@@ -6,6 +6,9 @@ use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token};
 use crate::span::Span;
 
+/// What a `for` can go through.
+const FOR_LOOPS: &str = "a loop goes through numbers or a map: for ($i : 0..10) { }, for ($kv : @map) { }";
+
 /// The tokens around an error.
 struct Place<'t, 'a> {
     text: Text<'a>,
@@ -29,8 +32,10 @@ pub(super) fn explain(error: ParseError, text: Text<'_>, tokens: &[(Token<'_>, S
         return None;
     }
     let diagnostic = place.common_mistake(error.expected, found).unwrap_or_else(|| {
-        let title = format!("expected {}, found {}", list(error.expected), describe(found));
-        Diagnostic::error(span, title)
+        let expected = list(error.expected);
+        // Only the heads of `if`, loops and `unroll` are followed by a brace and nothing else.
+        let help = (expected == "`{`").then(|| "statements that belong together stand in braces: { ... }".to_owned());
+        Diagnostic::error(span, format!("expected {expected}, found {}", describe(found))).with_maybe_help(help)
     });
     Some(diagnostic)
 }
@@ -59,8 +64,11 @@ impl<'a> Place<'_, 'a> {
             }
             (Some(Token::Sym(OpenParen)), _) if self.before(2) == Some(Token::Ident("for")) => Some(
                 Diagnostic::error(span, format!("expected a variable such as `$x`, found {}", describe(found)))
-                    .with_help("a loop goes through numbers or a map: for ($i : 0..10) { }, for ($kv : @map) { }"),
+                    .with_help(FOR_LOOPS),
             ),
+            (Some(Token::Var(_)), _) if self.heads_loop() => {
+                Some(Diagnostic::error(span, format!("expected `:`, found {}", describe(found))).with_help(FOR_LOOPS))
+            }
             (Some(Token::Ident("else")), _) => {
                 Some(Diagnostic::error(span, format!("expected `{{` or `if` after `else`, found {}", describe(found))))
             }
@@ -91,6 +99,14 @@ impl<'a> Place<'_, 'a> {
     fn on_new_line(&self) -> bool {
         let (_, last) = self.tokens[self.at - 1];
         self.text.between(last.end, self.span().start).is_some_and(|between| between.contains('\n'))
+    }
+
+    /// Whether the token before the unexpected one is the first in the head of a `for`.
+    fn heads_loop(&self) -> bool {
+        match self.before(2) {
+            Some(Token::Sym(Sym::OpenParen)) => self.before(3) == Some(Token::Ident("for")),
+            before => before == Some(Token::Ident("for")),
+        }
     }
 
     /// The bracket that the unexpected token closes.

@@ -49,6 +49,10 @@ fn unknown_provider(point: &AttachPoint, word: &str) -> Diagnostic {
     let known = PROVIDERS.iter().flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
     let near = nearest(word, known.filter(|name| name.len() > 2), 1);
     let help = match near.first() {
+        // `BEGIN` is an old name of `begin`.
+        Some(name) if word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            format!("did you mean `{}`?", name.to_ascii_lowercase())
+        }
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("known are {}", PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")),
     };
@@ -216,7 +220,10 @@ fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wron
     let amount = match count(text) {
         Some(0) => return wrong(format!("{word} frequency should be a positive integer")),
         Some(amount) => amount,
-        None => return wrong(format!("Invalid rate of {word} probe: invalid integer: {text}")),
+        None => {
+            let title = format!("Invalid rate of {word} probe: invalid integer: {text}");
+            return Err(Wrong { title, help: Some(format!("write {}", provider.usage)) });
+        }
     };
     let scaled = |unit_ns: u64| match amount.checked_mul(unit_ns) {
         Some(ns) => Ok(Rate::Period(ns)),
@@ -229,7 +236,10 @@ fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wron
         Some("s") => scaled(1_000_000_000)?,
         Some("ms") => scaled(1_000_000)?,
         Some("us") => scaled(1_000)?,
-        Some(unit) => return wrong(format!("{unit} is not an accepted unit of time")),
+        Some(unit) => {
+            let title = format!("{unit} is not an accepted unit of time");
+            return Err(Wrong { title, help: Some("there are hz, s, ms and us".into()) });
+        }
     };
     let name = match unit {
         // What has no unit goes by microseconds.

@@ -117,6 +117,10 @@ impl Target for FakeTarget {
         }
     }
 
+    fn kernel_types_like(&self, tag: TypeTag, name: &str) -> Vec<String> {
+        crate::nearest::nearest(name, (tag == TypeTag::Struct).then_some("task_struct"), 1)
+    }
+
     fn kernel_constant(&self, name: &str) -> Option<(i64, Type)> {
         (name == "PIDTYPE_TGID").then_some((1, Type::U32))
     }

@@ -40,6 +40,21 @@ begin { let $a : struct no_such_struct; print($a); }
                //^^^^^^^^^^^^^^^^^^^^^ error: Cannot resolve unknown type "struct no_such_struct"
 "#,
     );
+    // A pointer to it is refused as well, and what follows from that is not told.
+    check(
+        r#"
+begin { $t = (struct taskstruct *)curtask; print($t.pid); }
+            //^^^^^^^^^^^^^^^^^^^ error: Cannot resolve unknown type "struct taskstruct" | did you mean `struct task_struct`?
+"#,
+    );
+    check(
+        r#"
+struct packet { int size; struct other *next; };
+begin { print((struct other *)1); }
+begin { print(((struct paket *)1).size); }
+              //^^^^^^^^^^^^^^ error: Cannot resolve unknown type "struct paket" | did you mean `struct packet`?
+"#,
+    );
     check(
         r#"
 begin { print(@nope); }
@@ -137,7 +152,23 @@ begin { print(cpid); }
 }
 
 #[test]
+fn a_return_value_elsewhere() {
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_write { print(retval); }
+                                            //^^^^^^ error: The retval builtin can only be used with 'kretprobe' and 'uretprobe' and 'fentry' probes | at the exit of a system call it is args.ret
+"#,
+    );
+}
+
+#[test]
 fn one_mistake_is_told_once() {
+    check(
+        r#"
+  tracepoint:syscalls:sys_enter_nope { $x = retval; print($x); }
+//^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: No matches for tracepoint syscalls:sys_enter_nope.
+"#,
+    );
     check(
         r#"
 begin { $x = nope; print($x + 1); @a = $x; print(@a); @h = hist($x); print(@h); }
@@ -409,13 +440,13 @@ fn numbers_of_the_script() {
     check(
         r#"
 begin { print(1 / 0); }
-            //^^^^^ error: unable to fold literals due to overflow or underflow
+            //^^^^^ error: unable to fold literals due to overflow or underflow | the divisor is 0
 "#,
     );
     check(
         r#"
 begin { print(1 << 64); }
-            //^^^^^^^ error: unable to fold literals due to overflow or underflow
+            //^^^^^^^ error: unable to fold literals due to overflow or underflow | the result does not fit 64 bits
 "#,
     );
     check(
@@ -427,7 +458,7 @@ begin { print(9223372036854775807 * 3); }
     check(
         r#"
 begin { print(-1 < 18446744073709551615); }
-            //^^^^^^^^^^^^^^^^^^^^^^^^^ error: unable to fold literals due to overflow or underflow
+            //^^^^^^^^^^^^^^^^^^^^^^^^^ error: unable to fold literals due to overflow or underflow | no type holds both numbers
 "#,
     );
     check(

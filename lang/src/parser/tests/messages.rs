@@ -275,7 +275,7 @@ begin { $a = --5; $b = +5; c++; ++(1); }
         r#"
 begin { else { @x++ } if (1) @y++; if { } }
       //^^^^ error: `else` without an `if` before it
-                           //^^ error: expected `{`, found `@y`
+                           //^^ error: expected `{`, found `@y` | statements that belong together stand in braces: { ... }
                                     //^ error: expected an expression, found `{`
 "#,
     );
@@ -314,6 +314,9 @@ begin { while ($x > 3) { $x = ; } @ok++ }
 begin { for (i = 0; i < 3; i++) { @a = ; } @b = ; }
            //^ error: expected a variable such as `$x`, found `i` | a loop goes through numbers or a map: for ($i : 0..10) { }, for ($kv : @map) { }
                                               //^ error: expected an expression, found `;`
+begin { for ($i = 0; $i < 3; $i++) { } @b = ; }
+              //^ error: expected `:`, found `=` | a loop goes through numbers or a map: for ($i : 0..10) { }, for ($kv : @map) { }
+                                          //^ error: expected an expression, found `;`
 begin { for ($i : -2..$n + 1) { @b = ; } }
                 //^^ error: an operator before a value needs parentheses here | write it as for ($i : (1 + 2)..(-$n)), or keep it in a variable
                     //^^^^^^ error: an operator between values needs parentheses here
@@ -454,6 +457,8 @@ begin { @x = "abc;
 fn outside_of_probes() {
     check(
         r#"
+kprobe:f pid == 1 { @x++ }
+       //^^^ error: expected `{` to open the probe's body, found `pid` | a condition stands between slashes, / pid == 1 /; several probes are separated by commas
 kprobe:f kprobe:g { @x++ }
        //^^^^^^^^ error: expected `{` to open the probe's body, found `kprobe:g` | several probes are separated by commas
 "#,
