@@ -339,24 +339,32 @@ pub enum ExprKind {
 impl Expr {
     /// Whether the variable's value goes into this one.
     pub fn reads_variable(&self, var: VarId) -> bool {
-        self.any(&mut |expr| match expr.kind {
-            ExprKind::Var(read) | ExprKind::StepVar { var: read, .. } => read == var,
-            _ => false,
+        self.any(&mut |expr| match &expr.kind {
+            ExprKind::Var(read) | ExprKind::StepVar { var: read, .. } => *read == var,
+            // What its statements do is not looked at.
+            ExprKind::Block(..) => true,
+            _ => expr.follows_kept_pointer(),
         })
+    }
+
+    /// Whether it reads through a pointer that the script has kept: that may point to anything of the script's own.
+    fn follows_kept_pointer(&self) -> bool {
+        let ExprKind::Deref(pointer) = &self.kind else { return false };
+        pointer.any(&mut |expr| matches!(expr.kind, ExprKind::Var(_) | ExprKind::MapGet(..) | ExprKind::Item(..)))
     }
 
     /// Whether the map is read or changed within.
     pub fn reads_map(&self, map: MapId) -> bool {
-        self.any(&mut |expr| match expr.kind {
+        self.any(&mut |expr| match &expr.kind {
             ExprKind::MapGet(used, _)
             | ExprKind::Delete(used, _)
             | ExprKind::StepMap { map: used, .. }
             | ExprKind::HasKey(used, _)
             | ExprKind::MapLen(used)
-            | ExprKind::ReadAggregate(used, _) => used == map,
+            | ExprKind::ReadAggregate(used, _) => *used == map,
             // What its statements do is not looked at.
             ExprKind::Block(..) => true,
-            _ => false,
+            _ => expr.follows_kept_pointer(),
         })
     }
 

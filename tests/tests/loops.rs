@@ -320,3 +320,18 @@ fn addresses_are_numbers() {
         print(($i * 2 / 2 != 7, $i ^ $i, $t * 3 > 0, ($t << 3) != 0, -$t + $t, ~$t + $t + 1, (uint8)$t - ($t & 255))); }";
     Run::program(text).to_end().code(0).stdout_is("(true, 0, true, true, 0, 0, 0)\n\n\n");
 }
+
+/// What counts the turns may be changed by the condition itself, or be part of a value.
+#[test]
+fn loops_whose_turns_are_counted_elsewhere() {
+    requires!(Bpf);
+    for kernel in KERNELS {
+        let text = "begin { $i = 0; while ($i++ < 1000) { $j = 0; while ($j++ < 100) { if ($j % 2) { @n++; } } }
+            $k = 0; while ({ $k += 1; $k } < 100000) { @m++; }
+            $t = (0, (a=1, b=\"x\")); while ($t.0 < 100000) { $t = ($t.0 + 1, (a=$t.1.a + 1, b=\"y\")); }
+            $l = (int64)0; $p = &$l; while ($l < 100000) { $l++; }
+            print(($t, *$p)); }";
+        let expected = "((100000, { .a = 100001, .b = y }), 100000)\n\n\n@m: 99999\n@n: 50000\n";
+        as_kernel(text, kernel).code(0).stdout_is(expected);
+    }
+}

@@ -120,3 +120,15 @@ fn unknown_types_and_members_are_errors() {
     wrong("begin { print(((struct list_head *)0)->nxt); }", "nxt");
     wrong(r#"begin { printf("%d", (a=1,b=2)); }"#, "record");
 }
+
+/// A value is made of the old one even if it is read in a roundabout way.
+#[test]
+fn a_value_made_of_its_old_parts() {
+    requires!(Bpf);
+    let text = r#"begin {
+        $t = (1, 2); $p = &$t; $t = ((*$p).1, (*$p).0); print($t);
+        @a = (1, 2); $q = &@a; @a = ((*$q).1, (*$q).0); print(@a);
+        $t = (3, { $t = (7, 8); 4 }); print($t);
+    }"#;
+    Run::program(text).to_end().code(0).stdout_is("(2, 1)\n@a: (2, 1)\n(3, 4)\n\n\n@a: (2, 1)\n");
+}

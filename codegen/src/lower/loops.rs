@@ -131,15 +131,27 @@ fn set_in(stmts: &[Stmt], found: &mut HashSet<VarId>) {
         }
     }
     any_in(stmts, &mut |expr| {
-        match &expr.kind {
-            ExprKind::StepVar { var, .. } => {
-                found.insert(*var);
-            }
-            ExprKind::Block(stmts, _) => set_in(stmts, found),
-            _ => {}
-        }
+        add_set(expr, found);
         false
     });
+}
+
+/// The variables that computing an expression sets.
+fn set_by(expr: &Expr, found: &mut HashSet<VarId>) {
+    expr.any(&mut |expr| {
+        add_set(expr, found);
+        false
+    });
+}
+
+fn add_set(expr: &Expr, found: &mut HashSet<VarId>) {
+    match &expr.kind {
+        ExprKind::StepVar { var, .. } => {
+            found.insert(*var);
+        }
+        ExprKind::Block(stmts, _) => set_in(stmts, found),
+        _ => {}
+    }
 }
 
 /// What lowering needs to know of a probe before it begins, or why it cannot be compiled for this kernel.
@@ -164,7 +176,7 @@ impl<'f> Lowering<'_, 'f> {
         }
         let [check, turn, done] = [(); 3].map(|()| self.builder.create_block());
         let [stopped, next] = [(); 2].map(|()| self.builder.create_block());
-        self.forget(body);
+        self.forget(Some(cond), body);
         self.jump(next);
         self.builder.switch_to_block(next);
         self.unless_used_up(check, stopped);
@@ -207,7 +219,7 @@ impl<'f> Lowering<'_, 'f> {
         let [next, check, turn, step, stopped, done] = [(); 6].map(|()| self.builder.create_block());
         let number = self.builder.append_block_param(next, types::I64);
         let from = self.forgotten(from);
-        self.forget(body);
+        self.forget(None, body);
         self.builder.ins().jump(next, &[from.into()]);
         self.builder.switch_to_block(next);
         self.unless_used_up(check, stopped);
@@ -261,20 +273,46 @@ impl<'f> Lowering<'_, 'f> {
 
     /// Makes the verifier forget the values of the variables that a loop changes. If it knew that a counter begins
     /// with 0, it would follow it turn by turn.
-    fn forget(&mut self, body: &[Stmt]) {
+    fn forget(&mut self, cond: Option<&Expr>, body: &[Stmt]) {
         if !self.features.may_goto {
             return;
         }
         let mut changed = HashSet::new();
         set_in(body, &mut changed);
+        if let Some(cond) = cond {
+            set_by(cond, &mut changed);
+        }
         let mut changed: Vec<VarId> = changed.into_iter().collect();
         changed.sort();
         for var in changed {
-            if let VarPlace::Register(variable) = self.variables[var.index()] {
-                let value = self.builder.use_var(variable);
-                let value = self.forgotten(value);
-                self.builder.def_var(variable, value);
+            let place = self.variables[var.index()];
+            match place {
+                VarPlace::Register(variable) => {
+                    let value = self.builder.use_var(variable);
+                    let value = self.forgotten(value);
+                    self.builder.def_var(variable, value);
+                }
+                // It knows what is on the stack, but not what is in scratch memory.
+                VarPlace::Memory(_) | VarPlace::Stack(_) => {
+                    let whole = self.variable_address(place);
+                    self.forget_numbers(whole, &self.unit.probe.vars[var.index()].ty.clone());
+                }
+                VarPlace::Scratch(_) => {}
             }
+        }
+    }
+
+    /// The same for the numbers in a slot.
+    fn forget_numbers(&mut self, slot: Addr, ty: &Type) {
+        if ty.is_scalar() {
+            let value = self.load_word(slot);
+            let value = self.forgotten(value);
+            return self.store_word(value, slot);
+        }
+        let mut item_at = slot;
+        for item in ty.items() {
+            self.forget_numbers(item_at, item);
+            item_at = item_at.plus(item.slot_size());
         }
     }
 
