@@ -25,8 +25,8 @@ pub struct Args {
     pub after_dashes: Vec<String>,
 
     /// Run this program
-    #[arg(short, long = "execute", value_name = "PROGRAM")]
-    pub execute: Option<String>,
+    #[arg(short = 'e', long = "execute", value_name = "PROGRAM")]
+    pub programs: Vec<String>,
 
     /// Start this command, traced from its first instruction, and end with it; `cpid` is its process id
     #[arg(short, long = "cmd", value_name = "COMMAND")]
@@ -121,16 +121,21 @@ pub struct Args {
 impl Args {
     /// What to run unless `-e` says it.
     pub fn script(&self) -> Option<&str> {
-        match self.execute {
-            None => self.words.iter().chain(&self.after_dashes).next().map(String::as_str),
-            Some(_) => None,
+        match self.has_program() {
+            false => self.words.iter().chain(&self.after_dashes).next().map(String::as_str),
+            true => None,
         }
+    }
+
+    /// Whether `-e` gives the program.
+    pub fn has_program(&self) -> bool {
+        !self.programs.is_empty()
     }
 
     /// The script's positional parameters.
     pub fn params(&self) -> Vec<String> {
         let after = self.after_dashes.iter().filter(|word| !word.starts_with("--"));
-        self.words.iter().chain(after).skip(usize::from(self.execute.is_none())).cloned().collect()
+        self.words.iter().chain(after).skip(usize::from(!self.has_program())).cloned().collect()
     }
 
     /// The script's named parameters, without their dashes.

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     if args.info {
         return code(info::print(&reporter));
     }
-    if args.list && args.execute.is_none() {
+    if args.list && !args.has_program() {
         match list::asked(&args, &reporter) {
             // What names a file is listed as the program in it.
             Ok(list::Asked::Program) => {}
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let source = match source(&args) {
         Ok(source) => source,
         Err((title, help)) => {
-            reporter.plain(&title, help);
+            reporter.plain(&title, help.as_deref());
             return ExitCode::FAILURE;
         }
     };
@@ -72,14 +72,17 @@ fn code(result: Result<u8, run::Failed>) -> ExitCode {
 }
 
 /// The script, from wherever it is given, or why there is none.
-fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
-    if let Some(program) = &args.execute {
-        return Ok(Source::new("stdin", program));
+fn source(args: &Args) -> Result<Source, (String, Option<String>)> {
+    match &args.programs[..] {
+        [] => {}
+        [program] => return Ok(Source::new("stdin", program)),
+        // bpftrace runs the last and says nothing of the others.
+        _ => return Err(("-e is given more than once".into(), Some("one program may have many probes".into()))),
     }
     let Some(script) = args.script() else {
         return Err((
             "no program given".into(),
-            Some("try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help"),
+            Some("try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help".into()),
         ));
     };
     if script == "-" {
@@ -96,10 +99,21 @@ fn source(args: &Args) -> Result<Source, (String, Option<&'static str>)> {
         Ok(bytes) => text(script, bytes),
         // A program has blanks or brackets; a name without any can only be a file.
         Err(error) if !script.contains(['{', '<', ' ', '\n', '(']) => {
-            Err((cannot_open(script, &error), Some("a program is given in quotes: rtrace 'begin { ... }'")))
+            Err((cannot_open(script, &error), instead_of_file(script)))
         }
         Err(_) => Ok(Source::new("stdin", script)),
     }
+}
+
+/// What may be meant by a word that is no file's name and has nothing of a program.
+fn instead_of_file(word: &str) -> Option<String> {
+    let provider = word.split(':').next().unwrap_or(word);
+    if lang::probes::provider(provider).is_some() {
+        return Some(format!("a probe needs a block: rtrace '{word} {{ ... }}'; rtrace -l '{word}' lists it"));
+    }
+    // What looks like a path is meant as one.
+    let is_path = word.contains('/') || word.ends_with(".bt") || word.ends_with(".rt");
+    (!is_path).then(|| "a program is given in quotes: rtrace 'begin { ... }'".to_owned())
 }
 
 /// The kernel's own words, without their number.
@@ -109,7 +123,7 @@ fn cannot_open(path: &str, error: &std::io::Error) -> String {
     format!("failed to open file '{path}': {words}")
 }
 
-fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<&'static str>)> {
+fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<String>)> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(name, text)),
         Err(_) => Err((format!("{name} is not text in UTF-8"), None)),

@@ -12,6 +12,7 @@ use std::io::Write;
 /// Writes diagnostics.
 pub struct Reporter {
     color: bool,
+    charset: CharSet,
     warnings: bool,
 }
 
@@ -26,7 +27,14 @@ impl Reporter {
             Some("never") => false,
             _ => isatty(std::io::stderr()) && is_unset("NO_COLOR") && !is_dumb,
         };
-        let reporter = Self { color, warnings };
+        // What setlocale(3) asks, in its order. That nothing is set tells nothing: most terminals show UTF-8.
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|text| !text.is_empty());
+        let charset = match locale.is_none_or(|name| is_utf8(&name.to_string_lossy())) {
+            true => CharSet::Unicode,
+            false => CharSet::Ascii,
+        };
+        let reporter = Self { color, charset, warnings };
         if let Some(asked) = asked.filter(|asked| warnings && !matches!(asked.as_str(), "auto" | "always" | "never")) {
             let word = reporter.painted("WARNING", Color::Yellow);
             reporter.note(&format!(
@@ -101,7 +109,7 @@ impl Reporter {
         let config = Config::default()
             .with_color(self.color)
             .with_index_type(IndexType::Byte)
-            .with_char_set(CharSet::Unicode)
+            .with_char_set(self.charset)
             .with_compact(false);
         // ariadne marks only what has something to say.
         let message = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
@@ -135,4 +143,10 @@ impl Reporter {
         };
         if self.color { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
     }
+}
+
+/// Whether this locale, as the environment names it, is one of UTF-8.
+fn is_utf8(locale: &str) -> bool {
+    let name = locale.to_ascii_lowercase();
+    name.contains("utf-8") || name.contains("utf8")
 }

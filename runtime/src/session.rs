@@ -540,6 +540,8 @@ impl<'a> Session<'a> {
             *reported = count;
             let times = if more == 1 { String::new() } else { format!(" ({more} times)") };
             let diagnostic = match site.kind {
+                SiteKind::LostEvent if more == 1 => Diagnostic::warning(site.span, "Lost 1 event")
+                    .with_help("the output was too slow for so many; print less, or gather in a map"),
                 SiteKind::LostEvent => Diagnostic::warning(site.span, format!("Lost {more} events"))
                     .with_help("the output was too slow for so many; print less, or gather in a map"),
                 SiteKind::MapFull => Diagnostic::warning(site.span, format!("Map full; can't update element{times}"))

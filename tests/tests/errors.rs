@@ -223,3 +223,11 @@ fn reads_that_find_nothing_are_told_when_asked_for() {
     quiet.code(2).stdout_is("0\n0\n\n\n\n@[1]: 1\n").nowhere("WARNING");
     Run::program(program).arg("-kk").to_end().code(1).stdout_is("").stderr_has("-kk has been deprecated");
 }
+
+#[test]
+fn a_locale_that_is_not_utf8_has_frames_of_ascii() {
+    let drawn =
+        |locale: &str| Run::program("begin { print(nsec); }").env("LC_ALL", locale).to_end().code(1).stderr.clone();
+    assert!(drawn("C").is_ascii() && drawn("de_DE.ISO-8859-1").is_ascii());
+    assert!(!drawn("C.UTF-8").is_ascii() && !drawn("en_US.utf8").is_ascii());
+}

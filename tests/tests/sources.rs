@@ -52,6 +52,23 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
+fn a_probe_without_a_block_is_no_file() {
+    for word in ["kprobe:vfs_read", "tracepoint:sched:sched_switch"] {
+        let help = format!("HINT: a probe needs a block: rtrace '{word} {{ ... }}'");
+        Run::file(word).to_end().code(1).stdout_is("").stderr_has("No such file").stderr_has(&help);
+    }
+    // What is meant as a path needs no hint about programs.
+    let out = Run::file("/no/such/script.rt").to_end();
+    assert!(!out.stderr.contains("HINT"), "{out}");
+}
+
+#[test]
+fn one_program_is_run() {
+    let run = Run::program(HELLO).arg("-e").arg(HELLO);
+    run.to_end().code(1).stdout_is("").stderr_has("-e is given more than once");
+}
+
+#[test]
 fn a_folder_is_no_script() {
     Run::file("/tmp").to_end().code(1).stdout_is("").stderr_has("/tmp").stderr_has("directory");
 }
