@@ -7,6 +7,7 @@ mod files;
 mod headers;
 mod info;
 mod list;
+mod narrow;
 mod report;
 mod run;
 

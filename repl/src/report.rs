@@ -3,6 +3,7 @@
 //! The first line has the form that tools know from bpftrace, `name:line:column-end: ERROR: title`; below it ariadne
 //! draws the place, what is wrong there, and what would work.
 
+use crate::narrow;
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
 use lang::config::environment_text;
 use lang::{Diagnostic, Severity, SourceMap, Span};
@@ -13,6 +14,8 @@ use std::io::Write;
 pub struct Reporter {
     color: bool,
     charset: CharSet,
+    /// Columns of the terminal, if there is one.
+    width: Option<usize>,
     warnings: bool,
 }
 
@@ -34,7 +37,9 @@ impl Reporter {
             true => CharSet::Unicode,
             false => CharSet::Ascii,
         };
-        let reporter = Self { color, charset, warnings };
+        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+        let reporter = Self { color, charset, width, warnings };
         if let Some(asked) = asked.filter(|asked| warnings && !matches!(asked.as_str(), "auto" | "always" | "never")) {
             let word = reporter.painted("WARNING", Color::Yellow);
             reporter.note(&format!(
@@ -132,7 +137,11 @@ impl Reporter {
         }
         // Its first line would say again what the headline says.
         let text = String::from_utf8_lossy(&drawn);
-        text.split_once('\n').map_or_else(String::new, |(_, rest)| rest.to_owned())
+        let picture = text.split_once('\n').map_or("", |(_, rest)| rest);
+        match (self.width, place_in_line(sources, diagnostic)) {
+            (Some(width), Some(place)) => narrow::fit(picture, width, place(width)),
+            _ => picture.to_owned(),
+        }
     }
 
     fn painted(&self, word: &str, color: Color) -> String {
@@ -143,6 +152,27 @@ impl Reporter {
         };
         if self.color { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
     }
+}
+
+/// The column, from 0, that has to be seen if a line must be cut to some width; nothing if the picture has several lines
+/// or a line whose columns are not its characters.
+fn place_in_line(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<impl Fn(usize) -> usize> {
+    let source = sources.of(diagnostic.span);
+    let line = source.locate(diagnostic.span.start).line;
+    let spans = std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span));
+    let (mut first, mut last) = (usize::MAX, 0);
+    for span in spans {
+        let (start, end) = (source.locate(span.start), source.locate(span.end));
+        if !std::ptr::eq(source, sources.of(span)) || start.line != line || end.line != line {
+            return None;
+        }
+        first = first.min(start.column as usize - 1);
+        last = last.max(end.column as usize - 1);
+    }
+    let own = source.locate(diagnostic.span.start).column as usize - 1;
+    let is_plain = source.line(line).chars().all(|c| matches!(c, ' '..='~'));
+    // All places if they can be seen at once, else the one that the message is about.
+    is_plain.then_some(move |width: usize| if last - first < width / 2 { first } else { own })
 }
 
 /// Whether this locale, as the environment names it, is one of UTF-8.
