@@ -497,7 +497,14 @@ impl Type {
             (Self::Array(a, n), Self::Array(b, m)) if n == m && a == b => Some(self.clone()),
             (Self::Pointer(a, from), Self::Pointer(b, other)) => match (&**a, &**b) {
                 (Self::Struct(a), Self::Struct(b)) if a != b => None,
-                _ => Some(Self::Pointer(a.clone(), if from == other { *from } else { AddressSpace::Either })),
+                (a, b) => {
+                    let target = match (a, b) {
+                        (Self::Int(x), Self::Int(y)) => if y.bits > x.bits { b } else { a }.clone(),
+                        // What a variable holds may grow after its address has been taken.
+                        _ => a.joined(b).unwrap_or_else(|| a.clone()),
+                    };
+                    Some(Self::Pointer(Box::new(target), if from == other { *from } else { AddressSpace::Either }))
+                }
             },
             (Self::Enum(a), Self::Int(b)) | (Self::Int(b), Self::Enum(a)) => Some(Self::Int(a.int.join(*b))),
             (Self::Aggregate(a), Self::Aggregate(b)) => a.join(*b).map(Self::Aggregate),

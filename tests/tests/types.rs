@@ -132,3 +132,16 @@ fn a_value_made_of_its_old_parts() {
     }"#;
     Run::program(text).to_end().code(0).stdout_is("(2, 1)\n@a: (2, 1)\n(3, 4)\n\n\n@a: (2, 1)\n");
 }
+
+/// What a pointer points to has the type that the variable has in the end.
+#[test]
+fn a_variable_grows_after_its_address_was_taken() {
+    requires!(Bpf);
+    let text = r#"begin {
+        $i = 1; $p = &$i; $i = 70000; print(*$p);
+        $s = "a"; $q = &$s; $s = "abcdefghijklmnopqrst"; print(*$q);
+        $t = (1, "a", 3); $r = &$t; $t = (1, "abcdefghijklmnopqrst", 4); print(*$r); print((*$r).2);
+    }"#;
+    let expected = "70000\nabcdefghijklmnopqrst\n(1, abcdefghijklmnopqrst, 4)\n4\n\n\n";
+    Run::program(text).to_end().code(0).stdout_is(expected);
+}
