@@ -77,7 +77,7 @@ pub struct Features {
     pub instructions_v4: bool,
     /// `bpf_get_current_task_btf`, whose result can be read without a helper: kernel 5.11 with BTF.
     pub current_task_btf: bool,
-    /// The instruction `may_goto`, which ends a loop that takes too many turns: kernel 6.9.
+    /// The instruction `may_goto`, which ends a loop that takes too many turns: kernels 6.9 to 6.14.
     pub may_goto: bool,
     /// `bpf_loop`, which calls a function so many times: kernel 5.17.
     pub bpf_loop: bool,

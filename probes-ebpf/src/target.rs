@@ -236,7 +236,9 @@ impl Target for KernelTarget {
         Features {
             instructions_v4: at_least(6, 6),
             current_task_btf: at_least(5, 11) && self.btf().is_some(),
-            may_goto: at_least(6, 9),
+            // From 6.15 on it measures time, in a word that it looks for on the kernel's stack even if the program has a
+            // stack of its own (from 64 bytes on): such loops end after 65535 turns.
+            may_goto: at_least(6, 9) && !at_least(6, 15),
             bpf_loop: at_least(5, 17),
             for_each_map_elem: at_least(5, 13),
             lookup_percpu_elem: at_least(5, 19),
