@@ -33,10 +33,14 @@ fn a_pattern_is_one_program_and_names_what_fired() {
     // Before, there is a perf event for each of the thousands of functions, which takes a minute.
     requires!(Bpf, Uprobes, Kernel(6, 6));
     let work = sibling("work").display().to_string();
-    let out = on_work("uprobe:{work}:* { @[func] = count(); @names[probe] = count(); }", "call 40");
+    let out = on_work(
+        "config = { max_probes=100000 } uprobe:{work}:* { @[func] = count(); @names[probe] = count(); }",
+        "call 40",
+    );
     out.code(0).stdout_has("@[work_step]: 40\n").stdout_has("@[main]: 1\n");
     assert_eq!(out.int(&format!("@names[uprobe:{work}:work_step]")), 40);
-    let session = Run::program(format!("uprobe:{work}:* {{ @[func] = count(); }}")).start();
+    let session =
+        Run::program(format!("config = {{ max_probes=100000 }} uprobe:{work}:* {{ @[func] = count(); }}")).start();
     session.wait_attached();
     let objects = Objects::of_process(session.pid());
     let (programs, links) = (objects.programs(), objects.links());
