@@ -3,6 +3,10 @@
 //! Every node carries its span. A script with errors still gives a tree of what could be understood; a part that could
 //! not is [`ExprKind::Error`], which later stages pass over in silence because a diagnostic already tells of it.
 
+mod parts;
+
+pub use parts::{Part, PartMut};
+
 use crate::span::Span;
 
 /// A whole script.
@@ -526,53 +530,6 @@ impl BinaryOp {
 }
 
 impl Expr {
-    /// Calls `look` on this expression and all within it.
-    pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
-        look(self);
-        match &self.kind {
-            ExprKind::Int(..)
-            | ExprKind::Str(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Ident(_)
-            | ExprKind::Var(_)
-            | ExprKind::Map(_)
-            | ExprKind::Param(_)
-            | ExprKind::Error => {}
-            ExprKind::MapKey { keys: items, .. } | ExprKind::Call { args: items, .. } | ExprKind::Tuple(items) => {
-                items.iter().for_each(|item| item.visit(look));
-            }
-            ExprKind::Record(items) => items.iter().for_each(|(_, item)| item.visit(look)),
-            ExprKind::Field { base: inner, .. }
-            | ExprKind::Unary(_, inner)
-            | ExprKind::IncDec { place: inner, .. }
-            | ExprKind::Comptime(inner) => inner.visit(look),
-            ExprKind::Cast { ty, value } => {
-                ty.visit(look);
-                value.visit(look);
-            }
-            ExprKind::SizeOf(of) | ExprKind::OffsetOf { of, .. } | ExprKind::TypeOf(of) | ExprKind::TypeInfo(of) => {
-                of.visit(look)
-            }
-            ExprKind::Index { base: left, index: right } | ExprKind::Binary { left, right, .. } => {
-                left.visit(look);
-                right.visit(look);
-            }
-            ExprKind::Ternary { cond, yes, no } => {
-                cond.visit(look);
-                yes.iter().for_each(|yes| yes.visit(look));
-                no.visit(look);
-            }
-            ExprKind::Block(block) => block.visit(look),
-            ExprKind::If { cond, then, otherwise } => {
-                cond.visit(look);
-                then.visit(look);
-                otherwise.iter().for_each(|block| block.visit(look));
-            }
-        }
-    }
-}
-
-impl Expr {
     /// As a statement, where its value is not wanted: a block and an `if` are statements of their own.
     pub fn into_stmt(self) -> Stmt {
         let span = self.span;
@@ -587,72 +544,11 @@ impl Expr {
     }
 }
 
-impl TypeOf {
-    fn visit(&self, look: &mut impl FnMut(&Expr)) {
-        match self {
-            Self::Type(ty) => ty.visit(look),
-            Self::Expr(expr) => expr.visit(look),
-        }
-    }
-}
-
-impl TypeName {
-    fn visit(&self, look: &mut impl FnMut(&Expr)) {
-        if let TypeBase::TypeOf(of) = &self.base {
-            of.visit(look);
-        }
-    }
-}
-
 impl ValueBlock {
     /// As a block whose value is not wanted: the value becomes its last statement.
     pub fn into_block(self) -> Block {
         let mut block = self.block;
         block.stmts.extend(self.value.map(|value| value.into_stmt()));
         block
-    }
-
-    /// Calls `look` on every expression within.
-    pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
-        self.block.visit(look);
-        self.value.iter().for_each(|value| value.visit(look));
-    }
-}
-
-impl Block {
-    /// Calls `look` on every expression within.
-    pub fn visit(&self, look: &mut impl FnMut(&Expr)) {
-        for stmt in &self.stmts {
-            match &stmt.kind {
-                StmtKind::Expr(expr) | StmtKind::Discard(expr) => expr.visit(look),
-                StmtKind::Let { ty, value, .. } => {
-                    ty.iter().for_each(|ty| ty.visit(look));
-                    value.iter().for_each(|value| value.visit(look));
-                }
-                StmtKind::Return(value) => value.iter().for_each(|value| value.visit(look)),
-                StmtKind::Assign { place, value, .. } => {
-                    place.visit(look);
-                    value.visit(look);
-                }
-                StmtKind::If { cond, then, otherwise } => {
-                    cond.visit(look);
-                    then.visit(look);
-                    otherwise.iter().for_each(|block| block.visit(look));
-                }
-                StmtKind::Block(block) => block.visit(look),
-                StmtKind::While { cond: expr, body } | StmtKind::Unroll { count: expr, body } => {
-                    expr.visit(look);
-                    body.visit(look);
-                }
-                StmtKind::For { over, body, .. } => {
-                    match over {
-                        ForOver::Range(from, to) => [from, to].into_iter().for_each(|expr| expr.visit(look)),
-                        ForOver::Entries(of) => of.visit(look),
-                    }
-                    body.visit(look);
-                }
-                StmtKind::Break | StmtKind::Continue | StmtKind::Error => {}
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The walk over a script that finds calls of macros, and within their bodies what stands for something else.
 
 use super::{Expander, is_place};
-use crate::ast::{Block, Expr, ExprKind, ForOver, Stmt, StmtKind, ValueBlock};
+use crate::ast::{Block, Expr, ExprKind, ForOver, PartMut, Stmt, StmtKind, ValueBlock};
 use crate::diag::Diagnostic;
 
 impl Expander<'_> {
@@ -32,29 +32,6 @@ impl Expander<'_> {
                 let expanded = std::mem::replace(&mut expr.kind, ExprKind::Error);
                 *stmt = Expr { kind: expanded, span: expr.span }.into_stmt();
             }
-            StmtKind::Discard(expr) => self.expr(expr),
-            StmtKind::Let { name, ty, value } => {
-                self.declared(name);
-                ty.iter_mut().for_each(|ty| self.type_name(ty));
-                value.iter_mut().for_each(|value| self.expr(value));
-            }
-            StmtKind::Assign { place, value, .. } => {
-                if let ExprKind::Var(name) = &place.kind {
-                    self.made(name);
-                }
-                self.expr(place);
-                self.expr(value);
-            }
-            StmtKind::If { cond, then, otherwise } => {
-                self.expr(cond);
-                self.block(then);
-                otherwise.iter_mut().for_each(|block| self.block(block));
-            }
-            StmtKind::Block(block) => self.block(block),
-            StmtKind::While { cond, body } => {
-                self.expr(cond);
-                self.block(body);
-            }
             StmtKind::For { var, over, body } => {
                 match over {
                     ForOver::Range(from, to) => {
@@ -66,19 +43,28 @@ impl Expander<'_> {
                 self.declared(var);
                 self.block(body);
             }
-            StmtKind::Unroll { count, body } => {
-                self.expr(count);
-                self.block(body);
+            StmtKind::Return(_) if self.frame().is_some() => {
+                self.report(Diagnostic::error(stmt.span, "'return' statement is not allowed in a macro"));
+                stmt.kind = StmtKind::Error;
             }
-            StmtKind::Return(value) => {
-                if self.frame().is_some() {
-                    self.report(Diagnostic::error(stmt.span, "'return' statement is not allowed in a macro"));
-                    stmt.kind = StmtKind::Error;
-                    return;
+            _ => {
+                match &mut stmt.kind {
+                    StmtKind::Let { name, .. } => self.declared(name),
+                    StmtKind::Assign { place: Expr { kind: ExprKind::Var(name), .. }, .. } => self.made(name),
+                    _ => {}
                 }
-                value.iter_mut().for_each(|value| self.expr(value));
+                stmt.parts_mut(&mut |part| self.part(part));
             }
-            StmtKind::Break | StmtKind::Continue | StmtKind::Error => {}
+        }
+    }
+
+    fn part(&mut self, part: PartMut<'_>) {
+        match part {
+            PartMut::Expr(expr) => self.expr(expr),
+            PartMut::Type(ty) => self.type_name(ty),
+            PartMut::TypeOf(of) => self.type_of(of),
+            PartMut::Values(block) => self.value_block(block),
+            PartMut::Block(block) => self.block(block),
         }
     }
 
@@ -141,53 +127,14 @@ impl Expander<'_> {
 
     /// All that an expression consists of.
     pub(super) fn children(&mut self, expr: &mut Expr) {
-        let span = expr.span;
         match &mut expr.kind {
-            ExprKind::Int(..)
-            | ExprKind::Str(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Ident(_)
-            | ExprKind::Param(_)
-            | ExprKind::Error => {}
             ExprKind::Var(name) => self.variable(name),
-            ExprKind::Map(name) => self.map(name, span),
-            ExprKind::MapKey { map, keys } => {
-                self.map(&mut map.text, map.span);
-                keys.iter_mut().for_each(|key| self.expr(key));
-            }
-            ExprKind::Call { args: items, .. } | ExprKind::Tuple(items) => {
-                items.iter_mut().for_each(|item| self.expr(item));
-            }
-            ExprKind::Record(items) => items.iter_mut().for_each(|(_, item)| self.expr(item)),
-            ExprKind::Field { base: inner, .. }
-            | ExprKind::Unary(_, inner)
-            | ExprKind::IncDec { place: inner, .. }
-            | ExprKind::Comptime(inner) => self.expr(inner),
-            ExprKind::Cast { ty, value } => {
-                self.type_name(ty);
-                self.expr(value);
-            }
-            ExprKind::Index { base: left, index: right } | ExprKind::Binary { left, right, .. } => {
-                self.expr(left);
-                self.expr(right);
-            }
-            ExprKind::Ternary { cond, yes, no } => {
-                self.expr(cond);
-                yes.iter_mut().for_each(|yes| self.expr(yes));
-                self.expr(no);
-            }
-            ExprKind::Block(block) => self.value_block(block),
-            ExprKind::If { cond, then, otherwise } => {
-                self.expr(cond);
-                self.value_block(then);
-                otherwise.iter_mut().for_each(|block| self.value_block(block));
-            }
-            ExprKind::OffsetOf { of, path } => {
-                self.type_of(of);
-                self.member_path(path);
-            }
-            ExprKind::SizeOf(of) | ExprKind::TypeOf(of) | ExprKind::TypeInfo(of) => self.type_of(of),
+            ExprKind::Map(name) => self.map(name, expr.span),
+            ExprKind::MapKey { map, .. } => self.map(&mut map.text, map.span),
+            ExprKind::OffsetOf { path, .. } => self.member_path(path),
+            _ => {}
         }
+        expr.parts_mut(&mut |part| self.part(part));
     }
 }
 

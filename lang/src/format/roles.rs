@@ -2,7 +2,7 @@
 
 use super::trivia::{Piece, read};
 use crate::ast::{
-    Block, Expr, ExprKind, ForOver, Macro, Probe, Script, Stmt, StmtKind, TypeBase, TypeName, TypeOf, ValueBlock,
+    Block, Expr, ExprKind, Macro, Part, Probe, Script, Stmt, StmtKind, TypeBase, TypeName, TypeOf, ValueBlock,
 };
 use crate::lexer::{Sym, Token};
 use crate::span::Span;
@@ -194,118 +194,62 @@ impl Walk<'_, '_> {
             }
         }
         match &stmt.kind {
-            StmtKind::Expr(expr) | StmtKind::Discard(expr) => self.expr(expr),
-            StmtKind::Let { ty, value, .. } => {
-                ty.iter().for_each(|ty| self.ty(ty));
-                value.iter().for_each(|value| self.expr(value));
-            }
-            StmtKind::Assign { place, value, .. } => {
-                self.expr(place);
-                self.expr(value);
-            }
-            StmtKind::If { cond, then, otherwise } => {
+            // `else if` goes on with the line.
+            StmtKind::If { cond, then, otherwise: Some(Block { stmts, span }) }
+                if stmts.len() == 1 && !self.is(self.at(span.start), Sym::OpenBrace) =>
+            {
                 self.expr(cond);
                 self.block(then);
-                match otherwise {
-                    // `else if` goes on with the line.
-                    Some(Block { stmts, span })
-                        if stmts.len() == 1 && !self.is(self.at(span.start), Sym::OpenBrace) =>
-                    {
-                        let nested = self.at(span.start);
-                        self.stmt(&stmts[0]);
-                        self.roles.begins_line.remove(&nested);
-                    }
-                    Some(block) => self.block(block),
-                    None => {}
-                }
+                let nested = self.at(span.start);
+                self.stmt(&stmts[0]);
+                self.roles.begins_line.remove(&nested);
             }
-            StmtKind::Block(block) => self.block(block),
-            StmtKind::While { cond: expr, body } | StmtKind::Unroll { count: expr, body } => {
-                self.expr(expr);
-                self.block(body);
-            }
-            StmtKind::For { over, body, .. } => {
-                match over {
-                    ForOver::Range(from, to) => [from, to].into_iter().for_each(|bound| self.expr(bound)),
-                    ForOver::Entries(of) => self.expr(of),
-                }
-                self.block(body);
-            }
-            StmtKind::Return(value) => value.iter().for_each(|value| self.expr(value)),
-            StmtKind::Break | StmtKind::Continue | StmtKind::Error => {}
+            _ => stmt.parts(&mut |part| self.part(part)),
+        }
+    }
+
+    fn part(&mut self, part: Part<'_>) {
+        match part {
+            Part::Expr(expr) => self.expr(expr),
+            Part::Type(ty) => self.ty(ty),
+            Part::TypeOf(of) => self.type_of(of),
+            Part::Values(block) => self.expression_block(block),
+            Part::Block(block) => self.block(block),
         }
     }
 
     fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
-            ExprKind::Int(..)
-            | ExprKind::Str(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Ident(_)
-            | ExprKind::Var(_)
-            | ExprKind::Map(_)
-            | ExprKind::Param(_)
-            | ExprKind::Error => {}
-            ExprKind::MapKey { keys: items, .. } | ExprKind::Call { args: items, .. } | ExprKind::Tuple(items) => {
-                items.iter().for_each(|item| self.expr(item));
-            }
             ExprKind::Record(items) => {
-                for (name, item) in items {
+                for (name, _) in items {
                     let equals = self.at(name.span.end);
                     self.roles.glued_before.insert(equals);
                     self.roles.glued_after.insert(equals);
-                    self.expr(item);
                 }
             }
-            ExprKind::Field { base: inner, .. } | ExprKind::Comptime(inner) => self.expr(inner),
-            ExprKind::Unary(_, inner) => {
-                let operator = self.before(inner.span.start);
-                self.roles.glued_after.insert(operator);
-                self.expr(inner);
+            ExprKind::IncDec { place, postfix: true, .. } => {
+                let operator = self.at(place.span.end);
+                self.roles.glued_before.insert(operator);
             }
-            ExprKind::IncDec { place, postfix, .. } => {
-                if *postfix {
-                    let operator = self.at(place.span.end);
-                    self.roles.glued_before.insert(operator);
-                } else {
-                    let operator = self.before(place.span.start);
-                    self.roles.glued_after.insert(operator);
-                }
-                self.expr(place);
+            // An operator before its operand, and the parenthesis that closes the type of a cast.
+            ExprKind::Unary(_, operand)
+            | ExprKind::IncDec { place: operand, .. }
+            | ExprKind::Cast { value: operand, .. } => {
+                let before = self.before(operand.span.start);
+                self.roles.glued_after.insert(before);
             }
-            ExprKind::Cast { ty, value } => {
-                let close = self.before(value.span.start);
-                self.roles.glued_after.insert(close);
-                self.ty(ty);
-                self.expr(value);
-            }
-            ExprKind::Index { base: left, index: right } | ExprKind::Binary { left, right, .. } => {
-                self.expr(left);
-                self.expr(right);
-            }
-            ExprKind::Ternary { cond, yes, no } => {
-                self.expr(cond);
-                yes.iter().for_each(|yes| self.expr(yes));
-                self.expr(no);
-            }
-            ExprKind::Block(block) => self.expression_block(block),
-            ExprKind::If { cond, then, otherwise } => {
+            // `else if` goes on with the line.
+            ExprKind::If { cond, then, otherwise: Some(ValueBlock { block, value: Some(nested) }) }
+                if block.stmts.is_empty() && !self.is(self.at(block.span.start), Sym::OpenBrace) =>
+            {
                 self.expr(cond);
                 self.expression_block(then);
-                match otherwise {
-                    Some(ValueBlock { block, value: Some(nested) })
-                        if block.stmts.is_empty() && !self.is(self.at(block.span.start), Sym::OpenBrace) =>
-                    {
-                        self.expr(nested);
-                    }
-                    Some(block) => self.expression_block(block),
-                    None => {}
-                }
+                self.expr(nested);
+                return;
             }
-            ExprKind::SizeOf(of) | ExprKind::OffsetOf { of, .. } | ExprKind::TypeOf(of) | ExprKind::TypeInfo(of) => {
-                self.type_of(of);
-            }
+            _ => {}
         }
+        expr.parts(&mut |part| self.part(part));
     }
 
     fn type_of(&mut self, of: &TypeOf) {
