@@ -23,6 +23,7 @@ pub mod tree;
 mod walk;
 
 pub use headers::{Header, Headers, NoHeaders, Unread};
+pub use names::standard_types;
 pub(crate) use preprocess::{DIRECTIVES, Preprocessor};
 pub(crate) use texts::Texts;
 

@@ -81,11 +81,12 @@ pub(super) fn standard(name: &str) -> Option<Type> {
     Some(Type::Int(IntType { bits, signed }))
 }
 
-/// All names.
+/// All names that this table has.
+pub fn standard_types() -> impl Iterator<Item = &'static str> {
+    STANDARD.iter().map(|(name, ..)| *name)
+}
+
+/// All names of types that need no definition.
 pub(super) fn all() -> impl Iterator<Item = String> {
-    STANDARD
-        .iter()
-        .map(|(name, ..)| *name)
-        .chain(["bool", "char", "short", "int", "long", "unsigned", "void"])
-        .map(str::to_owned)
+    standard_types().chain(["bool", "char", "short", "int", "long", "unsigned", "void"]).map(str::to_owned)
 }

@@ -133,7 +133,8 @@ impl Checker<'_> {
                 near.next().map(|near| format!("did you mean `{}{near}`?", tag.prefix()))
             }
         };
-        let names = SCALAR_TYPES.iter().map(|(name, ..)| *name).chain(["string", "void"]);
+        let scalar = SCALAR_TYPES.iter().map(|(name, ..)| *name);
+        let names = scalar.chain(["string", "void"]).chain(crate::c::standard_types());
         let near = |names| nearest(name, names, 1).first().map(|near| format!("did you mean `{near}`?"));
         let help = help.or_else(|| if tag.is_none() { near(names) } else { None });
         let error = Diagnostic::error(span, format!("Cannot resolve unknown type \"{shown}\""));
@@ -144,7 +145,7 @@ impl Checker<'_> {
 /// No value is larger.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Names of scalar types: bits and sign; 1 bit is a bool.
+/// Names of scalar types that need no definition in C, see [`crate::c::standard_types`]: bits and sign; 1 bit is a bool.
 const SCALAR_TYPES: &[(&str, u8, bool)] = &[
     ("bool", 1, false),
     ("int8", 8, true),
@@ -155,14 +156,6 @@ const SCALAR_TYPES: &[(&str, u8, bool)] = &[
     ("uint16", 16, false),
     ("uint32", 32, false),
     ("uint64", 64, false),
-    ("int8_t", 8, true),
-    ("int16_t", 16, true),
-    ("int32_t", 32, true),
-    ("int64_t", 64, true),
-    ("uint8_t", 8, false),
-    ("uint16_t", 16, false),
-    ("uint32_t", 32, false),
-    ("uint64_t", 64, false),
     ("char", 8, true),
     ("short", 16, true),
     ("int", 32, true),
@@ -174,7 +167,6 @@ const SCALAR_TYPES: &[(&str, u8, bool)] = &[
     ("unsigned", 32, false),
     ("long long", 64, true),
     ("unsigned long long", 64, false),
-    ("size_t", 64, false),
 ];
 
 fn scalar_type(name: &str) -> Option<Type> {
