@@ -182,8 +182,8 @@ pub static PROVIDERS: &[Provider] = &[
         aliases: &["u"],
         usage: "uprobe:BINARY:FUNCTION, uprobe:BINARY:FUNCTION+OFFSET or uprobe:BINARY:ADDRESS",
         parts: 1..=3,
-        named_args: false,
-        doc: "Runs when a function of a program or library is entered.",
+        named_args: true,
+        doc: "Runs when a function of a program or library is entered, with its arguments as `args.NAME` where there is debug information.",
         example: "uprobe:libc:malloc { @bytes = hist(arg0); }",
     },
     Provider {

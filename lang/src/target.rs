@@ -29,6 +29,12 @@ pub trait Target {
     /// `pid_t`).
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type>;
 
+    /// The structure, union or enum of this name that a program or library defines, if its debug information tells.
+    fn program_type(&self, path: &str, tag: TypeTag, name: &str) -> Option<Type> {
+        let _ = (path, tag, name);
+        None
+    }
+
     /// Names of the kernel's types like this one, best first, for a mistake: structures, unions or enums, as `tag` says.
     fn kernel_types_like(&self, tag: TypeTag, name: &str) -> Vec<String> {
         let _ = (tag, name);

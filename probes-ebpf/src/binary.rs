@@ -4,12 +4,13 @@
 //! mapping of it would end the process. `.symtab` names more functions and is asked first; stripped files still have
 //! `.dynsym`.
 
+use crate::dwarf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::read::{ReadCache, ReadRef, StringTable};
 use object::{Endianness, elf};
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a file could not be read as a program or library.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum BinaryError {
     /// It is no ELF file, or a broken one.
     #[error("not an ELF file that can be read: {0}")]
     Malformed(#[from] object::read::Error),
+    /// Its debug information is broken.
+    #[error("debug information that cannot be read: {0}")]
+    Debug(#[from] gimli::Error),
 }
 
 /// A function.
@@ -38,6 +42,8 @@ pub struct Function {
 pub struct Binary {
     segments: Vec<Segment>,
     tables: Vec<Table>,
+    /// It has all its symbols, not only those that it offers to others.
+    has_symtab: bool,
 }
 
 /// A part of the file that is mapped for running it.
@@ -57,8 +63,23 @@ struct Table {
 }
 
 impl Binary {
-    /// Reads the headers and symbols of a file.
-    pub fn open(path: &Path) -> Result<Binary, BinaryError> {
+    /// Reads the headers and symbols of a file. Of a stripped one, the symbols in the file with its debug information, if
+    /// that is in one of `folders` or where distributions keep it.
+    ///
+    /// # Errors
+    /// If the file itself cannot be read.
+    pub fn open(path: &Path, folders: &[PathBuf]) -> Result<Binary, BinaryError> {
+        let mut binary = Self::read(path)?;
+        if !binary.has_symtab
+            && let Some(separate) = dwarf::separate_file(path, folders)
+            && let Ok(symbols) = Self::read(&separate)
+        {
+            binary.tables.splice(..0, symbols.tables);
+        }
+        Ok(binary)
+    }
+
+    fn read(path: &Path) -> Result<Binary, BinaryError> {
         let file = File::open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
@@ -115,6 +136,7 @@ fn parse<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R
         executable: segment.p_flags(endian) & elf::PF_X != 0,
     });
     let sections = header.sections(endian, data)?;
+    let has_symtab = sections.iter().any(|section| section.sh_type(endian) == elf::SHT_SYMTAB);
     let mut tables = Vec::new();
     for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
         let Some(section) = sections.iter().find(|section| section.sh_type(endian) == kind) else { continue };
@@ -134,7 +156,7 @@ fn parse<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R
         });
         tables.push(Table { functions: functions.collect(), names: names.to_vec() });
     }
-    Ok(Binary { segments: segments.collect(), tables })
+    Ok(Binary { segments: segments.collect(), tables, has_symtab })
 }
 
 #[cfg(test)]
@@ -144,7 +166,7 @@ mod tests {
     #[test]
     fn our_own_functions_lie_in_the_file() {
         let own = std::env::current_exe().expect("the test has a file");
-        let binary = Binary::open(&own).expect("it is an ELF file");
+        let binary = Binary::open(&own, &[]).expect("it is an ELF file");
         let (name, main) = binary.functions().find(|(name, _)| *name == "main").expect("it has main");
         assert_eq!(binary.function(name), Some(main));
         let offset = binary.file_offset(main.address).expect("main is code");
@@ -162,10 +184,10 @@ mod tests {
         {
             let path = dir.join(index.to_string());
             std::fs::write(&path, bytes).expect("a file");
-            assert!(matches!(Binary::open(&path), Err(BinaryError::Malformed(_))), "{bytes:?}");
+            assert!(matches!(Binary::open(&path, &[]), Err(BinaryError::Malformed(_))), "{bytes:?}");
         }
-        assert!(matches!(Binary::open(&dir), Err(BinaryError::Io(_))));
-        assert!(matches!(Binary::open(&dir.join("none")), Err(BinaryError::Io(_))));
+        assert!(matches!(Binary::open(&dir, &[]), Err(BinaryError::Io(_))));
+        assert!(matches!(Binary::open(&dir.join("none"), &[]), Err(BinaryError::Io(_))));
         std::fs::remove_dir_all(&dir).expect("our own");
     }
 
@@ -177,7 +199,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("rtrace-cut-{}", std::process::id()));
         for length in (0..bytes.len().min(4096)).step_by(61) {
             std::fs::write(&path, &bytes[..length]).expect("a file");
-            if let Ok(binary) = Binary::open(&path) {
+            if let Ok(binary) = Binary::open(&path, &[]) {
                 assert_eq!(binary.functions().count(), 0);
             }
         }

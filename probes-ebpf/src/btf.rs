@@ -6,7 +6,7 @@
 //! first sought as text in the string section, where names stand once each, and then only numbers are compared.
 //!
 //! Every input is doubted: files may be cut, ids wild, typedefs circular. Then there is an error, never a panic, and
-//! each walk is bounded. What is kept out: relocation, writing BTF, and what C types mean to the language.
+//! each walk is bounded. What is kept out: relocation, and what C types mean to the language.
 //!
 //! The format: Documentation/bpf/btf.rst, `include/uapi/linux/btf.h`.
 
@@ -15,9 +15,11 @@ mod layout;
 mod source;
 mod spelling;
 mod view;
+mod writer;
 
 pub use layout::FieldAt;
 pub use view::{Array, Enumerator, Integer, Kind, Member, Param, Type, Variable};
+pub(crate) use writer::{FLAG, Writer};
 
 use std::io;
 use std::path::{Path, PathBuf};

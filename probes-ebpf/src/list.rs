@@ -30,6 +30,8 @@ pub struct Options {
     pub arguments: bool,
     /// Take the kernel functions that can be traced from this file.
     pub functions: Option<PathBuf>,
+    /// Where debug information of programs may be, if not in them.
+    pub debug_folders: Vec<PathBuf>,
 }
 
 /// Lists probes to a writer.

@@ -14,6 +14,7 @@ mod uprobe;
 use crate::arch::{self, Register};
 use crate::binary::Binary;
 use crate::btf::{Btf, Kind};
+use crate::dwarf::Dwarf;
 use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::tracefs::Tracefs;
@@ -28,7 +29,7 @@ use lang::target::{
 use lang::types::Type;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -51,6 +52,10 @@ pub struct KernelTarget {
     uprobe_multi: OnceCell<bool>,
     /// Programs and libraries by their paths.
     binaries: RefCell<HashMap<PathBuf, Rc<Binary>>>,
+    /// Their debug information, as far as somebody asked.
+    debug: RefCell<HashMap<PathBuf, Option<Arc<Dwarf>>>>,
+    /// Where it may be if not in them.
+    debug_folders: Vec<PathBuf>,
     no_kprobe_session: bool,
     /// Functions that are written out need not be among those that can be traced.
     trusts_names: bool,
@@ -77,6 +82,11 @@ impl KernelTarget {
     /// Only the kernel functions that this file names can be traced.
     pub fn with_functions(self, file: impl Into<PathBuf>) -> Self {
         Self { functions: Some(file.into()), ..self }
+    }
+
+    /// Debug information of programs may also be in these folders.
+    pub fn with_debug_folders(self, debug_folders: Vec<PathBuf>) -> Self {
+        Self { debug_folders, ..self }
     }
 
     /// A function that is written out may be missing from that file: the kernel has the last word.
@@ -159,7 +169,7 @@ impl Target for KernelTarget {
                 on_return: *on_return,
             }),
             Spec::Fentry { module, function, on_return } => self.fentries(module.as_deref(), function, *on_return),
-            Spec::Uprobe { binary, place, on_return } => self.uprobes(binary.as_deref(), place, *on_return),
+            Spec::Uprobe { binary, place, on_return } => self.uprobes(binary.as_deref(), place, *on_return, wants),
             Spec::Iter { over } => self.iterator(over),
         }
     }
@@ -170,6 +180,10 @@ impl Target for KernelTarget {
 
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
         self.types()?.named(tag, name)
+    }
+
+    fn program_type(&self, path: &str, tag: TypeTag, name: &str) -> Option<Type> {
+        self.debug_of(Path::new(path))?.named(tag, name)
     }
 
     fn kernel_types_like(&self, tag: TypeTag, name: &str) -> Vec<String> {

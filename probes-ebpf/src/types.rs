@@ -1,4 +1,4 @@
-//! The types of the language, made from BTF.
+//! The types of the language, made from BTF: the kernel's, a module's, or what a program's debug information gave.
 //!
 //! A type is made when it is asked for. A structure's members are made on the first look at them, and what they point
 //! to or contain is again only opened, so a script that reads one member of `struct task_struct` does not pay for the
@@ -30,6 +30,8 @@ const LARGEST: u64 = 1 << 30;
 pub struct Types {
     btf: Arc<Btf>,
     base: Option<Arc<Types>>,
+    /// Whose memory pointers point into if nothing else is said.
+    memory: AddressSpace,
     /// Structures, unions and enums by id.
     made: Known<TypeId, Type>,
     /// What was asked for by name: the checker asks again and again.
@@ -42,16 +44,28 @@ type Known<K, V> = Mutex<HashMap<K, V>>;
 impl Types {
     /// The types of the kernel.
     pub fn new(btf: Arc<Btf>) -> Arc<Self> {
-        Self::build(btf, None)
+        Self::build(btf, None, AddressSpace::Kernel)
+    }
+
+    /// The types of a program.
+    pub fn of_program(btf: Arc<Btf>) -> Arc<Self> {
+        Self::build(btf, None, AddressSpace::User)
     }
 
     /// The types of a module whose BTF builds on that of `base`; what it shares with it is the same type.
     pub fn of_module(btf: Arc<Btf>, base: &Arc<Types>) -> Arc<Self> {
-        Self::build(btf, Some(base.clone()))
+        Self::build(btf, Some(base.clone()), base.memory)
     }
 
-    fn build(btf: Arc<Btf>, base: Option<Arc<Types>>) -> Arc<Self> {
-        Arc::new(Self { btf, base, made: Mutex::default(), named: Mutex::default(), constants: Mutex::default() })
+    fn build(btf: Arc<Btf>, base: Option<Arc<Types>>, memory: AddressSpace) -> Arc<Self> {
+        Arc::new(Self {
+            btf,
+            base,
+            memory,
+            made: Mutex::default(),
+            named: Mutex::default(),
+            constants: Mutex::default(),
+        })
     }
 
     /// Where they come from.
@@ -117,7 +131,7 @@ impl Types {
             }
             next = ty.target().and_then(|target| self.btf.type_at(target).ok());
         }
-        AddressSpace::Kernel
+        self.memory
     }
 
     fn array(self: &Arc<Self>, ty: btf::Type<'_>, depth: u32) -> Type {

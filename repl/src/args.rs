@@ -109,6 +109,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub traceable_functions: Option<PathBuf>,
 
+    /// Look for debug information of programs in these folders, too; relative ones count from the program's
+    #[arg(long, value_name = "DIR:...", value_delimiter = ':')]
+    pub debuginfo: Vec<PathBuf>,
+
     /// Do without these abilities of the kernel: kprobe_multi, uprobe_multi, kprobe_session
     #[arg(long, value_name = "FEATURE,...", value_delimiter = ',')]
     pub no_feature: Vec<Feature>,

@@ -67,7 +67,12 @@ fn list(
     run: impl FnOnce(&mut Lister<'_>) -> io::Result<()>,
 ) -> Result<u8, Failed> {
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-    let options = Options { process, arguments: args.verbose, functions: args.traceable_functions.clone() };
+    let options = Options {
+        process,
+        arguments: args.verbose,
+        functions: args.traceable_functions.clone(),
+        debug_folders: args.debuginfo.clone(),
+    };
     let mut lister = Lister::new(options, &mut out);
     let result = run(&mut lister);
     let warnings = lister.into_warnings();

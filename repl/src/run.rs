@@ -67,6 +67,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     }
     let process = process(args, reporter)?;
     let mut target = target.of_process(process).of_command(args.command.is_some());
+    target = target.with_debug_folders(args.debuginfo.clone());
     if let Some(file) = &args.traceable_functions {
         target = target.with_functions(file);
     }

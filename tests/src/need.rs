@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::Command;
 
 /// Something a case cannot run without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Need {
     Root,
     /// A file or device of this path.
     File(&'static str),
+    /// A compiler for C.
+    Compiler,
     /// Behaviour in which rtrace differs from bpftrace on purpose. Missing when `RTRACE_REFERENCE` is set, which is
     /// for running the cases against bpftrace by means of `RTRACE_BIN`.
     Own,
@@ -88,6 +91,7 @@ impl Need {
             Need::Kernel(major, minor) => kernel_version() >= (major, minor),
             Need::Root => has_capabilities(&[CAP_SYS_ADMIN, CAP_SETUID]),
             Need::File(path) => Path::new(path).exists(),
+            Need::Compiler => Command::new("cc").arg("--version").output().is_ok_and(|out| out.status.success()),
             Need::Own => std::env::var_os("RTRACE_REFERENCE").is_none(),
         }
     }
@@ -108,6 +112,7 @@ impl fmt::Display for Need {
             Need::Kernel(major, minor) => write!(f, "the kernel is older than {major}.{minor}"),
             Need::Root => write!(f, "not root"),
             Need::File(path) => write!(f, "there is no {path}"),
+            Need::Compiler => write!(f, "there is no C compiler, cc"),
             Need::Own => write!(f, "bpftrace is known to differ here"),
         }
     }

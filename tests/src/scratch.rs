@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A path in the temporary folder that no other case uses, removed at the end of its case.
 #[derive(Debug)]
@@ -28,6 +29,17 @@ impl Scratch {
         let scratch = Scratch::file(name, content);
         fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).expect("it is our own file");
         scratch
+    }
+
+    /// A program compiled from this C with these options.
+    #[track_caller]
+    pub fn compiled(name: &str, source: &str, options: &[&str]) -> Scratch {
+        let text = Scratch::file(&format!("{name}.c"), source);
+        let program = Scratch::new(name);
+        let compiler = Command::new("cc").args(options).arg("-o").arg(&program.0).arg(&text.0).output();
+        let out = compiler.expect("the case asks for a compiler");
+        assert!(out.status.success(), "cc refused {name}: {}", String::from_utf8_lossy(&out.stderr));
+        program
     }
 
     /// Where it is.

@@ -173,3 +173,65 @@ fn blocks_on_one_function_run_in_the_order_of_the_script() {
         out.code(0).stdout_is("first second\nfirst second\nfirst second\n\n\n");
     }
 }
+
+const SHAPES: &str = r#"
+struct inner { int x, y; };
+struct shape { const char *name; struct inner inner; char text[8]; struct shape *next; unsigned low : 3, high : 5; };
+__attribute__((noinline)) int area(struct shape *shape, int scale, unsigned char edge, double factor, long last)
+{ __asm__ volatile("" ::: "memory"); return shape->inner.x * scale + edge + (int)factor + (int)last; }
+struct shape next = { "circle", { 7, 8 }, "round", 0, 1, 2 };
+struct shape shape = { "square", { 3, -4 }, "edge", &next, 5, 17 };
+int main(void) { return area(&shape, -2, 200, 1.5, 1L << 40) == 0; }
+"#;
+
+#[test]
+fn arguments_have_names_and_types_where_there_is_debug_information() {
+    requires!(Bpf, Uprobes, Compiler);
+    for (name, options) in [("shapes-o0", &["-g", "-O0"]), ("shapes-o2", &["-g", "-O2"])] {
+        let program = Scratch::compiled(name, SHAPES, options);
+        let path = program.path().display();
+        let text = format!(
+            r#"uprobe:{path}:area {{
+                printf("%d %d %ld\n", args.scale, args.edge, args.last);
+                printf("%s %d %s\n", str(args.shape.name), args.shape->inner.y, args.shape.next.text);
+                print((args.shape.low, args.shape.high, args.shape.inner));
+                print(((struct shape *)arg0).next.inner.x);
+                print(sizeof(struct shape));
+            }}"#
+        );
+        let out = Run::program(text).child(path.to_string()).to_end();
+        out.code(0).stdout_is("-2 200 1099511627776\nsquare -4 round\n(5, 17, { .x = 3, .y = -4 })\n7\n40\n\n\n");
+        Run::bare().arg("-lv").arg(format!("uprobe:{path}:area")).to_end().code(0).stdout_is(&format!(
+            "uprobe:{path}:area\n    struct shape* shape\n    int scale\n    unsigned char edge\n    double factor\n    long int last\n"
+        ));
+    }
+}
+
+#[test]
+fn all_arguments_at_once_are_a_record() {
+    requires!(Bpf, Uprobes, Compiler);
+    let source = "__attribute__((noinline)) int f(int *n, char c) { return *n + c; }
+        int main(void) { int n = 13; return f(&n, 'x') == 0; }";
+    let program = Scratch::compiled("record", source, &["-g", "-O0"]);
+    let path = program.path().display();
+    let text = format!("uprobe:{path}:f {{ @[(c=args.c, d=1)] = args; @all = args; print(@all.c); }}");
+    let out = Run::program(text).child(path.to_string()).to_end();
+    out.code(0).stdout_has("120\n").stdout_has(".c = 120 }").stdout_has("@[{ .c = 120, .d = 1 }]: { .n = 0x");
+}
+
+#[test]
+fn what_debug_information_does_not_say_is_refused() {
+    requires!(Uprobes, Compiler);
+    let program = Scratch::compiled("refused", SHAPES, &["-g", "-O0"]);
+    let path = program.path().display();
+    let refused = |body: &str, why: &str| {
+        Run::program(format!("uprobe:{path}:area {{ {body} }}")).to_end().code(1).stderr_has(why);
+    };
+    refused("print(args.sclae);", "did you mean `scale`?");
+    refused("print(args.factor);", "`factor` is not in a general register");
+    refused("print(args.shape.nmae);", "did you mean `name`?");
+    refused("print(((struct shap *)arg0).name);", "unknown type \"struct shap\"");
+    let bare = Scratch::compiled("bare", SHAPES, &["-O0"]);
+    let text = format!("uprobe:{}:area {{ print(args.scale); }}", bare.path().display());
+    Run::program(text).to_end().code(1).stderr_has("no debug information");
+}

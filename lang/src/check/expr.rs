@@ -502,12 +502,17 @@ impl Checker<'_> {
             );
             return self.refuse(base.span, title);
         }
+        let is_uprobe = state.header.provider == Some(ProviderId::Uprobe);
         for point in points {
             if !point.context.fields.iter().any(|field| field.name == name.text) {
                 let near = nearest(&name.text, point.context.fields.iter().map(|field| &field.name), 1);
                 let names: Vec<&str> = point.context.fields.iter().map(|field| field.name.as_str()).collect();
                 let help = match near.first() {
                     Some(near) => format!("did you mean `{near}`?"),
+                    None if names.is_empty() && is_uprobe => {
+                        "no debug information (DWARF) was found for it, or it takes none; arg0 and so on need none"
+                            .into()
+                    }
                     None if names.is_empty() => "it has no arguments".into(),
                     None => format!("it has {}", names.join(", ")),
                 };
@@ -524,7 +529,11 @@ impl Checker<'_> {
             Some(index) => {
                 let ty = first.context.fields[index].ty.clone();
                 if ty == Type::Unknown {
-                    return self.refuse(span, format!("the type of `{}` is not supported yet", name.text));
+                    let why = match is_uprobe {
+                        true => format!("`{}` is not in a general register when the function is entered", name.text),
+                        false => format!("the type of `{}` is not supported yet", name.text),
+                    };
+                    return self.refuse(span, why);
                 }
                 Expr { kind: ExprKind::EventField(index), ty, span }
             }
@@ -665,7 +674,8 @@ fn sign(step: i64) -> &'static str {
 
 /// `args` as a record of all arguments, where each of them is a number or an address of its own.
 fn all_arguments(state: &ProbeState<'_>, span: Span) -> Option<Expr> {
-    let of_function = matches!(state.header.provider, Some(ProviderId::Fentry | ProviderId::Fexit));
+    let of_function =
+        matches!(state.header.provider, Some(ProviderId::Fentry | ProviderId::Fexit | ProviderId::Uprobe));
     let [point] = &state.header.points[..] else { return None };
     if !of_function || point.context.fields.iter().any(|field| field.ty == Type::Unknown) {
         return None;

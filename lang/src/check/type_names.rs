@@ -6,6 +6,8 @@ use crate::builtins::builtin;
 use crate::diag::Diagnostic;
 use crate::nearest::nearest;
 use crate::probes::ProviderId;
+use crate::span::Span;
+use crate::target::Attach;
 use crate::types::{AddressSpace, IntType, Type};
 
 impl Checker<'_> {
@@ -14,7 +16,7 @@ impl Checker<'_> {
         match of {
             ast::TypeOf::Type(name) => self.type_name(state, name),
             ast::TypeOf::Expr(expr) => {
-                if let Some(ty) = self.typedef(expr) {
+                if let Some(ty) = self.typedef(state, expr) {
                     return Some(ty);
                 }
                 let formats = self.walk.program.formats.len();
@@ -26,10 +28,10 @@ impl Checker<'_> {
     }
 
     /// The type that an expression stands for after all: a bare name that only a `typedef` has.
-    fn typedef(&mut self, expr: &ast::Expr) -> Option<Type> {
+    fn typedef(&mut self, state: &ProbeState<'_>, expr: &ast::Expr) -> Option<Type> {
         let ast::ExprKind::Ident(name) = &expr.kind else { return None };
         let is_value = builtin(name).is_some() || self.definitions.constant(name).is_some();
-        if is_value { None } else { self.named_type(None, name) }
+        if is_value { None } else { self.named_type(state, None, name) }
     }
 
     /// The type that a name with its suffixes stands for; `None`, with the reason reported, if there is none.
@@ -42,7 +44,7 @@ impl Checker<'_> {
                 suffixes = rest;
                 ty
             }
-            TypeBase::Named { tag, name } => match self.named_type(*tag, name) {
+            TypeBase::Named { tag, name } => match self.named_type(state, *tag, name) {
                 Some(ty) => ty,
                 // What a pointer points to need not be complete as long as nobody looks.
                 None if suffixes.first() == Some(&TypeSuffix::Pointer)
@@ -51,7 +53,7 @@ impl Checker<'_> {
                     Type::Void
                 }
                 None => {
-                    self.report_unknown_type(*tag, name, written.span);
+                    self.report_unknown_type(state, *tag, name, written.span);
                     return None;
                 }
             },
@@ -89,8 +91,8 @@ impl Checker<'_> {
         }
     }
 
-    /// The type of this name: of C, of the script, or of the kernel.
-    pub fn named_type(&mut self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
+    /// The type of this name: of C, of the script, of the traced program, or of the kernel.
+    fn named_type(&mut self, state: &ProbeState<'_>, tag: Option<TypeTag>, name: &str) -> Option<Type> {
         if tag.is_none() {
             if name == "void" {
                 return Some(Type::Void);
@@ -99,7 +101,16 @@ impl Checker<'_> {
                 return Some(ty);
             }
         }
-        self.definitions.find(tag, name).or_else(|| self.target.kernel_type(tag, name))
+        let own = self.definitions.find(tag, name);
+        own.or_else(|| self.program_type(state, tag?, name)).or_else(|| self.target.kernel_type(tag, name))
+    }
+
+    /// The type of this name of the program that the probe is in.
+    fn program_type(&self, state: &ProbeState<'_>, tag: TypeTag, name: &str) -> Option<Type> {
+        state.header.points.iter().find_map(|point| match &point.attach {
+            Attach::Uprobe { path, .. } => self.target.program_type(path, tag, name),
+            _ => None,
+        })
     }
 
     /// `string`, or `string[n]`, and the suffixes behind it.
@@ -118,13 +129,13 @@ impl Checker<'_> {
         }
     }
 
-    fn report_unknown_type(&mut self, tag: Option<TypeTag>, name: &str, span: crate::span::Span) {
+    fn report_unknown_type(&mut self, state: &ProbeState<'_>, tag: Option<TypeTag>, name: &str, span: Span) {
         let shown = format!("{}{name}", tag.map_or("", TypeTag::prefix));
         let help = match tag {
             // Written without its tag, as C++ allows and C does not.
             None => [TypeTag::Struct, TypeTag::Union, TypeTag::Enum]
                 .into_iter()
-                .find(|tag| self.named_type(Some(*tag), name).is_some())
+                .find(|tag| self.named_type(state, Some(*tag), name).is_some())
                 .map(|tag| format!("did you mean `{}{name}`?", tag.prefix())),
             // A structure that the script defines may be meant as well.
             Some(tag) => {

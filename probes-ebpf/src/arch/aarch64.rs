@@ -55,6 +55,10 @@ pub static ARCH: Arch = Arch {
     instruction_pointer: "pc",
     // The return address is in r30, so nothing lies between.
     stack_argument_offset: 0,
+    dwarf_registers: &[
+        "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "r16",
+        "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30", "sp",
+    ],
     syscall_prefix: "__arm64_",
     compat: Compat {
         field: &["thread_info", "flags"],

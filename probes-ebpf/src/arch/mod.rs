@@ -33,6 +33,8 @@ pub struct Arch {
     pub instruction_pointer: &'static str,
     /// Distance from the stack pointer at a function's first instruction to its first argument on the stack.
     pub stack_argument_offset: u32,
+    /// The registers by the numbers that DWARF gives them, from 0 on.
+    pub dwarf_registers: &'static [&'static str],
     /// What the kernel puts before `sys_<name>` in the names of its system call functions.
     pub syscall_prefix: &'static str,
     /// How to recognise a system call made through another ABI, whose numbers mean something else.
@@ -95,6 +97,11 @@ impl Arch {
         self.register(self.arguments.get(index)?)
     }
 
+    /// The register that DWARF knows by this number, if it is a general one.
+    pub fn dwarf_register(&self, number: u16) -> Option<Register> {
+        self.register(self.dwarf_registers.get(usize::from(number))?)
+    }
+
     /// The register of a system call's argument `index` (0 to 5).
     pub fn syscall_argument(&self, index: usize) -> Option<Register> {
         self.register(self.syscall_arguments.get(index)?)
@@ -114,7 +121,7 @@ mod tests {
     fn every_name_in_a_table_is_a_register() {
         for arch in ALL {
             let single = [arch.return_value, arch.stack_pointer, arch.frame_pointer, arch.instruction_pointer];
-            let named = arch.arguments.iter().chain(arch.syscall_arguments).chain(&single);
+            let named = arch.arguments.iter().chain(arch.syscall_arguments).chain(&single).chain(arch.dwarf_registers);
             for name in named.chain(arch.aliases.iter().map(|(_, kernel)| kernel)) {
                 assert!(arch.register(name).is_some(), "{}: {name}", arch.name);
             }

@@ -1,7 +1,7 @@
 //! x86-64: the System V calling convention, `struct pt_regs` and the 64-bit system call table.
 //!
 //! Sources: `arch/x86/include/asm/ptrace.h` (register order), `arch/x86/entry/syscalls/syscall_64.tbl` up to 6.18,
-//! `arch/x86/include/asm/thread_info.h` (`TS_COMPAT`), `arch/x86/include/uapi/asm/unistd.h` (`__X32_SYSCALL_BIT`).
+//! the ABI's processor supplement (DWARF register numbers), `arch/x86/include/asm/thread_info.h` (`TS_COMPAT`), `arch/x86/include/uapi/asm/unistd.h` (`__X32_SYSCALL_BIT`).
 
 use super::{Arch, Compat, Register, slot};
 
@@ -33,6 +33,9 @@ pub static ARCH: Arch = Arch {
     instruction_pointer: "ip",
     // The return address lies between.
     stack_argument_offset: 8,
+    dwarf_registers: &[
+        "ax", "dx", "cx", "bx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    ],
     syscall_prefix: "__x64_",
     compat: Compat {
         field: &["thread_info", "status"],

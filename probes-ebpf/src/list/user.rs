@@ -2,6 +2,7 @@
 
 use super::{Asked, Lister};
 use crate::binary::Binary;
+use crate::dwarf::{Dwarf, Function};
 use crate::files::{Files, Found};
 use crate::kernel;
 use lang::glob;
@@ -27,15 +28,33 @@ impl Lister<'_> {
         files.dedup();
         for file in files {
             // A pattern may cover what is no program.
-            let Ok(binary) = Binary::open(&file.path) else { continue };
+            let Ok(binary) = Binary::open(&file.path, &self.options.debug_folders) else { continue };
             let mut names: Vec<&str> =
                 binary.functions().map(|(name, _)| name).filter(|name| asked.covers_name(name)).collect();
             names.sort_unstable();
             names.dedup();
-            names.iter().try_for_each(|name| writeln!(self.out, "{}:{}:{name}", row.name, file.name))?;
+            let debug = match self.options.arguments {
+                true => Dwarf::open(&file.path, &self.options.debug_folders).ok().flatten(),
+                false => None,
+            };
+            for name in names {
+                writeln!(self.out, "{}:{}:{name}", row.name, file.name)?;
+                let function = debug.as_ref().zip(binary.function(name));
+                if let Some(function) = function.and_then(|(debug, found)| debug.function(found.address)) {
+                    self.arguments(&parameters(&function))?;
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// The parameters of a function, spelled as debuggers do: `struct Foo* foo`.
+fn parameters(function: &Function) -> Vec<String> {
+    let btf = function.types.btf();
+    let Ok(prototype) = btf.type_at(function.prototype) else { return Vec::new() };
+    let spelled = prototype.params().filter_map(|param| Some((btf.c_declaration(param.type_id, "").ok()?, param.name)));
+    spelled.map(|(ty, name)| format!("{} {name}", ty.replace(" *", "*"))).collect()
 }
 
 /// The programs of `PATH` that a pattern covers.

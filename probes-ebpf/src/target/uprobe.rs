@@ -3,15 +3,18 @@
 use super::{KernelTarget, access};
 use crate::arch;
 use crate::binary::{Binary, BinaryError, Function};
+use crate::btf::{Kind, Param};
+use crate::dwarf::{self, Dwarf};
 use crate::files::{Files, Found, as_text};
 use crate::kernel;
 use lang::glob;
 use lang::nearest::nearest;
 use lang::probes::Place;
-use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError};
+use lang::target::{Access, Attach, Base, Context, Field, ProgramType, Resolved, TargetError, Wants};
 use lang::types::Type;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 impl KernelTarget {
     pub(super) fn uprobes(
@@ -19,6 +22,7 @@ impl KernelTarget {
         binary: Option<&str>,
         place: &Place,
         on_return: bool,
+        wants: Wants,
     ) -> Result<Vec<Resolved>, TargetError> {
         let word = if on_return { "uretprobe" } else { "uprobe" };
         if !kernel::has_uprobes() {
@@ -45,7 +49,7 @@ impl KernelTarget {
         let mut all = Vec::new();
         for file in &found {
             match self.binary(&file.path) {
-                Ok(binary) => all.extend(self.in_binary(word, file, &binary, place, on_return, many)?),
+                Ok(binary) => all.extend(self.in_binary(word, file, &binary, place, on_return, many, wants)?),
                 // A pattern may cover what is no program.
                 Err(_) if many => {}
                 Err(error) => return Err(TargetError::missing(format!("{}: {error}", file.name), None)),
@@ -62,11 +66,22 @@ impl KernelTarget {
         if let Some(known) = self.binaries.borrow().get(path) {
             return Ok(Rc::clone(known));
         }
-        let binary = Rc::new(Binary::open(path)?);
+        let binary = Rc::new(Binary::open(path, &self.debug_folders)?);
         self.binaries.borrow_mut().insert(path.to_owned(), Rc::clone(&binary));
         Ok(binary)
     }
 
+    /// A file's debug information, if it has any that can be read.
+    pub(super) fn debug_of(&self, path: &Path) -> Option<Arc<Dwarf>> {
+        if let Some(known) = self.debug.borrow().get(path) {
+            return known.clone();
+        }
+        let found = Dwarf::open(path, &self.debug_folders).ok().flatten();
+        self.debug.borrow_mut().insert(path.to_owned(), found.clone());
+        found
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what was asked, as it was asked")]
     fn in_binary(
         &self,
         word: &str,
@@ -75,15 +90,22 @@ impl KernelTarget {
         place: &Place,
         on_return: bool,
         many: bool,
+        wants: Wants,
     ) -> Result<Vec<Resolved>, TargetError> {
         let Some(path) = as_text(&file.path) else {
             return Err(TargetError::other(format!("{}: the path is no text", file.path.display()), None));
         };
         let context = self.uprobe_context(on_return)?;
+        let debug = if wants.named_args && !on_return { self.debug_of(&file.path) } else { None };
         let resolved = |symbol: &str, offset: u64, end: String| Resolved {
             attach: Attach::Uprobe { path: path.to_owned(), symbol: symbol.to_owned(), offset, on_return },
             context: context.clone(),
             name: Some(format!("{word}:{}:{end}", file.name)),
+        };
+        let entered = |resolved: Resolved, address: u64| {
+            let function = debug.as_ref().and_then(|debug| debug.function(address));
+            let fields = function.map(|function| arguments(&function)).unwrap_or_default();
+            Resolved { context: Context { fields, ..resolved.context }, ..resolved }
         };
         match place {
             Place::Address(address) => match binary.file_offset(*address) {
@@ -106,7 +128,8 @@ impl KernelTarget {
                 names.sort_unstable_by_key(|(name, _)| *name);
                 names.dedup_by_key(|(name, _)| *name);
                 let each = names.into_iter().filter_map(|(name, function)| {
-                    Some(resolved(name, binary.file_offset(function.address)?, name.to_owned()))
+                    let offset = binary.file_offset(function.address)?;
+                    Some(entered(resolved(name, offset, name.to_owned()), function.address))
                 });
                 Ok(each.collect())
             }
@@ -122,7 +145,9 @@ impl KernelTarget {
                     return Err(TargetError::missing(format!("{name} has no code in {}", file.name), None));
                 };
                 let end = if *offset == 0 { name.clone() } else { format!("{name}+{offset}") };
-                Ok(vec![resolved(name, start + offset, end)])
+                let found = resolved(name, start + offset, end);
+                // Further on arguments are no longer where they were.
+                Ok(vec![if *offset == 0 { entered(found, function.address) } else { found }])
             }
         }
     }
@@ -144,6 +169,39 @@ impl KernelTarget {
             }
         })
     }
+}
+
+/// A function's arguments, as far as they are in general registers when it is entered.
+fn arguments(function: &dwarf::Function) -> Vec<Field> {
+    let btf = function.types.btf();
+    let Some(arch) = arch::native() else { return Vec::new() };
+    let Ok(prototype) = btf.type_at(function.prototype) else { return Vec::new() };
+    let mut taken = 0;
+    let params = prototype.params().zip(&function.registers);
+    let field = |(param, register): (Param<'_>, &Option<u16>)| {
+        let ty = function.types.of(param.type_id);
+        let size = btf.size_of(param.type_id).ok().flatten().unwrap_or(8);
+        let first = taken;
+        // Floating-point numbers have registers of their own, and what is large is on the stack.
+        let is_float = btf.resolve(param.type_id).is_ok_and(|ty| ty.kind == Kind::Float);
+        if !is_float && size <= 16 {
+            taken += size.div_ceil(8).max(1) as usize;
+        }
+        let register = match register {
+            Some(number) => arch.dwarf_register(*number),
+            None if is_float => None,
+            None => arch.argument(first),
+        };
+        let (ty, access) = match access(Base::Context, register) {
+            Some(access) if ty.is_scalar() => {
+                let access = Access { bytes: ty.size_of() as u32, signed: ty.is_signed(), ..access };
+                (ty, access)
+            }
+            _ => (Type::Unknown, Access { base: Base::Context, offset: 0, bytes: 8, signed: false }),
+        };
+        Field { name: param.name.to_owned(), ty, access }
+    };
+    params.map(field).filter(|field| !field.name.is_empty()).collect()
 }
 
 /// Refuses a place that is not in the function, or may not be.

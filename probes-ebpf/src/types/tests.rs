@@ -1,5 +1,5 @@
 use super::*;
-use crate::btf::tests::{FLAG, Writer};
+use crate::btf::{FLAG, Writer};
 use std::time::Instant;
 
 fn types_of(writer: &Writer) -> Arc<Types> {

@@ -1,0 +1,154 @@
+//! Functions: where one begins, and what it takes.
+
+use super::{Dwarf, Entry, Place, Reader, Unit, Value, convert, types_of};
+use crate::btf::TypeId;
+use crate::types::Types;
+use std::sync::Arc;
+
+/// How often one entry may stand for another.
+const ORIGINS: usize = 8;
+
+/// A function of a program.
+pub struct Function {
+    /// The types it speaks of.
+    pub types: Arc<Types>,
+    /// Its prototype among them.
+    pub prototype: TypeId,
+    /// For each parameter the register that it is in when the function is entered, by DWARF's number of it, as far as
+    /// the debug information says so. Code that was not optimised says only where it is kept later on.
+    pub registers: Vec<Option<u16>>,
+}
+
+/// A parameter as the debug information has it.
+pub(super) struct Param {
+    pub name: String,
+    pub ty: Option<Place>,
+    register: Option<u16>,
+}
+
+impl Dwarf {
+    /// The function that begins at this address of the file.
+    pub fn function(self: &Arc<Self>, address: u64) -> Option<Function> {
+        let unit = self.unit_with(address)?;
+        match self.split_unit(&unit) {
+            Some(split) => split.units().iter().find_map(|header| split.in_unit(&split.unit(header)?, address)),
+            None => self.in_unit(&unit, address),
+        }
+    }
+
+    /// The unit with the code at an address.
+    fn unit_with(&self, address: u64) -> Option<Arc<Unit>> {
+        let mut tables = self.sections.debug_aranges.headers();
+        while let Ok(Some(table)) = gimli::ArangeHeaderIter::next(&mut tables) {
+            let mut rows = table.entries();
+            while let Ok(Some(row)) = gimli::ArangeEntryIter::next(&mut rows) {
+                let range = row.range();
+                if (range.begin..range.end).contains(&address) {
+                    let header = self.sections.unit_header(table.debug_info_offset()).ok()?;
+                    return self.unit(&header);
+                }
+            }
+        }
+        // Not every compiler writes that table.
+        self.units().iter().find_map(|header| {
+            let unit = self.unit(header)?;
+            let mut ranges = self.sections.unit_ranges(&unit).ok()?;
+            while let Ok(Some(range)) = gimli::RangeIter::next(&mut ranges) {
+                if (range.begin..range.end).contains(&address) {
+                    return Some(unit);
+                }
+            }
+            None
+        })
+    }
+
+    fn in_unit(self: &Arc<Self>, unit: &Arc<Unit>, address: u64) -> Option<Function> {
+        let mut entries = unit.entries();
+        let function = loop {
+            let entry = entries.next_dfs().ok()??;
+            if entry.tag() == gimli::DW_TAG_subprogram && self.begins_at(unit, entry, address) {
+                break entry.clone();
+            }
+        };
+        let mut params = Vec::new();
+        while let Ok(Some(entry)) = entries.next_dfs()
+            && entry.depth() > function.depth()
+        {
+            if entry.depth() == function.depth() + 1 && entry.tag() == gimli::DW_TAG_formal_parameter {
+                params.push(self.param(unit, entry, address));
+            }
+        }
+        let returned = self.attribute(unit, &function, gimli::DW_AT_type);
+        let returned = returned.and_then(|(file, unit, value)| file.referred(&unit, &value));
+        let (btf, prototype) = convert::prototype(returned, &params)?;
+        let registers = params.iter().map(|param| param.register).collect();
+        Some(Function { types: types_of(btf), prototype, registers })
+    }
+
+    fn begins_at(&self, unit: &Unit, entry: &Entry, address: u64) -> bool {
+        let low = entry.attr_value(gimli::DW_AT_low_pc);
+        if let Some(low) = low.and_then(|value| self.sections.attr_address(unit, value).ok().flatten()) {
+            return low == address;
+        }
+        // In pieces: the first has the entry.
+        entry.has_attr(gimli::DW_AT_ranges)
+            && self.sections.die_ranges(unit, entry).is_ok_and(|mut ranges| {
+                gimli::RangeIter::next(&mut ranges).is_ok_and(|first| first.is_some_and(|first| first.begin == address))
+            })
+    }
+
+    fn param(self: &Arc<Self>, unit: &Arc<Unit>, entry: &Entry, address: u64) -> Param {
+        let ty = self.attribute(unit, entry, gimli::DW_AT_type);
+        let name = self.attribute(unit, entry, gimli::DW_AT_name);
+        let name = name.and_then(|(file, unit, value)| file.text(&unit, value));
+        Param {
+            name: name.unwrap_or_default(),
+            ty: ty.and_then(|(file, unit, value)| file.referred(&unit, &value)),
+            register: self.register(unit, entry, address),
+        }
+    }
+
+    /// An attribute of an entry, or of the one that it is an instance of, with the file and unit that it belongs to.
+    fn attribute(
+        self: &Arc<Self>,
+        unit: &Arc<Unit>,
+        entry: &Entry,
+        name: gimli::DwAt,
+    ) -> Option<(Arc<Dwarf>, Arc<Unit>, Value)> {
+        let (mut file, mut unit, mut entry) = (Arc::clone(self), Arc::clone(unit), entry.clone());
+        for _ in 0..ORIGINS {
+            if let Some(value) = entry.attr_value(name) {
+                return Some((file, unit, value));
+            }
+            let origin = [gimli::DW_AT_abstract_origin, gimli::DW_AT_specification];
+            let origin = origin.into_iter().find_map(|name| entry.attr_value(name))?;
+            let place = file.referred(&unit, &origin)?;
+            entry = place.entry()?;
+            (file, unit) = (place.file, place.unit);
+        }
+        None
+    }
+
+    /// The register that a parameter is in at an address, if it is in one as it is.
+    fn register(&self, unit: &Unit, entry: &Entry, address: u64) -> Option<u16> {
+        let location = entry.attr_value(gimli::DW_AT_location)?;
+        if let Some(expression) = location.exprloc_value() {
+            return in_register(unit, expression);
+        }
+        let mut rows = self.sections.attr_locations(unit, location).ok()??;
+        while let Ok(Some(row)) = gimli::LocListIter::next(&mut rows) {
+            if (row.range.begin..row.range.end).contains(&address) {
+                return in_register(unit, row.data);
+            }
+        }
+        None
+    }
+}
+
+fn in_register(unit: &Unit, expression: gimli::Expression<Reader>) -> Option<u16> {
+    let mut operations = expression.operations(unit.encoding());
+    match (gimli::OperationIter::next(&mut operations), gimli::OperationIter::next(&mut operations)) {
+        (Ok(Some(gimli::Operation::Register { register })), Ok(None)) => Some(register.0),
+        _ => None,
+    }
+}
