@@ -174,6 +174,8 @@ struct Session<'a> {
     ticking: bool,
     reported: Vec<u64>,
     exit: Option<Exit>,
+    /// `exit()` has been read from the ring: what other probes sent behind it, until they were detached, is passed over.
+    hushed: bool,
     /// A `begin` probe has ended the run: nothing is attached.
     over: bool,
     /// A site has spoken up for the first time.
@@ -230,6 +232,7 @@ impl<'a> Session<'a> {
             ticking: false,
             reported,
             exit: None,
+            hushed: false,
             over: false,
             news: false,
             interrupted: false,
@@ -272,6 +275,7 @@ impl<'a> Session<'a> {
     fn end(&mut self, loaded: &Loaded, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         self.drain(ALL, output, host)?;
         for fd in self.programs(loaded, |attach| matches!(attach, Attach::End)) {
+            self.hushed = false;
             run_once(fd)?;
             self.drain(ALL, output, host)?;
         }
@@ -460,6 +464,7 @@ impl<'a> Session<'a> {
     /// Does what one event asks for.
     fn take(&mut self, event: Event<'_>, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         match event {
+            _ if self.hushed => Ok(()),
             Event::Record(bytes) => {
                 let Some((header, values)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
                 let format = FormatId(u64::from_ne_bytes(*header) as u32);
@@ -485,6 +490,7 @@ impl<'a> Session<'a> {
         let map = MapId(record.number);
         match record.kind {
             Control::Exit => {
+                self.hushed = true;
                 self.note_exit();
                 Ok(())
             }

@@ -32,6 +32,16 @@ fn exit_ends_the_probe_and_the_later_beginnings() {
 }
 
 #[test]
+fn nothing_is_heard_of_events_behind_the_one_that_exits() {
+    requires!(Bpf);
+    let text = r#"tracepoint:syscalls:sys_enter_write /comm == "rt_flood"/ { printf("%d\n", (int64)1); exit(); }
+        end { printf("end\n"); }"#;
+    let work = Worker::new("rt_flood", Work::write("/dev/null", 5000, 1));
+    let out = Run::program(text).run(|_| work.finish());
+    out.code(0).stdout_is("1\nend\n\n\n");
+}
+
+#[test]
 fn each_ending_signal_ends_it_properly() {
     requires!(Bpf);
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
