@@ -180,7 +180,7 @@ pub static PROVIDERS: &[Provider] = &[
         id: ProviderId::Uprobe,
         name: "uprobe",
         aliases: &["u"],
-        usage: "uprobe:BINARY:FUNCTION, uprobe:BINARY:FUNCTION+OFFSET or uprobe:BINARY:ADDRESS",
+        usage: "uprobe:BINARY:FUNCTION, uprobe:BINARY:FUNCTION+OFFSET, uprobe:BINARY:ADDRESS or uprobe:BINARY@FILE:LINE",
         parts: 1..=3,
         named_args: true,
         doc: "Runs when a function of a program or library is entered, with its arguments as `args.NAME` where there is debug information.",
@@ -323,6 +323,15 @@ pub enum Place {
     },
     /// A virtual address, as the binary's own headers count.
     Address(u64),
+    /// The first statement on a line of source, by the binary's debug information.
+    Line {
+        /// The end of the path of the file.
+        file: String,
+        /// From 1 on.
+        line: u64,
+        /// From 1 on; 0 is the whole line.
+        column: u64,
+    },
 }
 
 impl Spec {
@@ -410,6 +419,13 @@ mod tests {
         assert_eq!(place("u:\"/a:b\":main"), Ok(("/a:b".into(), symbol("main", 0))));
         assert_eq!(place("u:libc:0x10"), Ok(("libc".into(), Place::Address(16))));
         assert_eq!(place("u:main"), Ok((String::new(), symbol("main", 0))));
+        let line = |column| Place::Line { file: "src/b.c".into(), line: 12, column };
+        assert_eq!(place("u:./a@src/b.c:12"), Ok(("./a".into(), line(0))));
+        assert_eq!(place("u:./a@src/b.c:12:3"), Ok(("./a".into(), line(3))));
+        assert_eq!(place("u:./a@b.c:x").unwrap_err(), "Invalid line or column: x");
+        assert_eq!(place("u:./a@b.c:0").unwrap_err(), "Invalid line or column: 0");
+        assert_eq!(place("u:@b.c:1").unwrap_err(), "a line of source is written BINARY@FILE:LINE");
+        assert_eq!(place("ur:./a@b.c:1").unwrap_err(), "Source code location not allowed");
         assert_eq!(place("u:a:b+x").unwrap_err(), "Invalid offset: invalid integer: x");
         assert_eq!(place("u:a:b*+4").unwrap_err(), "Wildcards are not allowed with offsets");
         assert_eq!(place("ur:a:b+4").unwrap_err(), "Offset not allowed");

@@ -11,9 +11,11 @@
 mod convert;
 mod files;
 mod function;
+mod lines;
 
 pub(crate) use files::separate_file;
 pub use function::Function;
+pub use lines::NoLine;
 
 use crate::binary::BinaryError;
 use crate::types::Types;

@@ -177,8 +177,8 @@ fn blocks_on_one_function_run_in_the_order_of_the_script() {
 const SHAPES: &str = r#"
 struct inner { int x, y; };
 struct shape { const char *name; struct inner inner; char text[8]; struct shape *next; unsigned low : 3, high : 5; };
-__attribute__((noinline)) int area(struct shape *shape, int scale, unsigned char edge, double factor, long last)
-{ __asm__ volatile("" ::: "memory"); return shape->inner.x * scale + edge + (int)factor + (int)last; }
+__attribute__((noinline)) int area(struct shape *shape, int scale, unsigned char edge, double factor, long last) {
+  __asm__ volatile("" ::: "memory"); return shape->inner.x * scale + edge + (int)factor + (int)last; }
 struct shape next = { "circle", { 7, 8 }, "round", 0, 1, 2 };
 struct shape shape = { "square", { 3, -4 }, "edge", &next, 5, 17 };
 int main(void) { return area(&shape, -2, 200, 1.5, 1L << 40) == 0; }
@@ -205,6 +205,31 @@ fn arguments_have_names_and_types_where_there_is_debug_information() {
             "uprobe:{path}:area\n    struct shape* shape\n    int scale\n    unsigned char edge\n    double factor\n    long int last\n"
         ));
     }
+}
+
+#[test]
+fn a_line_of_source_is_a_place() {
+    requires!(Bpf, Uprobes, Compiler);
+    let program = Scratch::compiled("line", SHAPES, &["-g", "-O0"]);
+    let path = program.path().display();
+    let line = SHAPES.lines().position(|line| line.contains("int area(")).expect("its text") + 1;
+    // The file's own name, whatever the folder.
+    let source = program.path().file_name().map(|name| format!("{}.c", name.display())).expect("a name");
+    let text = format!(
+        r#"uprobe:{path}@{source}:{line} {{ @at = reg("ip"); @scale = args.scale; }}
+        uprobe:{path}:area {{ @begins = reg("ip"); }}
+        uprobe:{path}@{source}:{} {{ @later = reg("ip"); @func = func; }}"#,
+        line + 1
+    );
+    let out = Run::program(text).child(path.to_string()).to_end();
+    out.code(0).stdout_has("@scale: -2\n").stdout_has("@func: area\n");
+    assert_eq!(out.int("@at"), out.int("@begins"));
+    assert!(out.int("@later") > out.int("@at"));
+    let refused = |place: &str, why: &str| {
+        Run::program(format!("uprobe:{path}@{place} {{ @ = 1; }}")).to_end().code(1).stderr_has(why);
+    };
+    refused(&format!("{source}:1"), &format!("the next line with code is {line}"));
+    refused("other.c:1", "No compilation unit matches other.c");
 }
 
 #[test]

@@ -120,6 +120,12 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
         }
         ProviderId::Uprobe | ProviderId::Uretprobe => {
             let on_return = provider.id == ProviderId::Uretprobe;
+            if let Some((binary, place)) = source_line(arguments)? {
+                if on_return {
+                    return wrong("Source code location not allowed");
+                }
+                return plain(Spec::Uprobe { binary: Some(binary), place, on_return });
+            }
             let (binary, place) = match arguments {
                 [place] => (None, *place),
                 [binary, place] => (Some(binary.to_string()), *place),
@@ -184,6 +190,22 @@ fn with_offset(text: &str) -> Result<(String, u64), Wrong> {
         return wrong("Wildcards are not allowed with offsets");
     }
     Ok((name.to_owned(), offset))
+}
+
+/// `BINARY@FILE:LINE[:COLUMN]`
+fn source_line(arguments: &[&str]) -> Result<Option<(String, Place)>, Wrong> {
+    let Some((binary, file)) = arguments.first().and_then(|first| first.split_once('@')) else { return Ok(None) };
+    let [line, column @ ..] = &arguments[1..] else { return wrong("a source file needs a line: BINARY@FILE:LINE") };
+    let number = |text: &str| match count(text) {
+        Some(number @ 1..) => Ok(number),
+        _ => wrong(format!("Invalid line or column: {text}")),
+    };
+    if binary.is_empty() || file.is_empty() {
+        return wrong("a line of source is written BINARY@FILE:LINE");
+    }
+    let column = column.first().map_or(Ok(0), |column| number(column))?;
+    let place = Place::Line { file: file.to_owned(), line: number(line)?, column };
+    Ok(Some((binary.to_owned(), place)))
 }
 
 /// `SYMBOL[+OFFSET]` or an address.

@@ -84,6 +84,7 @@ impl Target for FakeTarget {
                 let (symbol, offset) = match place {
                     Place::Symbol { name, offset } => (name.clone(), 0x1000 + offset),
                     Place::Address(address) => (String::new(), *address),
+                    Place::Line { line, .. } => ("work".to_owned(), 0x1000 + line),
                 };
                 let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
                 let attach = Attach::Uprobe { path, symbol, offset, on_return: *on_return };

@@ -52,8 +52,8 @@ struct node {
     struct unknown *opaque;
     char rest[];
 };
-__attribute__((noinline)) int first(int *n, char c, const struct node *node, enum color color, bool yes, size count)
-{ return *n + c + color + yes + (int)count + (node != 0); }
+__attribute__((noinline)) int first(int *n, char c, const struct node *node, enum color color, bool yes, size count) {
+  return *n + c + color + yes + (int)count + (node != 0); }
 __attribute__((noinline)) void second(double x, int n, struct node *last) { last->low = n; last->either.number = x; }
 int main(int argc, char **argv) { int n = argc; struct node node = {0}; second(n, n, &node);
     return first(&n, 'x', &node, GREEN, true, 5); }
@@ -136,6 +136,24 @@ fn debug_information_in_other_files_is_found() {
     let Some(strange) = compiled("strange", "int main(void) { return 1; }", &["-g", "-Wl,--build-id"]) else { return };
     std::fs::copy(strange, other.join("program.debug")).expect("it can be copied");
     assert!(Dwarf::open(&program, &[other]).expect("it can be read").is_none());
+}
+
+#[test]
+fn lines_of_source_have_addresses() {
+    for options in [&["-g", "-O0"][..], &["-g", "-gdwarf-4"], &["-g", "-gsplit-dwarf"]] {
+        let Some(program) = compiled("lines", SOURCE, options) else { return };
+        let dwarf = Dwarf::open(&program, &[]).expect("it can be read").expect("debug information");
+        let first = Binary::open(&program, &[]).expect("a program").function("first").expect("it is there");
+        let start = SOURCE.lines().position(|line| line.contains("int first(")).expect("its text") as u64 + 1;
+        assert_eq!(dwarf.line("program.c", start, 0), Ok(first.address), "{options:?}");
+        let body = dwarf.line("program.c", start + 1, 0).expect("it has a body");
+        assert!((first.address + 1..first.address + first.size).contains(&body), "{options:?}");
+        let columns = (1..100).filter(|column| dwarf.line("program.c", start + 1, *column) == Ok(body));
+        assert_eq!(columns.count(), 1, "{options:?}");
+        assert_eq!(dwarf.line("program.c", 1, 0), Err(NoLine::Code { next: Some(start) }));
+        assert_eq!(dwarf.line("program.c", 9999, 0), Err(NoLine::Code { next: None }));
+        assert_eq!(dwarf.line("rogram.c", start, 0), Err(NoLine::File));
+    }
 }
 
 #[test]

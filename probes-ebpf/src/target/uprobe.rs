@@ -4,7 +4,7 @@ use super::{KernelTarget, access};
 use crate::arch;
 use crate::binary::{Binary, BinaryError, Function};
 use crate::btf::{Kind, Param};
-use crate::dwarf::{self, Dwarf};
+use crate::dwarf::{self, Dwarf, NoLine};
 use crate::files::{Files, Found, as_text};
 use crate::kernel;
 use lang::glob;
@@ -107,15 +107,26 @@ impl KernelTarget {
             let fields = function.map(|function| arguments(&function)).unwrap_or_default();
             Resolved { context: Context { fields, ..resolved.context }, ..resolved }
         };
+        let at = |address: u64| match binary.file_offset(address) {
+            Some(offset) => {
+                let symbol = at_address(binary, address).unwrap_or_default();
+                Ok(vec![entered(resolved(symbol, offset, address.to_string()), address)])
+            }
+            None if many => Ok(Vec::new()),
+            None => Err(TargetError::missing(format!("Could not resolve address: {}:{address:#x}", file.name), None)),
+        };
         match place {
-            Place::Address(address) => match binary.file_offset(*address) {
-                Some(offset) => {
-                    let symbol = at_address(binary, *address).unwrap_or_default();
-                    Ok(vec![resolved(symbol, offset, address.to_string())])
-                }
+            Place::Address(address) => at(*address),
+            Place::Line { file: source, line, column } => match self.debug_of(&file.path) {
+                Some(debug) => match debug.line(source, *line, *column) {
+                    Ok(address) => at(address),
+                    Err(_) if many => Ok(Vec::new()),
+                    Err(why) => Err(no_line(why, source, *line, *column)),
+                },
                 None if many => Ok(Vec::new()),
                 None => {
-                    Err(TargetError::missing(format!("Could not resolve address: {}:{address:#x}", file.name), None))
+                    let title = format!("there is no debug information for {}", file.name);
+                    Err(TargetError::missing(title, Some("compile it with -g, or say --debuginfo DIR".into())))
                 }
             },
             Place::Symbol { name, .. } if glob::is_pattern(name) => {
@@ -224,6 +235,17 @@ fn at_address(binary: &Binary, address: u64) -> Option<&str> {
     functions.find(|(_, function)| inside(*function)).map(|(name, _)| name)
 }
 
+fn no_line(why: NoLine, file: &str, line: u64, column: u64) -> TargetError {
+    let place = if column == 0 { format!("{file}:{line}") } else { format!("{file}:{line}:{column}") };
+    match why {
+        NoLine::File => TargetError::missing(format!("No compilation unit matches {file}"), None),
+        NoLine::Code { next } => {
+            let help = next.map(|next| format!("the next line with code is {next}")).filter(|_| column == 0);
+            TargetError::missing(format!("Unable to map '{place}' to address"), help)
+        }
+    }
+}
+
 fn no_file(word: &str, name: &str) -> TargetError {
     TargetError::missing(format!("{word} target file '{name}' does not exist or is not executable"), None)
 }
@@ -232,6 +254,7 @@ fn no_match(word: &str, file: &str, place: &Place, binary: Option<&Binary>) -> T
     let name = match place {
         Place::Symbol { name, .. } => name.clone(),
         Place::Address(address) => format!("{address:#x}"),
+        Place::Line { file, line, .. } => format!("{file}:{line}"),
     };
     let near = binary.map(|binary| nearest(&name, binary.functions().map(|(name, _)| name), 3)).unwrap_or_default();
     let help = (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")));
