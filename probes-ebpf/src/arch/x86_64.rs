@@ -20,6 +20,9 @@ pub static ARCH: Arch = Arch {
         ("orig_rax", "orig_ax"),
         ("rip", "ip"),
         ("rsp", "sp"),
+        // By their purpose, as on other architectures.
+        ("pc", "ip"),
+        ("fp", "bp"),
         ("eflags", "flags"),
     ],
     arguments: &["di", "si", "dx", "cx", "r8", "r9"],
