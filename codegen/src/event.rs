@@ -24,6 +24,8 @@ pub enum Control {
     Clear = 3,
     /// Zero the map with this number.
     Zero = 4,
+    /// Remove the watchpoints on an address; argument: the address.
+    Unwatch = 6,
     /// Something went wrong at the site with this number for the first time.
     Site = 5,
 }
@@ -31,7 +33,7 @@ pub enum Control {
 impl Control {
     /// The kind with this number.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Exit, Self::PrintMap, Self::Clear, Self::Zero, Self::Site]
+        [Self::Exit, Self::PrintMap, Self::Clear, Self::Zero, Self::Unwatch, Self::Site]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }

@@ -155,7 +155,9 @@ impl Program {
             Attach::Uprobe { path, symbol, .. } => format!("uprobe/{path}:{symbol}"),
             Attach::Fentry { function, on_return: false, .. } => format!("fentry/{function}"),
             Attach::Fentry { function, on_return: true, .. } => format!("fexit/{function}"),
-            Attach::Profile { .. } | Attach::PerfEvent { .. } => format!("perf_event/{}", self.name),
+            Attach::Profile { .. } | Attach::PerfEvent { .. } | Attach::Watchpoint(_) => {
+                format!("perf_event/{}", self.name)
+            }
             Attach::Iter { over, .. } => format!("iter/{over}"),
         }
     }

@@ -79,6 +79,7 @@ pub enum FunctionId {
     Override,
     SocketCookie,
     Uaddr,
+    Unwatch,
 }
 
 impl FunctionId {
@@ -223,6 +224,7 @@ pub static FUNCTIONS: &[Function] = &[
     fixed(FunctionId::Usym, "usym", (&[Param::Address], || Type::USym), "usym(address)", "The current process's symbol at an address.", "kprobe:vfs_read { print(usym(arg1)); }"),
     call(FunctionId::Kaddr, "kaddr", (1, 1), "kaddr(\"symbol\")", "Address of a symbol of the kernel.", r#"begin { print(kaddr("_text")); }"#),
     call(FunctionId::Uaddr, "uaddr", (1, 1), "uaddr(\"symbol\")", "Address of a symbol of the traced program, in uprobes.", r#"uprobe:/bin/sh:main { print(*uaddr("counter")); }"#),
+    fixed(FunctionId::Unwatch, "unwatch", (&[Param::Address], || Type::I64), "unwatch(address)", "Ends the watchpoints on an address.", "watchpoint:0x10000000:8:w { print(ustack); unwatch(0x10000000); }"),
     call(FunctionId::Kstack, "kstack", (0, 2), "kstack, kstack(limit), kstack(bpftrace|perf|raw, limit)", "The kernel's stack.", "tracepoint:syscalls:sys_enter_write { @[kstack(5)] = count(); }"),
     call(FunctionId::Ustack, "ustack", (0, 2), "ustack, ustack(limit), ustack(bpftrace|perf|raw|build_id, limit)", "The stack of the current process.", "tracepoint:syscalls:sys_enter_write { @[ustack(perf, 5)] = count(); }"),
     call(FunctionId::Reg, "reg", (1, 1), "reg(\"name\")", "A register at the traced place.", r#"kprobe:vfs_read { print(reg("sp")); }"#),
@@ -273,7 +275,6 @@ pub const NOT_YET: &[&str] = &[
     "skboutput",
     "str_concat",
     "tseries",
-    "unwatch",
 ];
 
 /// The function of that name.

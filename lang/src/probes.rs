@@ -30,6 +30,7 @@ pub enum ProviderId {
     Uprobe,
     Uretprobe,
     Iter,
+    Watchpoint,
     SelfSignal,
 }
 
@@ -207,6 +208,16 @@ pub static PROVIDERS: &[Provider] = &[
         example: "iter:task { @tasks = count(); }",
     },
     Provider {
+        id: ProviderId::Watchpoint,
+        name: "watchpoint",
+        aliases: &["w"],
+        usage: "watchpoint:ADDRESS:LENGTH:MODE",
+        parts: 3..=3,
+        named_args: false,
+        doc: "Runs when memory is written to (`w`), read or written (`rw`), or executed (`x`): 1, 2, 4 or 8 bytes.",
+        example: "watchpoint:0x10000000:8:w { @[comm, ustack] = count(); }",
+    },
+    Provider {
         id: ProviderId::SelfSignal,
         name: "self",
         aliases: &[],
@@ -219,7 +230,7 @@ pub static PROVIDERS: &[Provider] = &[
 ];
 
 /// Providers of the language that are not here yet.
-const NOT_YET: &[&str] = &["usdt", "U", "watchpoint", "w", "test", "bench"];
+const NOT_YET: &[&str] = &["usdt", "U", "test", "bench"];
 
 /// The provider of that name or alias.
 pub fn provider(name: &str) -> Option<&'static Provider> {
@@ -307,8 +318,40 @@ pub enum Spec {
         /// Such as `task`.
         over: String,
     },
+    /// `watchpoint:ADDRESS:LENGTH:MODE`
+    Watchpoint(Watch),
     /// `self:signal:SIGUSR1`
     SelfSignal,
+}
+
+/// Memory that the processor watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Watch {
+    /// Where it begins.
+    pub address: u64,
+    /// Bytes of it: 1, 2, 4 or 8.
+    pub length: u8,
+    /// What is looked out for.
+    pub access: Watched,
+}
+
+/// What a watchpoint looks out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Watched {
+    /// The memory is read.
+    pub read: bool,
+    /// It is written to.
+    pub write: bool,
+    /// An instruction there is executed.
+    pub execute: bool,
+}
+
+impl Watched {
+    /// As it is written.
+    pub fn mode(self) -> String {
+        let letters = [(self.read, 'r'), (self.write, 'w'), (self.execute, 'x')];
+        letters.into_iter().filter_map(|(is, letter)| is.then_some(letter)).collect()
+    }
 }
 
 /// A place in a program or library.
@@ -353,6 +396,7 @@ impl Spec {
             Self::Uprobe { on_return: false, .. } => ProviderId::Uprobe,
             Self::Uprobe { on_return: true, .. } => ProviderId::Uretprobe,
             Self::Iter { .. } => ProviderId::Iter,
+            Self::Watchpoint(_) => ProviderId::Watchpoint,
             Self::SelfSignal => ProviderId::SelfSignal,
         }
     }

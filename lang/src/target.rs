@@ -4,8 +4,8 @@
 //! `probes-ebpf`, a fake for tests in [`fake`].
 
 use crate::ast::TypeTag;
-use crate::probes::Spec;
 use crate::probes::perf::{Rate, Source};
+use crate::probes::{Spec, Watch};
 use crate::types::Type;
 
 pub mod fake;
@@ -195,6 +195,8 @@ pub enum Attach {
         /// So many.
         count: u64,
     },
+    /// When memory is used.
+    Watchpoint(Watch),
     /// Run when rtrace gets SIGUSR1.
     Signal,
     /// Run over all objects of a kind, once.

@@ -21,7 +21,7 @@ use crate::tracefs::Tracefs;
 use crate::types::Types;
 use lang::ast::TypeTag;
 use lang::nearest::nearest;
-use lang::probes::Spec;
+use lang::probes::{Spec, Watch};
 use lang::target::{
     Access, Attach, Base, Context, Features, ProgramType, Resolved, SESSION_IS_RETURN, Target, TargetError, UserSymbol,
     Wants,
@@ -147,6 +147,19 @@ impl KernelTarget {
     }
 }
 
+/// Whether the processor can look out for that.
+fn watchpoint(watch: &Watch) -> Result<Vec<Resolved>, TargetError> {
+    let Some(arch) = arch::native() else {
+        return Err(TargetError::other("watchpoints not supported", None));
+    };
+    let mode = watch.access.mode();
+    if !arch.watchpoint_modes.contains(&mode.as_str()) {
+        let help = format!("this processor knows {}", arch.watchpoint_modes.join(", "));
+        return Err(TargetError::other(format!("invalid watchpoint mode: {mode}"), Some(help)));
+    }
+    Ok(vec![Resolved::as_written(Attach::Watchpoint(*watch), Context::bare(ProgramType::PerfEvent))])
+}
+
 impl Target for KernelTarget {
     fn resolve(&self, spec: &Spec, wants: Wants) -> Result<Vec<Resolved>, TargetError> {
         let one = |attach, program| Ok(vec![Resolved::as_written(attach, Context::bare(program))]);
@@ -155,6 +168,7 @@ impl Target for KernelTarget {
             Spec::End => one(Attach::End, ProgramType::RawTracepoint),
             Spec::Interval { period_ns } => one(Attach::Interval { period_ns: *period_ns }, ProgramType::RawTracepoint),
             Spec::SelfSignal => one(Attach::Signal, ProgramType::RawTracepoint),
+            Spec::Watchpoint(watch) => watchpoint(watch),
             Spec::Profile { rate } => one(Attach::Profile { rate: *rate }, ProgramType::PerfEvent),
             Spec::PerfEvent { source, event, count } => {
                 let attach = Attach::PerfEvent { source: *source, config: event.config, count: *count };

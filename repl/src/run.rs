@@ -520,6 +520,14 @@ fn unattached(failed: &AttachError) -> Diagnostic {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
                 .with_help("the processor does not count this here; virtual machines often count nothing")
         }
+        Attach::Watchpoint(_) if failed.error.raw_os_error() == Some(libc::ENOSPC) => {
+            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
+                .with_help("all of the processor's debug registers are taken; x86-64 and most others have four")
+        }
+        Attach::Watchpoint(_) if matches!(failed.error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => {
+            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
+                .with_help("the kernel does not let this memory be watched; addresses of a process need -p or -c")
+        }
         _ => Diagnostic::error(failed.point.span, failed.to_string()),
     }
 }

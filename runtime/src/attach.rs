@@ -1,7 +1,8 @@
 //! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches.
 
-use crate::sys::{self, ProbeSource, Sampling, UprobeMulti, When};
+use crate::sys::{self, ProbeSource, Sampling, Scope, UprobeMulti, When};
 use codegen::object::{Point, Program};
+use lang::probes::Watch;
 use lang::probes::perf::{Rate, Source};
 use lang::target::{Attach, ProgramType};
 use std::fs;
@@ -33,16 +34,23 @@ pub struct Link {
     event: Option<OwnedFd>,
     /// The program does not run by itself, but when [`Link::iterate`] is called.
     iterates: bool,
+    /// The address that is watched.
+    watches: Option<u64>,
 }
 
 impl Link {
     fn plain(link: OwnedFd) -> Self {
-        Self { link, event: None, iterates: false }
+        Self { link, event: None, iterates: false, watches: None }
     }
 
     /// Whether something can happen of itself.
     pub fn waits(&self) -> bool {
         !self.iterates
+    }
+
+    /// Whether it is a watchpoint on this address.
+    pub fn watches(&self, address: u64) -> bool {
+        self.watches == Some(address)
     }
 
     /// Runs an iterator over all its objects.
@@ -189,7 +197,26 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
         }
         Ok(links)
     };
+    // Every thread of a process has its own debug registers.
+    let watched = |watch: &Watch| {
+        let scopes: Vec<Scope> = match process {
+            Some(process) => threads(process)?.into_iter().map(Scope::Process).collect(),
+            None => online_cpus()?.into_iter().map(Scope::Cpu).collect(),
+        };
+        let mut links = Vec::new();
+        for scope in scopes {
+            match sys::open_watchpoint(watch, scope) {
+                Ok(event) => links.extend(by_event(event)?),
+                // A thread has ended or a CPU has gone offline meanwhile.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENODEV)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        links.iter_mut().for_each(|link| link.watches = Some(watch.address));
+        Ok(links)
+    };
     match attach {
+        Attach::Watchpoint(watch) => watched(watch),
         Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal => Ok(Vec::new()),
         Attach::RawTracepoint { name } => Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, Some(name), cookie)?)]),
         Attach::BtfTracepoint { .. } | Attach::Fentry { .. } => {
@@ -234,6 +261,12 @@ fn probe_source(name: &str) -> io::Result<ProbeSource> {
     let format = fs::read_to_string(format!("{directory}/format/retprobe"))?;
     let return_bit = number(format.trim().trim_start_matches("config:"))?;
     Ok(ProbeSource { kind, return_bit })
+}
+
+/// The threads of a process.
+fn threads(process: u32) -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir(format!("/proc/{process}/task"))?.flatten();
+    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
 /// The CPUs that are running, from a list such as `0-3,8`.

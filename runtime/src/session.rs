@@ -106,6 +106,7 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
         session.begin(&loaded)?;
     }
     let Attached { links, mut timers, missing } = session.attach(&loaded, host)?;
+    session.links = links;
     session.release_child()?;
     let points: usize = job.object.programs.iter().map(|program| program.points.len()).sum();
     let probes = points.saturating_sub(missing);
@@ -115,19 +116,19 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     flush(output)?;
     host.attached(probes);
     if session.config.dry_run {
-        attach::detach(links);
+        session.detach();
         return Ok(0);
     }
     session.replay(output, host)?;
-    for link in &links {
+    for link in &session.links {
         link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
     }
-    let result = match timers.is_empty() && session.on_signal.is_empty() && !links.iter().any(Link::waits) {
+    let result = match timers.is_empty() && session.on_signal.is_empty() && !session.links.iter().any(Link::waits) {
         true => Ok(()),
         false => session.events(output, host),
     };
     timers.stop();
-    attach::detach(links);
+    session.detach();
     result?;
     session.exit = session.exit.take().filter(|exit| exit.asked);
     session.end(&loaded, output, host)?;
@@ -166,6 +167,7 @@ struct Session<'a> {
     held: Vec<Held>,
     rings: Rings,
     store: Store,
+    links: Vec<Link>,
     signals: OwnedFd,
     /// Programs to run when SIGUSR1 comes.
     on_signal: Vec<OwnedFd>,
@@ -226,6 +228,7 @@ impl<'a> Session<'a> {
             held: Vec::new(),
             rings,
             store,
+            links: Vec::new(),
             signals,
             on_signal: Vec::new(),
             ticker,
@@ -384,6 +387,10 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn detach(&mut self) {
+        attach::detach(std::mem::take(&mut self.links));
+    }
+
     /// Waits until there is something to do, and does it unless it is about events. With a limit, records to print are
     /// no reason to return before it is over.
     fn wait(&mut self, host: &mut dyn Host, limit: Option<Timespec>) -> Result<(), RunError> {
@@ -504,6 +511,10 @@ impl<'a> Session<'a> {
                     entries.push(&[0; 4], &vec![0; info.value.slot_size() as usize]);
                 }
                 output.map(info, &entries, record.arguments[0], record.arguments[1]).map_err(output_error)
+            }
+            Control::Unwatch => {
+                self.links.retain(|link| !link.watches(record.arguments[0]));
+                Ok(())
             }
             Control::Clear => self.store.clear(map).map_err(failed),
             Control::Zero => self.store.zero(map).map_err(failed),

@@ -5,6 +5,7 @@
 //! know what was attempted. Structures and numbers: include/uapi/linux/bpf.h and perf_event.h.
 
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_type};
+use lang::probes::Watch;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
@@ -343,7 +344,9 @@ struct PerfEventAttr {
     flags: u64,
     wakeup_events: u32,
     bp_type: u32,
+    /// Also the address of a breakpoint.
     config1: u64,
+    /// Also the length of a breakpoint.
     config2: u64,
 }
 
@@ -354,10 +357,10 @@ const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 
 /// What an event counts.
 #[derive(Clone, Copy)]
-enum Scope {
+pub enum Scope {
     /// Everything that happens on this CPU. For tracepoints and probes one CPU stands for all.
     Cpu(u32),
-    /// What a process does, wherever it runs.
+    /// What a thread does, wherever it runs.
     Process(u32),
 }
 
@@ -412,6 +415,31 @@ pub fn open_probe(
         ..PerfEventAttr::default()
     };
     perf_event_open(&attr, process.map_or(Scope::Cpu(0), Scope::Process))
+}
+
+/// Opens a watchpoint on memory for what runs on a CPU, or for a thread and those that it will start.
+pub fn open_watchpoint(watch: &Watch, scope: Scope) -> io::Result<OwnedFd> {
+    /// `PERF_TYPE_BREAKPOINT`
+    const BREAKPOINT: u32 = 5;
+    /// `HW_BREAKPOINT_R`, `HW_BREAKPOINT_W` and `HW_BREAKPOINT_X` (include/uapi/linux/hw_breakpoint.h).
+    const BITS: [u32; 3] = [1, 2, 4];
+    /// `perf_event_attr.inherit`
+    const INHERIT: u64 = 1 << 1;
+    let Watch { address, length, access } = *watch;
+    let asked = [access.read, access.write, access.execute];
+    let attr = PerfEventAttr {
+        kind: BREAKPOINT,
+        size: mem::size_of::<PerfEventAttr>() as u32,
+        sample_period: 1,
+        wakeup_events: 1,
+        flags: if let Scope::Process(_) = scope { INHERIT } else { 0 },
+        bp_type: BITS.into_iter().zip(asked).map(|(bit, asked)| if asked { bit } else { 0 }).sum(),
+        config1: address,
+        // An instruction is watched as a whole, and the kernel wants that said so.
+        config2: if access.execute { mem::size_of::<libc::c_long>() as u64 } else { u64::from(length) },
+        ..PerfEventAttr::default()
+    };
+    perf_event_open(&attr, scope)
 }
 
 /// How often a counter fires.

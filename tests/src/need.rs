@@ -40,6 +40,8 @@ pub enum Need {
     File(&'static str),
     /// A compiler for C.
     Compiler,
+    /// Debug registers, for `watchpoint`.
+    Watchpoints,
     /// Behaviour in which rtrace differs from bpftrace on purpose. Missing when `RTRACE_REFERENCE` is set, which is
     /// for running the cases against bpftrace by means of `RTRACE_BIN`.
     Own,
@@ -91,6 +93,8 @@ impl Need {
             Need::Kernel(major, minor) => kernel_version() >= (major, minor),
             Need::Root => has_capabilities(&[CAP_SYS_ADMIN, CAP_SETUID]),
             Need::File(path) => Path::new(path).exists(),
+            // The kernel says it at boot only; there is no processor of ours without them.
+            Need::Watchpoints => Path::new("/sys/bus/event_source/devices/breakpoint").exists(),
             Need::Compiler => Command::new("cc").arg("--version").output().is_ok_and(|out| out.status.success()),
             Need::Own => std::env::var_os("RTRACE_REFERENCE").is_none(),
         }
@@ -112,6 +116,7 @@ impl fmt::Display for Need {
             Need::Kernel(major, minor) => write!(f, "the kernel is older than {major}.{minor}"),
             Need::Root => write!(f, "not root"),
             Need::File(path) => write!(f, "there is no {path}"),
+            Need::Watchpoints => write!(f, "the kernel has no hardware breakpoints"),
             Need::Compiler => write!(f, "there is no C compiler, cc"),
             Need::Own => write!(f, "bpftrace is known to differ here"),
         }

@@ -4,6 +4,7 @@
 
 use super::Lowering;
 use super::memory::Addr;
+use crate::event::Control;
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::functions::FunctionId;
@@ -47,6 +48,11 @@ impl Lowering<'_, '_> {
                 self.builder.ins().iadd(here, distance)
             }
             (FunctionId::Signal | FunctionId::SignalThread, [number]) => self.signal(id, number),
+            (FunctionId::Unwatch, [address]) => {
+                let (address, zero) = (self.scalar(address), self.int(0));
+                self.control(Control::Unwatch, 0, [address, zero], whole.span);
+                zero
+            }
             (FunctionId::Debugf, [format, values @ ..]) => self.debug_print(format, values),
             (FunctionId::WriteUser, [address, value, length]) => self.write_user(address, value, known(length)),
             (FunctionId::SocketCookie, [socket]) => {

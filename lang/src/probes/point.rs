@@ -1,7 +1,7 @@
 //! The meaning of an attach point's text.
 
 use super::perf::{Rate, Source};
-use super::{NOT_YET, PROVIDERS, Place, Provider, ProviderId, Spec, provider};
+use super::{NOT_YET, PROVIDERS, Place, Provider, ProviderId, Spec, Watch, Watched, provider};
 use crate::ast::AttachPoint;
 use crate::diag::Diagnostic;
 use crate::glob;
@@ -157,6 +157,10 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
                 help: Some("write self:signal:SIGUSR1".into()),
             }),
         },
+        ProviderId::Watchpoint => {
+            let watch = watch(arguments)?;
+            plain(Spec::Watchpoint(watch))
+        }
         ProviderId::Iter => plain(Spec::Iter { over: arguments[0].to_owned() }),
     }
 }
@@ -270,6 +274,39 @@ fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wron
         Some(unit) => format!("{word}:{unit}:{amount}"),
     };
     Ok((rate, name))
+}
+
+/// `ADDRESS:LENGTH:MODE`
+fn watch(arguments: &[&str]) -> Result<Watch, Wrong> {
+    let [address, length, mode] = arguments else { return wrong("watchpoint needs an address, a length and a mode") };
+    let address = match count(address) {
+        Some(address @ 1..) => address,
+        Some(0) => return wrong("watchpoint must be attached to a non-zero address"),
+        None => return wrong(format!("Invalid address of watchpoint: invalid integer: {address}")),
+    };
+    let length = match count(length) {
+        Some(length @ (1 | 2 | 4 | 8)) => length as u8,
+        Some(_) => return wrong("watchpoint length must be one of (1,2,4,8)"),
+        None => return wrong(format!("Invalid length of watchpoint: invalid integer: {length}")),
+    };
+    if address % u64::from(length) != 0 {
+        return wrong(format!(
+            "the processor watches {length} bytes only where the address can be divided by {length}"
+        ));
+    }
+    if mode.is_empty() || mode.contains(|letter| !"rwx".contains(letter)) {
+        return wrong("watchpoint mode must be combination of (r,w,x)");
+    }
+    let has = |letter| mode.contains(letter);
+    let access = Watched { read: has('r'), write: has('w'), execute: has('x') };
+    if mode.len() > [access.read, access.write, access.execute].into_iter().filter(|is| *is).count() {
+        return wrong("watchpoint modes may not be duplicated");
+    }
+    if access.execute && (access.read || access.write) {
+        let help = Some("write a watchpoint for each of the two".into());
+        return Err(Wrong { title: format!("invalid watchpoint mode: {mode}"), help });
+    }
+    Ok(Watch { address, length, access })
 }
 
 /// `EVENT[:COUNT]`

@@ -98,6 +98,7 @@ impl Target for FakeTarget {
                     ..Context::bare(if *on_return { ProgramType::Fexit } else { ProgramType::Fentry })
                 },
             ),
+            Spec::Watchpoint(watch) => (Attach::Watchpoint(*watch), Context::bare(ProgramType::PerfEvent)),
             Spec::Iter { over } => (Attach::Iter { over: over.clone(), btf_id: 1 }, Context::bare(ProgramType::Iter)),
         };
         Ok(vec![Resolved::as_written(attach, context)])

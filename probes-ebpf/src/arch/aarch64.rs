@@ -60,6 +60,7 @@ pub static ARCH: Arch = Arch {
         "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30", "sp",
     ],
     syscall_prefix: "__arm64_",
+    watchpoint_modes: &["r", "w", "rw", "x"],
     compat: Compat {
         field: &["thread_info", "flags"],
         // TIF_32BIT is bit 22.

@@ -37,6 +37,8 @@ pub struct Arch {
     pub dwarf_registers: &'static [&'static str],
     /// What the kernel puts before `sys_<name>` in the names of its system call functions.
     pub syscall_prefix: &'static str,
+    /// What a watchpoint can look out for, as `watchpoint` probes write it.
+    pub watchpoint_modes: &'static [&'static str],
     /// How to recognise a system call made through another ABI, whose numbers mean something else.
     pub compat: Compat,
     /// System calls as (event name, number), sorted by name. See [`crate::syscalls`].

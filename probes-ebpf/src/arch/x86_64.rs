@@ -40,6 +40,8 @@ pub static ARCH: Arch = Arch {
         "ax", "dx", "cx", "bx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
     ],
     syscall_prefix: "__x64_",
+    // There is no bit for reads alone (debug register 7, R/W).
+    watchpoint_modes: &["w", "rw", "x"],
     compat: Compat {
         field: &["thread_info", "status"],
         // TS_COMPAT
