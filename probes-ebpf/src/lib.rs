@@ -16,5 +16,6 @@ pub mod syscalls;
 pub mod target;
 pub mod tracefs;
 pub mod types;
+pub mod unwind;
 
 pub use target::KernelTarget;
