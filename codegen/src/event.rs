@@ -25,15 +25,17 @@ pub enum Control {
     /// Zero the map with this number.
     Zero = 4,
     /// Remove the watchpoints on an address; argument: the address.
-    Unwatch = 6,
+    Unwatch = 7,
     /// Something went wrong at the site with this number for the first time.
     Site = 5,
+    /// Find out how to walk the stack of a process; argument: its number.
+    Process = 6,
 }
 
 impl Control {
     /// The kind with this number.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Exit, Self::PrintMap, Self::Clear, Self::Zero, Self::Unwatch, Self::Site]
+        [Self::Exit, Self::PrintMap, Self::Clear, Self::Zero, Self::Unwatch, Self::Site, Self::Process]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }

@@ -5,6 +5,7 @@
 //! child's pid) and what the program tells user space without an event: one counter for each place where something can
 //! be lost. User space reads and writes all of it by the offsets given here.
 
+use crate::unwind;
 use hashbrown::HashMap;
 use lang::span::Span;
 use lang::typed::{Map, MapId, Program};
@@ -24,6 +25,10 @@ pub enum MapKind {
     LruHash = 9,
     /// `BPF_MAP_TYPE_LRU_PERCPU_HASH`
     LruPerCpuHash = 10,
+    /// `BPF_MAP_TYPE_ARRAY_OF_MAPS`
+    ArrayOfMaps = 12,
+    /// `BPF_MAP_TYPE_HASH_OF_MAPS`
+    HashOfMaps = 13,
     /// `BPF_MAP_TYPE_RINGBUF`
     RingBuf = 27,
 }
@@ -41,6 +46,8 @@ pub struct KernelMap {
     pub value_size: u32,
     /// Most entries; bytes for a ring buffer.
     pub max_entries: u32,
+    /// Bytes of an element of the arrays that a map of maps has.
+    pub inner_size: Option<u32>,
 }
 
 /// Where a map of the script lives. Indices are into [`Layout::kernel_maps`].
@@ -54,6 +61,18 @@ pub enum MapPlace {
     Hash(u32),
     /// One element a key and CPU.
     PerCpuHash(u32),
+}
+
+/// What a program needs to walk stacks by tables; see [`crate::unwind`]. The maps are indices into
+/// [`Layout::kernel_maps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwinding {
+    /// The mappings of each process.
+    pub processes: u32,
+    /// The rows of each table.
+    pub tables: u32,
+    /// Offset in `.bss` of the time user space was asked for a process the last time.
+    pub asked: u32,
 }
 
 /// What can go wrong while a probe runs.
@@ -71,6 +90,8 @@ pub enum SiteKind {
     LoopStopped,
     /// A map was read where it has no element; only told if asked for.
     MissingElement,
+    /// Nothing is known of the stack of the process.
+    NoUnwinding,
     /// Memory could not be read; only told if asked for.
     FailedRead,
 }
@@ -131,6 +152,8 @@ pub struct Layout {
     pub control_ring: Option<u32>,
     /// A per-CPU array with one element a program, for values too large for the stack.
     pub scratch: Option<u32>,
+    /// What it takes to walk stacks by tables, if that is done.
+    pub unwinding: Option<Unwinding>,
     /// BTF ids of the kernel's functions that are called.
     pub kfuncs: Vec<u32>,
     /// Offset in `.bss` of the nanoseconds that `CLOCK_TAI` is ahead of `CLOCK_BOOTTIME`, written by user space.
@@ -156,6 +179,7 @@ impl Layout {
             data_ring: None,
             control_ring: None,
             scratch: None,
+            unwinding: None,
             kfuncs: Vec::new(),
             tai_offset: None,
             tells_reads: false,
@@ -196,7 +220,7 @@ impl Layout {
     }
 
     fn add_map(&mut self, name: String, kind: MapKind, key_size: u32, value_size: u32, max_entries: u32) -> u32 {
-        self.kernel_maps.push(KernelMap { name, kind, key_size, value_size, max_entries });
+        self.kernel_maps.push(KernelMap { name, kind, key_size, value_size, max_entries, inner_size: None });
         self.kernel_maps.len() as u32 - 1
     }
 
@@ -253,6 +277,23 @@ impl Layout {
         map.value_size = map.value_size.max(bytes);
         map.max_entries = map.max_entries.max(programs);
         index
+    }
+
+    /// The maps for walking stacks by tables, which a first use creates.
+    pub fn use_unwinding(&mut self) -> Unwinding {
+        if let Some(unwinding) = self.unwinding {
+            return unwinding;
+        }
+        let mut add = |name: &str, kind, entries, inner_size| {
+            let index = self.add_map(name.to_owned(), kind, 4, 4, entries);
+            self.kernel_maps[index as usize].inner_size = Some(inner_size);
+            index
+        };
+        let processes = add("unwind_procs", MapKind::HashOfMaps, unwind::MOST_PROCESSES, unwind::MAPPING_SIZE);
+        let tables = add("unwind_tables", MapKind::ArrayOfMaps, unwind::MOST_TABLES, unwind::ROW_SIZE);
+        let unwinding = Unwinding { processes, tables, asked: self.reserve_bss(8) };
+        self.unwinding = Some(unwinding);
+        unwinding
     }
 
     /// The offset in `.bss` of a table that user space fills.

@@ -19,5 +19,6 @@ pub mod optimise;
 pub mod select;
 pub mod session;
 pub mod symbol;
+pub mod unwind;
 pub mod vcode;
 pub mod which;

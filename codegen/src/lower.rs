@@ -20,6 +20,7 @@ mod stmt;
 mod strings;
 mod task;
 mod text;
+mod unwind;
 mod variables;
 mod which;
 
@@ -130,6 +131,8 @@ fn attempt(
         functions: 0,
         global_functions: Vec::new(),
         frame: None,
+        unwinder: None,
+        unwind_state: None,
         loops: Vec::new(),
         refusal: None,
         returned: false,
@@ -200,6 +203,10 @@ struct Lowering<'a, 'f> {
     global_functions: Vec<u32>,
     /// How called bodies reach what belongs to the program, if there are any.
     frame: Option<Frame>,
+    /// The function that walks a stack by tables, once it is made.
+    unwinder: Option<u32>,
+    /// Where in the scratch memory it keeps what it knows.
+    unwind_state: Option<u32>,
     /// The loops that are open in the function being filled, innermost last.
     loops: Vec<Loop>,
     /// What the kernel cannot do.

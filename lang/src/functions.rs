@@ -46,6 +46,7 @@ pub enum FunctionId {
     Kaddr,
     Kstack,
     Ustack,
+    DwUstack,
     Reg,
     Kptr,
     Uptr,
@@ -84,8 +85,8 @@ pub enum FunctionId {
 
 impl FunctionId {
     /// Functions that give a value and may be named without parentheses.
-    pub const VALUES: [Self; 6] =
-        [Self::Kstack, Self::Ustack, Self::Ppid, Self::Pcomm, Self::LeaderTid, Self::LeaderComm];
+    pub const VALUES: [Self; 7] =
+        [Self::Kstack, Self::Ustack, Self::DwUstack, Self::Ppid, Self::Pcomm, Self::LeaderTid, Self::LeaderComm];
 }
 
 /// What the checker, the reference and completion know of a function.
@@ -227,6 +228,7 @@ pub static FUNCTIONS: &[Function] = &[
     fixed(FunctionId::Unwatch, "unwatch", (&[Param::Address], || Type::I64), "unwatch(address)", "Ends the watchpoints on an address.", "watchpoint:0x10000000:8:w { print(ustack); unwatch(0x10000000); }"),
     call(FunctionId::Kstack, "kstack", (0, 2), "kstack, kstack(limit), kstack(bpftrace|perf|raw, limit)", "The kernel's stack.", "tracepoint:syscalls:sys_enter_write { @[kstack(5)] = count(); }"),
     call(FunctionId::Ustack, "ustack", (0, 2), "ustack, ustack(limit), ustack(bpftrace|perf|raw|build_id, limit)", "The stack of the current process.", "tracepoint:syscalls:sys_enter_write { @[ustack(perf, 5)] = count(); }"),
+    call(FunctionId::DwUstack, "dw_ustack", (0, 2), "dw_ustack, dw_ustack(limit), dw_ustack(bpftrace|perf|raw|build_id, limit)", "The stack of the current process, where its code keeps no frame pointers: by the tables that compilers leave for exceptions. x86-64 only, for processes named by -p, -c or --dwarf-pid.", "profile:hz:99 { @[dw_ustack(perf, 5)] = count(); }"),
     call(FunctionId::Reg, "reg", (1, 1), "reg(\"name\")", "A register at the traced place.", r#"kprobe:vfs_read { print(reg("sp")); }"#),
     call(FunctionId::Kptr, "kptr", (1, 1), "kptr(pointer)", "The same pointer, into the kernel's memory.", "kprobe:vfs_read { print(str(kptr((int8 *)arg1))); }"),
     call(FunctionId::Uptr, "uptr", (1, 1), "uptr(pointer)", "The same pointer, into the process's memory.", "kprobe:vfs_read { print(str(uptr((int8 *)arg1))); }"),
@@ -265,7 +267,6 @@ pub static FUNCTIONS: &[Function] = &[
 pub const NOT_YET: &[&str] = &[
     "comm",
     "container_of",
-    "dw_ustack",
     "find",
     "kfunc_allowed",
     "kfunc_exist",

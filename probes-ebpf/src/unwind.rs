@@ -378,6 +378,9 @@ mod tests {
     /// The path of a library of this process.
     fn loaded(name: &str) -> Option<String> {
         let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-        maps.lines().filter_map(|line| line.split_whitespace().last()).find(|path| path.ends_with(name)).map(str::to_owned)
+        maps.lines()
+            .filter_map(|line| line.split_whitespace().last())
+            .find(|path| path.ends_with(name))
+            .map(str::to_owned)
     }
 }

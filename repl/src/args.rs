@@ -36,6 +36,10 @@ pub struct Args {
     #[arg(short, long, value_name = "PID")]
     pub pid: Option<String>,
 
+    /// dw_ustack() is to work for these processes, too
+    #[arg(long = "dwarf-pid", value_name = "PID,...", value_delimiter = ',')]
+    pub dwarf_pids: Vec<String>,
+
     /// Write the output to this file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

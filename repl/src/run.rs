@@ -9,10 +9,11 @@ use crate::report::Reporter;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
 use lang::config::Environment;
+use lang::functions::FunctionId;
 use lang::params::refusal;
 use lang::probes::perf::Source as PerfSource;
 use lang::target::{Attach, Target};
-use lang::typed::Program;
+use lang::typed::{Expr, ExprKind, Program, any_in};
 use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
@@ -134,12 +135,20 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     }
     check_probes(&object, &program.config, reporter)?;
     check_privileges(reporter)?;
+    let dwarf_pids = dwarf_pids(args, reporter)?;
+    let unwinds = object.layout.unwinding.is_some();
+    if unwinds && args.command.is_none() && process.is_none() && dwarf_pids.is_empty() {
+        let help = "Use -p, -c, or --dwarf-pid to specify one.";
+        let diagnostic = Diagnostic::error(unwinding_call(&program), "dw_ustack requires a target process");
+        return show(reporter, sources, &[diagnostic.with_help(help)]).map(|()| 0);
+    }
     let mut config = Config {
-        child: child(args, reporter)?,
+        child: child(args, unwinds, reporter)?,
         process: process.map(|number| watch(number, reporter)).transpose()?,
         dry_run: args.dry_run,
         quiet: args.quiet,
         pid: process,
+        dwarf_pids,
     };
     let shown = output::Settings {
         max_strlen: program.config.max_strlen as usize,
@@ -332,8 +341,8 @@ fn check_privileges(reporter: &Reporter) -> Result<(), Failed> {
     fail(reporter, &title, Some(help))
 }
 
-fn child(args: &Args, reporter: &Reporter) -> Result<Option<Child>, Failed> {
-    match args.command.as_deref().map(Child::start) {
+fn child(args: &Args, is_watched: bool, reporter: &Reporter) -> Result<Option<Child>, Failed> {
+    match args.command.as_deref().map(|command| Child::start(command, is_watched)) {
         None => Ok(None),
         Some(Ok(child)) => Ok(Some(child)),
         Some(Err(error)) => fail(reporter, &error.to_string(), None),
@@ -342,11 +351,36 @@ fn child(args: &Args, reporter: &Reporter) -> Result<Option<Child>, Failed> {
 
 /// The process of `-p`.
 pub fn process(args: &Args, reporter: &Reporter) -> Result<Option<u32>, Failed> {
+    args.pid.as_ref().map(|text| process_number(text, reporter)).transpose()
+}
+
+/// The processes of `--dwarf-pid`.
+fn dwarf_pids(args: &Args, reporter: &Reporter) -> Result<Vec<u32>, Failed> {
+    args.dwarf_pids.iter().map(|text| process_number(text, reporter)).collect()
+}
+
+/// Where a script first walks a stack by tables.
+fn unwinding_call(program: &Program) -> Span {
+    let mut found = Span::default();
+    let mut is_call = |expr: &Expr| {
+        let is_call = matches!(expr.kind, ExprKind::Call(FunctionId::DwUstack, _));
+        if is_call {
+            found = expr.span;
+        }
+        is_call
+    };
+    let _ = program.probes.iter().any(|probe| {
+        probe.predicate.as_ref().is_some_and(|predicate| predicate.any(&mut is_call))
+            || any_in(&probe.body, &mut is_call)
+    });
+    found
+}
+
+fn process_number(text: &str, reporter: &Reporter) -> Result<u32, Failed> {
     /// `PID_MAX_LIMIT` (include/linux/threads.h)
     const MOST: u32 = 4 << 20;
-    let Some(text) = &args.pid else { return Ok(None) };
     let title = match text.parse::<u32>() {
-        Ok(number @ 1..=MOST) => return Ok(Some(number)),
+        Ok(number @ 1..=MOST) => return Ok(number),
         Ok(_) => format!("Pid out of range: {text}"),
         Err(_) if text.starts_with(|c: char| c.is_ascii_digit()) => {
             format!("Failed to parse pid: invalid trailing bytes: {text}")

@@ -3,8 +3,10 @@
 //! The child is forked before anything else and waits on a pipe. If rtrace dies the pipe closes and the child ends
 //! without ever having run the command.
 
+mod watch;
+
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, waitpid};
 use std::ffi::CString;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -31,7 +33,9 @@ pub struct Child {
     pid: Pid,
     pidfd: OwnedFd,
     go: Option<OwnedFd>,
-    reaped: bool,
+    /// It stops where it begins, for us to look at it.
+    is_watched: bool,
+    status: Option<Ended>,
 }
 
 /// How a process ended.
@@ -43,9 +47,19 @@ pub enum Ended {
     Signal(i32),
 }
 
+impl Ended {
+    fn of(status: WaitStatus) -> Self {
+        match status.exit_status() {
+            Some(code) => Self::Code(code),
+            None => Self::Signal(status.terminating_signal().unwrap_or(0)),
+        }
+    }
+}
+
 impl Child {
-    /// Forks the child, which waits.
-    pub fn start(command: &str) -> Result<Self, ChildError> {
+    /// Forks the child, which waits. One that is watched can be looked at before the command's first instruction, and
+    /// again when its libraries are there.
+    pub fn start(command: &str, is_watched: bool) -> Result<Self, ChildError> {
         let words = split(command)?;
         let path = find(&words[0]).ok_or_else(|| ChildError::NotFound(words[0].clone()))?;
         let c_string = |bytes: &[u8]| CString::new(bytes).map_err(|_| ChildError::Syntax("a zero byte in the command"));
@@ -63,11 +77,11 @@ impl Child {
         }
         if pid == 0 {
             // SAFETY: see above; all pointers are to live memory, and argv ends with a null pointer.
-            unsafe { run_child(wait.as_raw_fd(), go.as_raw_fd(), &program, argv.as_ptr()) }
+            unsafe { run_child(wait.as_raw_fd(), go.as_raw_fd(), is_watched, &program, argv.as_ptr()) }
         }
         let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound).map_err(io::Error::from)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?;
-        Ok(Self { pid, pidfd, go: Some(go), reaped: false })
+        Ok(Self { pid, pidfd, go: Some(go), is_watched, status: None })
     }
 
     /// Its process id.
@@ -75,12 +89,14 @@ impl Child {
         self.pid.as_raw_nonzero().get() as u32
     }
 
-    /// Lets the command run.
-    pub fn release(&mut self) -> io::Result<()> {
-        match self.go.take() {
-            Some(go) => std::fs::File::from(go).write_all(&[1]),
-            None => Ok(()),
+    /// Lets the command run. Does `look` while one that is watched stands still.
+    pub fn release(&mut self, look: &mut dyn FnMut()) -> io::Result<()> {
+        let Some(go) = self.go.take() else { return Ok(()) };
+        std::fs::File::from(go).write_all(&[1])?;
+        if self.is_watched {
+            self.status = watch::until_entry(self.pid, look)?.map(Ended::of);
         }
+        Ok(())
     }
 
     /// Readable when the command has ended.
@@ -90,20 +106,18 @@ impl Child {
 
     /// How the command ended, if it has.
     pub fn ended(&mut self) -> Option<Ended> {
-        let (_, status) = waitpid(Some(self.pid), WaitOptions::NOHANG).ok()??;
-        self.reaped = true;
-        match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => Some(Ended::Code(code)),
-            (_, Some(signal)) => Some(Ended::Signal(signal)),
-            _ => None,
+        if self.status.is_none() {
+            let (_, status) = waitpid(Some(self.pid), WaitOptions::NOHANG).ok()??;
+            self.status = Some(Ended::of(status));
         }
+        self.status
     }
 }
 
 impl Drop for Child {
     /// A command that still runs is ended, as bpftrace does; one never released ends by itself.
     fn drop(&mut self) {
-        if self.reaped {
+        if self.status.is_some() {
             return;
         }
         self.go = None;
@@ -119,7 +133,7 @@ impl Drop for Child {
 ///
 /// # Safety
 /// To be called in a freshly forked child only; `argv` must end with a null pointer.
-unsafe fn run_child(wait: i32, go: i32, program: &CString, argv: *const *const libc::c_char) -> ! {
+unsafe fn run_child(wait: i32, go: i32, is_watched: bool, program: &CString, argv: *const *const libc::c_char) -> ! {
     // SAFETY: plain system calls on valid arguments; the signal set is initialised before use.
     unsafe {
         libc::close(go);
@@ -132,6 +146,9 @@ unsafe fn run_child(wait: i32, go: i32, program: &CString, argv: *const *const l
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        if is_watched {
+            libc::ptrace(libc::PTRACE_TRACEME);
+        }
         libc::execv(program.as_ptr(), argv);
         libc::_exit(127)
     }
@@ -192,6 +209,6 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_known_before_anything_runs() {
-        assert!(matches!(Child::start("no-such-program-at-all x"), Err(ChildError::NotFound(_))));
+        assert!(matches!(Child::start("no-such-program-at-all x", false), Err(ChildError::NotFound(_))));
     }
 }

@@ -11,3 +11,4 @@ pub mod session;
 pub mod store;
 mod sys;
 pub mod timers;
+pub mod unwind;

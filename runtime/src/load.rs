@@ -3,10 +3,11 @@
 //! aya reads the object, creates the maps and relocates; the programs are loaded here, because an attach target has to
 //! be given that aya's loader has no place for, and because its loader parses all of the kernel's BTF each time.
 
-use crate::sys::{self, BPF_TRACE_KPROBE_SESSION, LoadRequest};
+use crate::sys::{self, BPF_TRACE_KPROBE_SESSION, LoadRequest, MapRequest};
 use aya::maps::MapData;
 use aya_obj::generated::{bpf_attach_type, bpf_func_info, bpf_insn, bpf_prog_type};
 use codegen::btf::{Btf, Linkage};
+use codegen::layout::KernelMap;
 use codegen::object::{Object, Program};
 use hashbrown::HashMap;
 use lang::target::{Attach, ProgramType};
@@ -88,7 +89,12 @@ pub fn load(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Loaded, Loa
             // `.bss`: user space reads and writes it through a shared mapping.
             data.def.map_flags |= BPF_F_MMAPABLE;
         }
-        maps.insert(name.clone(), create(map.clone(), name)?);
+        let known = object.layout.kernel_maps.iter().find(|known| known.name == *name);
+        let created = match known.and_then(|known| Some((known, known.inner_size?))) {
+            Some((known, inner_size)) => create_outer(known, inner_size)?,
+            None => create(map.clone(), name)?,
+        };
+        maps.insert(name.clone(), created);
     }
     let descriptions = parsed.maps.clone();
     let text_sections: HashSet<usize> = parsed.functions.keys().map(|(section, _)| *section).collect();
@@ -120,6 +126,20 @@ fn create(map: aya_obj::Map, name: &str) -> Result<MapData, LoadError> {
         };
         LoadError::Map { name: name.to_owned(), error }
     })
+}
+
+/// Creates a map of arrays, for which the kernel wants to see one.
+fn create_outer(map: &KernelMap, inner_size: u32) -> Result<MapData, LoadError> {
+    let failed = |error| LoadError::Map { name: map.name.clone(), error };
+    let inner = sys::inner_array(inner_size, 1).map_err(failed)?;
+    let created = sys::map_create(&MapRequest {
+        name: &map.name,
+        kind: map.kind as u32,
+        value_size: map.value_size,
+        entries: map.max_entries,
+        inner: Some(inner.as_fd()),
+    });
+    MapData::from_fd(created.map_err(failed)?).map_err(|error| failed(io::Error::other(error)))
 }
 
 fn load_program(

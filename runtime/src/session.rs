@@ -13,6 +13,7 @@ use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
 use crate::timers::{Interval, Timers};
+use crate::unwind::Unwinder;
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME, SiteKind};
 use codegen::object::{Object, Point, Program};
@@ -76,6 +77,8 @@ pub struct Config {
     pub quiet: bool,
     /// Its number: uprobes are limited to it, or to the command.
     pub pid: Option<u32>,
+    /// Processes whose stacks are to be walked by tables, beside these.
+    pub dwarf_pids: Vec<u32>,
 }
 
 /// Who is told what happens beside the output proper.
@@ -108,6 +111,7 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     let Attached { links, mut timers, missing } = session.attach(&loaded, host)?;
     session.links = links;
     session.release_child()?;
+    session.start_unwinder()?;
     let points: usize = job.object.programs.iter().map(|program| program.points.len()).sum();
     let probes = points.saturating_sub(missing);
     if !session.config.quiet {
@@ -168,6 +172,8 @@ struct Session<'a> {
     rings: Rings,
     store: Store,
     links: Vec<Link>,
+    /// Finds the tables for walks up the stack, if there are any.
+    unwinder: Option<Unwinder>,
     signals: OwnedFd,
     /// Programs to run when SIGUSR1 comes.
     on_signal: Vec<OwnedFd>,
@@ -222,6 +228,11 @@ impl<'a> Session<'a> {
             }
         }
         let reported = vec![0; layout.sites.len()];
+        let mut unwinder =
+            Unwinder::new(loaded, layout).map_err(|e| RunError::System("opening the tables of stacks", e))?;
+        if let Some(unwinder) = &mut unwinder {
+            config.pid.iter().chain(&config.dwarf_pids).for_each(|process| unwinder.target(*process));
+        }
         Ok(Self {
             job,
             config,
@@ -229,6 +240,7 @@ impl<'a> Session<'a> {
             rings,
             store,
             links: Vec::new(),
+            unwinder,
             signals,
             on_signal: Vec::new(),
             ticker,
@@ -355,11 +367,24 @@ impl<'a> Session<'a> {
     }
 
     fn release_child(&mut self) -> Result<(), RunError> {
-        match &mut self.config.child {
-            Some(child) if !self.over && !self.config.dry_run => {
-                child.release().map_err(|e| RunError::System("starting the command", e))
+        let Some(child) = &mut self.config.child else { return Ok(()) };
+        if self.over || self.config.dry_run {
+            return Ok(());
+        }
+        let process = child.pid();
+        let mut look = || {
+            if let Some(unwinder) = &mut self.unwinder {
+                unwinder.target(process);
             }
-            _ => Ok(()),
+        };
+        child.release(&mut look).map_err(|e| RunError::System("starting the command", e))
+    }
+
+    /// From now on tables are found without keeping anybody waiting.
+    fn start_unwinder(&mut self) -> Result<(), RunError> {
+        match &mut self.unwinder {
+            Some(unwinder) => unwinder.start().map_err(|e| RunError::System("starting a thread", e)),
+            None => Ok(()),
         }
     }
 
@@ -522,6 +547,12 @@ impl<'a> Session<'a> {
                 self.news = true;
                 Ok(())
             }
+            Control::Process => {
+                if let Some(unwinder) = &self.unwinder {
+                    unwinder.ask(record.arguments[0] as u32);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -583,6 +614,12 @@ impl<'a> Session<'a> {
                     format!("Can't lookup map element because it does not exist.{times}"),
                 )
                 .with_help("0 or an empty text is what it reads as; has_key() tells whether there is one"),
+                SiteKind::NoUnwinding => {
+                    Diagnostic::warning(site.span, format!("No DWARF unwind data available for this process.{times}"))
+                        .with_help(
+                            "Use -p or --dwarf-pid to specify target PIDs; those that they start are found when met",
+                        )
+                }
                 SiteKind::FailedRead => Diagnostic::warning(site.span, format!("Bad address{times}"))
                     .with_help("this memory cannot be read here, or is not loaded yet; zeros are used instead"),
                 SiteKind::OutOfBounds => Diagnostic::warning(

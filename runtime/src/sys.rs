@@ -253,6 +253,62 @@ pub fn test_run(program: BorrowedFd<'_>) -> io::Result<()> {
     bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).map(drop)
 }
 
+/// How a map is made.
+pub struct MapRequest<'a> {
+    /// At most 15 bytes.
+    pub name: &'a str,
+    /// `BPF_MAP_TYPE_*`
+    pub kind: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// Elements.
+    pub entries: u32,
+    /// A map like those that a map of maps has.
+    pub inner: Option<BorrowedFd<'a>>,
+}
+
+/// Makes a map with keys of four bytes.
+pub fn map_create(request: &MapRequest<'_>) -> io::Result<OwnedFd> {
+    create(request, 0)
+}
+
+/// Makes an array that can be one of those of a map of maps, of any length.
+pub fn inner_array(value_size: u32, entries: u32) -> io::Result<OwnedFd> {
+    /// `BPF_MAP_TYPE_ARRAY`
+    const ARRAY: u32 = 2;
+    /// `BPF_F_INNER_MAP`
+    const INNER_MAP: u32 = 1 << 12;
+    create(&MapRequest { name: "unwind", kind: ARRAY, value_size, entries, inner: None }, INNER_MAP)
+}
+
+fn create(request: &MapRequest<'_>, flags: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    // SAFETY: this member of the union is the one that BPF_MAP_CREATE reads.
+    let create = unsafe { &mut attr.__bindgen_anon_1 };
+    create.map_type = request.kind;
+    create.key_size = 4;
+    create.value_size = request.value_size;
+    create.max_entries = request.entries;
+    create.map_flags = flags;
+    create.inner_map_fd = request.inner.map_or(0, |inner| inner.as_raw_fd() as u32);
+    for (to, from) in create.map_name.iter_mut().take(15).zip(request.name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr).map(owned)
+}
+
+/// Fills an array from its first element on.
+pub fn array_fill(map: BorrowedFd<'_>, value_size: usize, values: &[u8]) -> io::Result<()> {
+    let count = (values.len() / value_size) as u32;
+    let keys: Vec<u32> = (0..count).collect();
+    let mut attr = empty();
+    attr.batch.map_fd = map.as_raw_fd() as u32;
+    attr.batch.keys = keys.as_ptr() as u64;
+    attr.batch.values = values.as_ptr() as u64;
+    attr.batch.count = count;
+    bpf(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr).map(drop)
+}
+
 /// Reads an element into `value`; `false` if it is not there.
 pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
     let mut attr = element(map, key, value.as_mut_ptr() as u64, 0);

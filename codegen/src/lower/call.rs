@@ -83,6 +83,7 @@ impl Lowering<'_, '_> {
                 self.store_word(process, to.plus(8));
             }
             (FunctionId::Kstack | FunctionId::Ustack, _) => self.stack(ty, to),
+            (FunctionId::DwUstack, _) => self.unwound_stack(ty, to, self.here()),
             (FunctionId::Strftime | FunctionId::CgroupPath, [number, text]) => {
                 let value = self.scalar(number);
                 self.store_word(value, to);

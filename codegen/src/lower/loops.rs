@@ -406,7 +406,8 @@ impl<'f> Lowering<'_, 'f> {
         self.leave_too(leaves);
     }
 
-    fn call_loop(&mut self, turns: Value, function: Value) -> Value {
+    /// Has the kernel call a function so many times.
+    pub fn call_loop(&mut self, turns: Value, function: Value) -> Value {
         let words = self.frame.expect("a program with called bodies has the words for them").words;
         let no_flags = self.int(0);
         self.call(Helper::Loop, &[turns, function, words, no_flags])
@@ -484,16 +485,21 @@ impl<'f> Lowering<'_, 'f> {
 
     /// Makes a function for the kernel to call; its address, and whether it can leave the probe.
     fn called_body(&mut self, params: usize, fill: impl FnOnce(&mut Self, &[Value])) -> (Value, bool) {
-        let (number, can_leave) = self.function_of(params, |this, values| {
+        let (number, can_leave) = self.called_function(params, fill);
+        let function = self.function(Symbol::Subprogram(number), params);
+        (self.builder.ins().func_addr(types::I64, function), can_leave)
+    }
+
+    /// Makes a function for the kernel to call; its number, and whether it can leave the probe.
+    pub fn called_function(&mut self, params: usize, fill: impl FnOnce(&mut Self, &[Value])) -> (u32, bool) {
+        self.function_of(params, |this, values| {
             let words = *values.last().expect("the pointer comes last");
             this.event = this.load_word(Addr::new(words));
             this.frame = Some(Frame { words, is_called: true });
             this.find_called_memory(words);
             this.loops.push(Loop::Called);
             fill(this, values);
-        });
-        let function = self.function(Symbol::Subprogram(number), params);
-        (self.builder.ins().func_addr(types::I64, function), can_leave)
+        })
     }
 
     /// Makes a function that `fill` fills; its number, and whether it can leave the probe.

@@ -5,6 +5,7 @@
 //! another on the same CPU cannot overwrite it.
 
 use super::loops::Frame;
+use super::unwind::STATE_SIZE;
 use super::{Lowering, flags, scalar_variable};
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value, condcodes::IntCC, types};
@@ -75,6 +76,9 @@ const STACK_VALUE: u32 = 128;
 /// Of the 512 bytes as much is kept for temporaries and variables each; the rest is for spilled registers.
 const STACK_SHARE: u32 = 192;
 
+/// Beyond so many bytes one helper call costs less than loads and stores.
+const INLINE: u32 = 256;
+
 impl Lowering<'_, '_> {
     /// Creates the slots, and finds the scratch memory if it is known to be needed.
     pub fn begin_memory(&mut self, with_scratch: bool) {
@@ -94,6 +98,9 @@ impl Lowering<'_, '_> {
                 debug_assert_eq!(left, 0, "it is the first thing there");
                 let (zero, left) = (self.int(0), self.left_word());
                 self.store_word(zero, left);
+            }
+            if self.plan.unwinds {
+                self.unwind_state = Some(self.take_scratch(STATE_SIZE));
             }
         }
     }
@@ -323,8 +330,6 @@ impl Lowering<'_, '_> {
 
     /// Sets `bytes` (a multiple of 8) to zero.
     pub fn zero(&mut self, to: Addr, bytes: u32) {
-        // Beyond this, one helper call costs less than the stores.
-        const INLINE: u32 = 256;
         if bytes <= INLINE {
             let zero = self.int(0);
             for at in (0..bytes).step_by(8) {
@@ -346,6 +351,15 @@ impl Lowering<'_, '_> {
             let word = self.load_word(from.plus(at));
             self.store_word(word, to.plus(at));
         }
+    }
+
+    /// The same from kernel memory, for more than a few words.
+    pub fn copy_block(&mut self, from: Addr, to: Addr, bytes: u32) {
+        if bytes <= INLINE {
+            return self.copy(from, to, bytes);
+        }
+        let (to, size, from) = (self.address(to), self.int(i64::from(bytes)), self.address(from));
+        self.call(Helper::ProbeReadKernel, &[to, size, from]);
     }
 
     /// Zeros of a type as they are read from a missing key.

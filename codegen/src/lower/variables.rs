@@ -6,6 +6,7 @@
 
 use super::parts;
 use hashbrown::{HashMap, HashSet};
+use lang::functions::FunctionId;
 use lang::typed::{Expr, ExprKind, Probe, Stmt, StmtKind, VarId};
 
 /// What is known of a probe before it is lowered.
@@ -19,17 +20,19 @@ pub struct Plan {
     pub depth: u32,
     /// The body is cut into parts; see `parts`.
     pub is_cut: bool,
+    /// It walks stacks by tables.
+    pub unwinds: bool,
 }
 
 impl Plan {
     /// Looks at a probe; `is_called` says of a loop whether its body is a function of its own.
     pub fn of(probe: &Probe, is_called: &dyn Fn(&Stmt) -> bool) -> Self {
         let mut walk = Walk { is_called, users: HashMap::new(), made: 0, plan: Self::default() };
-        if let Some(predicate) = &probe.predicate {
-            walk.expr(predicate, 0);
-        }
-        let body = walk.stmts(&probe.body, 0);
-        Self { functions: body.functions, depth: body.depth, ..walk.plan }
+        let predicate = probe.predicate.as_ref().map(|predicate| walk.expr(predicate, 0)).unwrap_or_default();
+        let Made { functions, depth } = walk.stmts(&probe.body, 0).and(predicate);
+        // One for all the walks.
+        let functions = functions + u64::from(walk.plan.unwinds);
+        Self { functions, depth, ..walk.plan }
     }
 
     /// Plans for parts if the probe's body is too long without.
@@ -91,6 +94,10 @@ impl Walk<'_> {
                     if let ExprKind::Var(var) = place.kind {
                         self.plan.in_memory.insert(var);
                     }
+                }
+                ExprKind::Call(FunctionId::DwUstack, _) => {
+                    self.plan.unwinds = true;
+                    made.depth = made.depth.max(1);
                 }
                 // `any` goes through its expressions as if they were all of this function, which at worst puts a
                 // variable into memory that could do without.

@@ -101,7 +101,7 @@ impl Checker<'_> {
             F::CgroupPath => self.cgroup_path(state, row, args, span),
             F::Uaddr => self.uaddr(state, row, args, span),
             F::Reg => self.reg(state, row, args, span),
-            F::Kstack | F::Ustack => self.stack(state, row, args, span),
+            F::Kstack | F::Ustack | F::DwUstack => self.stack(state, row, args, span),
             F::Kptr => self.in_space(state, args, AddressSpace::Kernel),
             F::Uptr => self.in_space(state, args, AddressSpace::User),
             F::Ntop => self.ntop(state, row, args, span),

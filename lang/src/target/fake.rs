@@ -144,6 +144,7 @@ impl Target for FakeTarget {
 
     fn register(&self, name: &str) -> Result<Access, TargetError> {
         match name {
+            "bp" => Ok(Access { base: Base::Context, offset: 32, bytes: 8, signed: false }),
             "ip" => Ok(Access { base: Base::Context, offset: 128, bytes: 8, signed: false }),
             "sp" => Ok(Access { base: Base::Context, offset: 152, bytes: 8, signed: false }),
             "cs" => Ok(Access { base: Base::Context, offset: 136, bytes: 8, signed: false }),

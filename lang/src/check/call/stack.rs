@@ -3,6 +3,7 @@
 use super::super::expr::{int, literal, unknown};
 use super::super::{Checker, ProbeState};
 use crate::ast;
+use crate::config::Unstable;
 use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
 use crate::span::Span;
@@ -11,9 +12,12 @@ use crate::typed::{Expr, ExprKind};
 use crate::types::{AddressSpace, IntType, Stack, StackMode, Type};
 
 impl Checker<'_> {
-    /// `kstack(mode, limit)` and `ustack(mode, limit)`
+    /// `kstack(mode, limit)`, `ustack(mode, limit)` and `dw_ustack(mode, limit)`
     pub fn stack(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
-        let user = row.id == FunctionId::Ustack;
+        let user = row.id != FunctionId::Kstack;
+        if row.id == FunctionId::DwUstack && !self.permits_unwinding(span) {
+            return unknown(span);
+        }
         let mode = match self.config.stack_mode {
             // The kernel's code has no build ids of its own.
             StackMode::BuildId if !user => StackMode::Bpftrace,
@@ -54,6 +58,18 @@ impl Checker<'_> {
             }
         }
         Expr { kind: ExprKind::Call(row.id, Vec::new()), ty: Type::Stack(stack), span }
+    }
+
+    /// Whether the config lets a script walk stacks by tables.
+    fn permits_unwinding(&mut self, span: Span) -> bool {
+        let unstable = self.config.unstable_dw_ustack;
+        let Some(told) = unstable.told("dw_ustack (DWARF stack unwinding)", "unstable_dw_ustack") else { return true };
+        let refused = unstable == Unstable::Error;
+        self.report(match refused {
+            true => Diagnostic::error(span, told),
+            false => Diagnostic::warning(Span::default(), told),
+        });
+        !refused
     }
 
     /// `kaddr("symbol")`

@@ -1,0 +1,433 @@
+//! Stacks of processes that keep no frame pointers: a walk by tables, which user space makes (`crate::unwind`).
+//!
+//! The walk is one function, made once for a program and called by `bpf_loop` for each frame. What it knows from frame
+//! to frame lies in scratch memory, and so do the frames until they are all there.
+
+use super::memory::Addr;
+use super::{Lowering, flags};
+use crate::event::Control;
+use crate::helpers::Helper;
+use crate::layout::{SiteKind, Unwinding};
+use crate::symbol::Symbol;
+use crate::unwind::{MAPPING_STEPS, OFFSET, ROW_STEPS, SAVED, SAVED_AT_RBP, SAVED_MASK, kind};
+use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
+use lang::builtins::BuiltinId;
+use lang::span::Span;
+use lang::types::{Stack, Type};
+
+// What the walk knows, by its offset in words.
+/// The instruction that the frame is at.
+const PC: u32 = 0;
+/// The frame's stack pointer.
+const SP: u32 = 8;
+/// The frame's `rbp`.
+const BP: u32 = 16;
+/// How many frames there are.
+const COUNT: u32 = 24;
+/// Bytes from what is looked up to `PC`: a return address may be that of another function, the call before it is not.
+const BEHIND: u32 = 32;
+/// How many frames are wanted.
+const LIMIT: u32 = 40;
+/// The process, half a word.
+const PROCESS: u32 = 48;
+/// The mapping that the last frame was found in: its four words.
+const MAPPING: u32 = 56;
+/// A word that was read from the process's memory.
+const WORD: u32 = 88;
+/// The frames' addresses.
+const FRAMES: u32 = 96;
+/// All of it.
+pub const STATE_SIZE: u32 = FRAMES + Stack::DEPTH * 8;
+
+/// A process, or a place in it, that is not known is asked for once in so many nanoseconds at most.
+const PATIENCE: i64 = 20_000_000;
+
+impl Lowering<'_, '_> {
+    /// Stores a stack in the form that `stack` does.
+    pub fn unwound_stack(&mut self, ty: &Type, to: Addr, span: Span) {
+        let Type::Stack(stack) = *ty else { unreachable!("checked: a stack") };
+        let registers = ["ip", "sp", "bp"].map(|name| self.target.register(name).map(|access| access.offset));
+        let [Ok(pc), Ok(sp), Ok(bp)] = registers else {
+            return self.refuse(span, "dw_ustack() is for x86-64 only", "ustack works everywhere");
+        };
+        if !self.features.bpf_loop || !self.features.current_task_btf {
+            let help = "Linux has what it takes from 5.17 on, if it tells its types (BTF)";
+            return self.refuse(span, "this kernel has no programs that could walk a stack by tables", help);
+        }
+        let maps = self.layout.use_unwinding();
+        let state = self.unwind_state();
+        let process = self.builtin(BuiltinId::Pid);
+        self.builder.ins().istore32(flags(), process, state.base, state.offset + PROCESS as i32);
+        self.zero(state.plus(FRAMES), stack.depth * 8);
+        let none = self.int(0);
+        self.store_word(none, state.plus(COUNT));
+
+        let [known, unknown, done] = [(); 3].map(|()| self.builder.create_block());
+        let (map, key) = (self.map_pointer(maps.processes), self.address(state.plus(PROCESS)));
+        let found = self.call(Helper::MapLookupElem, &[map, key]);
+        let is_known = self.compare(IntCC::NotEqual, found, 0);
+        self.builder.ins().brif(is_known, known, &[], unknown, &[]);
+        self.builder.switch_to_block(unknown);
+        self.in_branch(|this| {
+            this.report_site(SiteKind::NoUnwinding, span);
+            this.ask_for_process(maps, state, span);
+        });
+        self.jump(done);
+        self.builder.switch_to_block(known);
+        self.in_branch(|this| {
+            let task = this.current_task();
+            let registers = Addr::new(this.call(Helper::TaskPtRegs, &[task]));
+            for (register, word) in [(pc, PC), (sp, SP), (bp, BP)] {
+                let value = this.load_word(registers.plus(register));
+                this.store_word(value, state.plus(word));
+            }
+            // No mapping ends at 0.
+            for word in [BEHIND, MAPPING, MAPPING + 8] {
+                this.store_word(none, state.plus(word));
+            }
+            let limit = this.int(i64::from(stack.depth));
+            this.store_word(limit, state.plus(LIMIT));
+            if stack.depth > 0 {
+                let walk = this.walk(maps, span);
+                this.call_loop(limit, walk);
+            }
+        });
+        self.jump(done);
+        self.builder.switch_to_block(done);
+
+        let count = self.load_word(state.plus(COUNT));
+        self.store_word(count, to);
+        self.store_word(process, to.plus(8));
+        self.copy_block(state.plus(FRAMES), to.plus(stack.header()), stack.depth * 8);
+    }
+
+    /// What the walk knows.
+    fn unwind_state(&mut self) -> Addr {
+        let offset = self.unwind_state.expect("a probe whose plan has a walk has the memory for it");
+        self.scratch_address(offset)
+    }
+
+    /// The address of the function that goes on by one frame.
+    fn walk(&mut self, maps: Unwinding, span: Span) -> Value {
+        let number = match self.unwinder {
+            Some(number) => number,
+            None => {
+                let (number, _) = self.called_function(2, |this, _| this.step(maps, span));
+                self.unwinder = Some(number);
+                number
+            }
+        };
+        let function = self.function(Symbol::Subprogram(number), 2);
+        self.builder.ins().func_addr(types::I64, function)
+    }
+
+    /// Notes a frame and finds the next; returns 1 if there is none.
+    fn step(&mut self, maps: Unwinding, span: Span) {
+        let state = self.unwind_state();
+        let stop = self.builder.create_block();
+        let pc = self.load_word(state.plus(PC));
+        self.note_frame(pc, state, stop);
+
+        let behind = self.load_word(state.plus(BEHIND));
+        let pc = self.builder.ins().isub(pc, behind);
+        self.find_mapping(maps, pc, state, stop, span);
+        let rule = self.find_rule(maps, pc, state, stop);
+        self.follow(rule, pc, state, stop);
+
+        self.builder.switch_to_block(stop);
+        self.return_number(1);
+        self.returned = true;
+    }
+
+    /// Adds a frame, and stops if that was the last one wanted.
+    fn note_frame(&mut self, pc: Value, state: Addr, stop: Block) {
+        let count = self.load_word(state.plus(COUNT));
+        let count = self.launder(count);
+        let has_room = self.compare(IntCC::UnsignedLessThan, count, i64::from(Stack::DEPTH));
+        self.go_on_if(has_room, stop);
+        let three = self.int(3);
+        let at = self.builder.ins().ishl(count, three);
+        let at = self.builder.ins().iadd(state.base, at);
+        self.store_word(pc, Addr { base: at, ..state }.plus(FRAMES));
+        let one = self.int(1);
+        let count = self.builder.ins().iadd(count, one);
+        self.store_word(count, state.plus(COUNT));
+        let limit = self.load_word(state.plus(LIMIT));
+        let wants_more = self.builder.ins().icmp(IntCC::UnsignedLessThan, count, limit);
+        self.go_on_if(wants_more, stop);
+    }
+
+    /// Has the mapping that an address is in at hand.
+    fn find_mapping(&mut self, maps: Unwinding, pc: Value, state: Addr, stop: Block, span: Span) {
+        let [inside, search, asking, found] = [(); 4].map(|()| self.builder.create_block());
+        let mapping = state.plus(MAPPING);
+        let start = self.load_word(mapping);
+        let is_behind = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, pc, start);
+        self.builder.ins().brif(is_behind, inside, &[], search, &[]);
+        self.builder.switch_to_block(inside);
+        let end = self.load_word(mapping.plus(8));
+        let is_inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, pc, end);
+        self.builder.ins().brif(is_inside, found, &[], search, &[]);
+
+        self.builder.switch_to_block(search);
+        let (map, key) = (self.map_pointer(maps.processes), self.address(state.plus(PROCESS)));
+        let mappings = self.call(Helper::MapLookupElem, &[map, key]);
+        self.go_on_if_found(mappings, stop);
+        let zero = self.int(0);
+        let first = self.array_element(mappings, zero, stop);
+        let count = self.load_word(first);
+        // The element at 0, which begins at 0, is one of them: something is always found.
+        let one = self.int(1);
+        let count = self.builder.ins().iadd(count, one);
+        let start_at = |this: &mut Self, element: Addr| this.load_word(element.plus(8));
+        let index = self.bisect(mappings, count, MAPPING_STEPS, pc, start_at, stop);
+        let element = self.array_element(mappings, index, stop);
+        let end = self.load_word(element.plus(16));
+        let is_inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, pc, end);
+        self.go_on_if(is_inside, asking);
+        for (from, to) in [(8, 0), (16, 8), (24, 16), (0, 24)] {
+            let word = self.load_word(element.plus(from));
+            self.store_word(word, mapping.plus(to));
+        }
+        self.jump(found);
+
+        self.builder.switch_to_block(asking);
+        self.in_branch(|this| this.ask_for_process(maps, state, span));
+        self.jump(stop);
+        self.builder.switch_to_block(found);
+    }
+
+    /// The rule for an address in the mapping at hand.
+    fn find_rule(&mut self, maps: Unwinding, pc: Value, state: Addr, stop: Block) -> Value {
+        let mapping = state.plus(MAPPING);
+        let bias = self.load_word(mapping.plus(16));
+        let address = self.builder.ins().isub(pc, bias);
+        let rows = self.builder.ins().uload32(flags(), mapping.base, mapping.plus(28).offset);
+        let has_rows = self.compare(IntCC::NotEqual, rows, 0);
+        self.go_on_if(has_rows, stop);
+        let (map, key) = (self.map_pointer(maps.tables), self.address(mapping.plus(24)));
+        let table = self.call(Helper::MapLookupElem, &[map, key]);
+        self.go_on_if_found(table, stop);
+        // The first row begins at 0.
+        let start_at = |this: &mut Self, row: Addr| this.builder.ins().uload32(flags(), row.base, row.offset);
+        let index = self.bisect(table, rows, ROW_STEPS, address, start_at, stop);
+        let row = self.array_element(table, index, stop);
+        self.builder.ins().sload32(flags(), row.base, row.plus(4).offset)
+    }
+
+    /// The last of `count` elements that begins at `wanted` or before; the first one is known to.
+    fn bisect(
+        &mut self,
+        map: Value,
+        count: Value,
+        steps: u32,
+        wanted: Value,
+        start_at: impl Fn(&mut Self, Addr) -> Value,
+        stop: Block,
+    ) -> Value {
+        let done = self.builder.create_block();
+        let [first, left] = [(); 2].map(|()| super::scalar_variable(&mut self.builder));
+        let zero = self.int(0);
+        self.builder.def_var(first, zero);
+        self.builder.def_var(left, count);
+        for _ in 0..steps {
+            let [next, half_on] = [(); 2].map(|()| self.builder.create_block());
+            let one = self.int(1);
+            let (low, count) = (self.builder.use_var(first), self.builder.use_var(left));
+            let half = self.builder.ins().ushr(count, one);
+            let has_more = self.compare(IntCC::NotEqual, half, 0);
+            self.go_on_if(has_more, done);
+            let rest = self.builder.ins().isub(count, half);
+            self.builder.def_var(left, rest);
+            let middle = self.builder.ins().iadd(low, half);
+            let element = self.array_element(map, middle, stop);
+            let start = start_at(self, element);
+            let is_behind = self.builder.ins().icmp(IntCC::UnsignedLessThanOrEqual, start, wanted);
+            self.builder.ins().brif(is_behind, half_on, &[], next, &[]);
+            self.builder.switch_to_block(half_on);
+            self.builder.def_var(first, middle);
+            self.jump(next);
+            self.builder.switch_to_block(next);
+        }
+        self.jump(done);
+        self.builder.switch_to_block(done);
+        self.builder.use_var(first)
+    }
+
+    /// An element of an array, which is there.
+    fn array_element(&mut self, map: Value, index: Value, stop: Block) -> Addr {
+        let mark = self.mark();
+        let key = self.temporary(8);
+        self.builder.ins().istore32(flags(), index, key.base, key.offset);
+        let key = self.address(key);
+        let found = self.call(Helper::MapLookupElem, &[map, key]);
+        let found = self.launder(found);
+        self.go_on_if_found(found, stop);
+        self.reset(mark);
+        Addr::new(found)
+    }
+
+    /// Makes the caller's frame the one at hand.
+    fn follow(&mut self, rule: Value, pc: Value, state: Addr, stop: Block) {
+        let mask = self.int(i64::from(kind::MASK));
+        let kind_of = self.builder.ins().band(rule, mask);
+        let is_signal = self.compare(IntCC::Equal, kind_of, i64::from(kind::SIGNAL));
+        let [signal, frame] = [(); 2].map(|()| self.builder.create_block());
+        self.builder.ins().brif(is_signal, signal, &[], frame, &[]);
+
+        self.builder.switch_to_block(signal);
+        self.in_branch(|this| this.follow_signal(state, stop));
+
+        self.builder.switch_to_block(frame);
+        let sp = self.load_word(state.plus(SP));
+        let end = self.frame_end(rule, kind_of, pc, sp, state, stop);
+        // A stack grows downwards: whoever calls has a frame above.
+        let is_above = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, sp);
+        self.go_on_if(is_above, stop);
+        let eight = self.int(8);
+        let at = self.builder.ins().isub(end, eight);
+        let caller = self.read_word(at, state, stop);
+        let has_caller = self.compare(IntCC::NotEqual, caller, 0);
+        self.go_on_if(has_caller, stop);
+        self.restore_rbp(rule, end, state, stop);
+        self.store_word(caller, state.plus(PC));
+        self.store_word(end, state.plus(SP));
+        let one = self.int(1);
+        self.store_word(one, state.plus(BEHIND));
+        self.return_number(0);
+    }
+
+    /// Where the frame at hand ends.
+    fn frame_end(&mut self, rule: Value, kind_of: Value, pc: Value, sp: Value, state: Addr, stop: Block) -> Value {
+        let [by_rsp, not_rsp, by_rbp, plt, not_plt, at_rbp, done] = [(); 7].map(|()| self.builder.create_block());
+        let end = self.builder.append_block_param(done, types::I64);
+        let shift = self.int(i64::from(OFFSET));
+        let words = self.builder.ins().sshr(rule, shift);
+        let three = self.int(3);
+        let offset = self.builder.ins().ishl(words, three);
+        let is = |this: &mut Self, which: u32| this.compare(IntCC::Equal, kind_of, i64::from(which));
+        let is_rsp = is(self, kind::RSP);
+        self.builder.ins().brif(is_rsp, by_rsp, &[], not_rsp, &[]);
+
+        self.builder.switch_to_block(by_rsp);
+        let at = self.builder.ins().iadd(sp, offset);
+        self.builder.ins().jump(done, &[at.into()]);
+
+        self.builder.switch_to_block(not_rsp);
+        let is_plt = is(self, kind::PLT);
+        self.builder.ins().brif(is_plt, plt, &[], not_plt, &[]);
+
+        self.builder.switch_to_block(plt);
+        let fifteen = self.int(15);
+        let within = self.builder.ins().band(pc, fifteen);
+        let is_pushed = self.compare(IntCC::UnsignedGreaterThanOrEqual, within, 11);
+        let is_pushed = self.builder.ins().uextend(types::I64, is_pushed);
+        let pushed = self.builder.ins().ishl(is_pushed, three);
+        let eight = self.int(8);
+        let pushed = self.builder.ins().iadd(pushed, eight);
+        let at = self.builder.ins().iadd(sp, pushed);
+        self.builder.ins().jump(done, &[at.into()]);
+
+        self.builder.switch_to_block(not_plt);
+        let goes_on = self.compare(IntCC::NotEqual, kind_of, i64::from(kind::STOP));
+        self.go_on_if(goes_on, stop);
+        let bp = self.load_word(state.plus(BP));
+        let at = self.builder.ins().iadd(bp, offset);
+        let is_rbp = is(self, kind::RBP);
+        self.builder.ins().brif(is_rbp, by_rbp, &[], at_rbp, &[]);
+        self.builder.switch_to_block(by_rbp);
+        self.builder.ins().jump(done, &[at.into()]);
+        self.builder.switch_to_block(at_rbp);
+        let word = self.read_word(at, state, stop);
+        self.builder.ins().jump(done, &[word.into()]);
+
+        self.builder.switch_to_block(done);
+        end
+    }
+
+    /// Has the caller's `rbp` at hand.
+    fn restore_rbp(&mut self, rule: Value, end: Value, state: Addr, stop: Block) {
+        let [saved, by_rbp, by_end, read, done] = [(); 5].map(|()| self.builder.create_block());
+        let at = self.builder.append_block_param(read, types::I64);
+        let (shift, mask) = (self.int(i64::from(SAVED)), self.int(i64::from(SAVED_MASK)));
+        let words = self.builder.ins().ushr(rule, shift);
+        let words = self.builder.ins().band(words, mask);
+        let is_saved = self.compare(IntCC::NotEqual, words, 0);
+        self.builder.ins().brif(is_saved, saved, &[], done, &[]);
+        self.builder.switch_to_block(saved);
+        let is_by_rbp = self.compare(IntCC::Equal, words, i64::from(SAVED_AT_RBP));
+        self.builder.ins().brif(is_by_rbp, by_rbp, &[], by_end, &[]);
+        self.builder.switch_to_block(by_rbp);
+        let bp = self.load_word(state.plus(BP));
+        self.builder.ins().jump(read, &[bp.into()]);
+        self.builder.switch_to_block(by_end);
+        let three = self.int(3);
+        let bytes = self.builder.ins().ishl(words, three);
+        let below = self.builder.ins().isub(end, bytes);
+        self.builder.ins().jump(read, &[below.into()]);
+        self.builder.switch_to_block(read);
+        let bp = self.read_word(at, state, stop);
+        self.store_word(bp, state.plus(BP));
+        self.jump(done);
+        self.builder.switch_to_block(done);
+    }
+
+    /// Makes the frame that a signal has interrupted the one at hand: `struct ucontext` lies at `rsp`.
+    fn follow_signal(&mut self, state: Addr, stop: Block) {
+        /// Offsets of `uc_mcontext`'s registers (arch/x86/include/uapi/asm/ucontext.h, sigcontext.h).
+        const REGISTERS: [(u32, i64); 3] = [(BP, 120), (PC, 168), (SP, 160)];
+        let sp = self.load_word(state.plus(SP));
+        for (register, offset) in REGISTERS {
+            let offset = self.int(offset);
+            let at = self.builder.ins().iadd(sp, offset);
+            let value = self.read_word(at, state, stop);
+            self.store_word(value, state.plus(register));
+        }
+        // It has not called anything: the instruction itself is meant.
+        let none = self.int(0);
+        self.store_word(none, state.plus(BEHIND));
+        self.return_number(0);
+    }
+
+    /// A word of the process's memory.
+    fn read_word(&mut self, at: Value, state: Addr, stop: Block) -> Value {
+        let to = state.plus(WORD);
+        let (address, size) = (self.address(to), self.int(8));
+        let failed = self.call(Helper::ProbeReadUser, &[address, size, at]);
+        let is_read = self.compare(IntCC::Equal, failed, 0);
+        self.go_on_if(is_read, stop);
+        self.load_word(to)
+    }
+
+    /// Asks user space for the mappings of the process, unless somebody has just asked.
+    fn ask_for_process(&mut self, maps: Unwinding, state: Addr, span: Span) {
+        let [ask, done] = [(); 2].map(|()| self.builder.create_block());
+        let now = self.call(Helper::KtimeGetNs, &[]);
+        let bss = self.bss();
+        let asked = Addr::new(bss).plus(maps.asked);
+        let last = self.load_word(asked);
+        let since = self.builder.ins().isub(now, last);
+        let is_time = self.compare(IntCC::UnsignedGreaterThan, since, PATIENCE);
+        self.builder.ins().brif(is_time, ask, &[], done, &[]);
+        self.builder.switch_to_block(ask);
+        self.in_branch(|this| {
+            this.store_word(now, asked);
+            let process = this.builder.ins().uload32(flags(), state.base, state.plus(PROCESS).offset);
+            let none = this.int(0);
+            this.control(Control::Process, 0, [process, none], span);
+        });
+        self.jump(done);
+        self.builder.switch_to_block(done);
+    }
+
+    fn go_on_if(&mut self, condition: Value, otherwise: Block) {
+        let go_on = self.builder.create_block();
+        self.builder.ins().brif(condition, go_on, &[], otherwise, &[]);
+        self.builder.switch_to_block(go_on);
+    }
+
+    fn go_on_if_found(&mut self, found: Value, otherwise: Block) {
+        let is_found = self.compare(IntCC::NotEqual, found, 0);
+        self.go_on_if(is_found, otherwise);
+    }
+}

@@ -1,0 +1,326 @@
+//! The tables for walks up the stack without frame pointers: made from the files that the processes in question have
+//! mapped, and put where the programs find them (`codegen::unwind`).
+//!
+//! A file's table is made once, for all processes that have it. A program that meets a process or an address that it
+//! does not know asks; a thread then looks at the process again, so that what a process loads while it runs, and the
+//! processes that it starts, are known a moment later. Only processes that the user has named, and their descendants,
+//! are looked at.
+
+use crate::load::Loaded;
+use crate::sys;
+use codegen::layout::Layout;
+use codegen::unwind::{End, MAPPING_SIZE, MOST_MAPPINGS, MOST_ROWS, MOST_TABLES, ROW_SIZE, SIGNAL, STOP, Saved, frame};
+use hashbrown::{HashMap, HashSet};
+use probes_ebpf::unwind::{Cfa, Rbp, Row, Rule, Segment, Table};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+
+/// Finds tables. Until it is started it does so at once, from then on in a thread.
+pub struct Unwinder {
+    finder: Option<Finder>,
+    requests: Option<Sender<u32>>,
+}
+
+impl Unwinder {
+    /// Opens the maps of a loaded script, if it walks stacks by tables.
+    pub fn new(loaded: &Loaded, layout: &Layout) -> io::Result<Option<Self>> {
+        let Some(unwinding) = layout.unwinding else { return Ok(None) };
+        let map = |index: u32| -> io::Result<OwnedFd> {
+            let name = &layout.kernel_maps[index as usize].name;
+            loaded.map(name).ok_or(io::ErrorKind::NotFound)?.try_clone_to_owned()
+        };
+        let finder = Finder {
+            processes: map(unwinding.processes)?,
+            tables: map(unwinding.tables)?,
+            targets: HashSet::new(),
+            files: HashMap::new(),
+            mappings: HashMap::new(),
+            made: 0,
+        };
+        Ok(Some(Self { finder: Some(finder), requests: None }))
+    }
+
+    /// Finds the tables of a process that the user has named. Without effect once started.
+    pub fn target(&mut self, process: u32) {
+        if let Some(finder) = &mut self.finder {
+            finder.targets.insert(process);
+            finder.look_at(process);
+        }
+    }
+
+    /// Begins to serve requests.
+    pub fn start(&mut self) -> io::Result<()> {
+        let Some(mut finder) = self.finder.take() else { return Ok(()) };
+        let (sender, requests) = channel();
+        // Nobody waits for it: it ends when there can be no more requests.
+        std::thread::Builder::new().name("unwind".to_owned()).spawn(move || {
+            for process in requests {
+                if finder.is_wanted(process) {
+                    finder.look_at(process);
+                }
+            }
+        })?;
+        self.requests = Some(sender);
+        Ok(())
+    }
+
+    /// Passes on what a program asks for.
+    pub fn ask(&self, process: u32) {
+        if let Some(requests) = &self.requests {
+            // A thread that has ended has ended with the run.
+            let _ = requests.send(process);
+        }
+    }
+}
+
+struct Finder {
+    processes: OwnedFd,
+    tables: OwnedFd,
+    /// Named by the user.
+    targets: HashSet<u32>,
+    /// By device and number, as `/proc/PID/maps` has them; nothing for files without a table.
+    files: HashMap<FileId, Option<Made>>,
+    /// What the programs have been told of processes.
+    mappings: HashMap<u32, Vec<Mapped>>,
+    /// Tables so far.
+    made: u32,
+}
+
+/// A file, or a part of memory that the kernel maps into all processes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum FileId {
+    File(String, u64),
+    Vdso,
+}
+
+/// A table that the programs have.
+#[derive(Clone)]
+struct Made {
+    number: u32,
+    rows: u32,
+    segments: Vec<Segment>,
+}
+
+/// A mapping as the programs are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mapped {
+    start: u64,
+    end: u64,
+    bias: u64,
+    number: u32,
+    rows: u32,
+}
+
+impl Finder {
+    /// Whether a process is one that the user has named, or descends from one.
+    fn is_wanted(&self, process: u32) -> bool {
+        /// Deeper than any tree of processes.
+        const MOST: usize = 64;
+        let ancestors = std::iter::successors(Some(process), |process| parent(*process));
+        ancestors.take(MOST).any(|process| self.targets.contains(&process))
+    }
+
+    /// Tells the programs what a process has mapped, if that has changed.
+    fn look_at(&mut self, process: u32) {
+        let Ok(text) = fs::read_to_string(format!("/proc/{process}/maps")) else { return };
+        let mapped: Vec<Mapped> = text
+            .lines()
+            .filter_map(Line::parse)
+            .filter(|line| line.is_code)
+            .take(MOST_MAPPINGS)
+            .map(|line| self.mapped(process, &line))
+            .collect();
+        if mapped.is_empty() || self.mappings.get(&process) == Some(&mapped) {
+            return;
+        }
+        // What cannot be told is asked for again.
+        if self.tell(process, &mapped).is_ok() {
+            self.mappings.insert(process, mapped);
+        }
+    }
+
+    fn mapped(&mut self, process: u32, line: &Line<'_>) -> Mapped {
+        let Line { start, end, offset, .. } = *line;
+        let nothing = Mapped { start, end, bias: 0, number: 0, rows: 0 };
+        let Some(made) = self.table(process, line) else { return nothing };
+        let segment = made.segments.iter().find(|segment| {
+            offset < segment.offset.saturating_add(segment.size) && segment.offset < offset + (end - start)
+        });
+        let Some(segment) = segment else { return nothing };
+        // The address that the beginning of the mapping was linked for.
+        let linked = segment.address.wrapping_add(offset).wrapping_sub(segment.offset);
+        Mapped { bias: start.wrapping_sub(linked), number: made.number, rows: made.rows, ..nothing }
+    }
+
+    /// The table of the file behind a mapping.
+    fn table(&mut self, process: u32, line: &Line<'_>) -> Option<Made> {
+        let id = match line.path {
+            "[vdso]" => FileId::Vdso,
+            _ if line.inode == 0 => return None,
+            _ => FileId::File(line.device.to_owned(), line.inode),
+        };
+        if let Some(known) = self.files.get(&id) {
+            return known.clone();
+        }
+        let made = read(process, line).and_then(|table| self.make(&table).ok());
+        self.files.insert(id, made.clone());
+        made
+    }
+
+    /// Gives a table to the programs.
+    fn make(&mut self, table: &Table) -> io::Result<Made> {
+        if table.rows.len() > MOST_ROWS || self.made >= MOST_TABLES {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        let words: Vec<u8> = table.rows.iter().flat_map(|row| word(row).to_ne_bytes()).collect();
+        let rows = table.rows.len() as u32;
+        let array = sys::inner_array(ROW_SIZE, rows)?;
+        sys::array_fill(array.as_fd(), ROW_SIZE as usize, &words)?;
+        put(&self.tables, self.made, &array)?;
+        let number = self.made;
+        self.made += 1;
+        Ok(Made { number, rows, segments: table.segments.clone() })
+    }
+
+    fn tell(&mut self, process: u32, mapped: &[Mapped]) -> io::Result<()> {
+        let head = [mapped.len() as u64, 0, 0, 0];
+        let mappings = mapped.iter().map(|mapping| {
+            let table = u64::from(mapping.rows) << 32 | u64::from(mapping.number);
+            [table, mapping.start, mapping.end, mapping.bias]
+        });
+        let words = std::iter::once(head).chain(mappings).flatten();
+        let bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
+        let array = sys::inner_array(MAPPING_SIZE, mapped.len() as u32 + 1)?;
+        sys::array_fill(array.as_fd(), MAPPING_SIZE as usize, &bytes)?;
+        put(&self.processes, process, &array).or_else(|_| {
+            // No more processes fit: those that have ended need no place.
+            self.forget_ended();
+            put(&self.processes, process, &array)
+        })
+    }
+
+    fn forget_ended(&mut self) {
+        let is_there = |process: &u32| Path::new(&format!("/proc/{process}")).exists();
+        let ended: Vec<u32> = self.mappings.keys().filter(|process| !is_there(process)).copied().collect();
+        for process in ended {
+            self.mappings.remove(&process);
+            // It may have gone already.
+            let _ = sys::map_delete(self.processes.as_fd(), &process.to_ne_bytes());
+        }
+    }
+}
+
+/// Puts an array into a map of maps.
+fn put(map: &OwnedFd, key: u32, array: &OwnedFd) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    sys::map_update(map.as_fd(), &key.to_ne_bytes(), &array.as_raw_fd().to_ne_bytes())
+}
+
+/// The parent of a process.
+fn parent(process: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+/// Reads the table of the file behind a mapping, by the process's own eyes: the path may mean another file to us, or
+/// none any more.
+fn read(process: u32, line: &Line<'_>) -> Option<Table> {
+    let Line { start, end, path, .. } = *line;
+    if path == "[vdso]" {
+        let mut image = vec![0; usize::try_from(end - start).ok()?];
+        let memory = File::open(format!("/proc/{process}/mem")).ok()?;
+        memory.read_exact_at(&mut image, start).ok()?;
+        return Table::read(image.as_slice()).ok();
+    }
+    let mapped = format!("/proc/{process}/map_files/{start:x}-{end:x}");
+    let rooted = format!("/proc/{process}/root{path}");
+    [mapped, rooted].iter().find_map(|path| Table::open(Path::new(path)).ok())
+}
+
+/// A row as the programs read it.
+fn word(row: &Row) -> u64 {
+    let rule = match row.rule {
+        Rule::Stop => STOP,
+        Rule::Signal => SIGNAL,
+        Rule::Frame(cfa, rbp) => {
+            let end = match cfa {
+                Cfa::Rsp(offset) => End::Rsp(offset),
+                Cfa::Rbp(offset) => End::Rbp(offset),
+                Cfa::AtRbp(offset) => End::AtRbp(offset),
+                Cfa::Plt => End::Plt,
+            };
+            let saved = match rbp {
+                Rbp::Same => Saved::Nowhere,
+                Rbp::AtCfa(offset) => Saved::FromEnd(offset),
+                Rbp::AtRbp => Saved::AtRbp,
+            };
+            frame(end, saved)
+        }
+    };
+    u64::from(rule) << 32 | u64::from(row.start)
+}
+
+/// A line of `/proc/PID/maps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Line<'t> {
+    start: u64,
+    end: u64,
+    is_code: bool,
+    offset: u64,
+    device: &'t str,
+    inode: u64,
+    /// Empty where there is none.
+    path: &'t str,
+}
+
+impl<'t> Line<'t> {
+    fn parse(line: &'t str) -> Option<Self> {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let (permissions, rest) = rest.split_once(' ')?;
+        let (offset, rest) = rest.split_once(' ')?;
+        let (device, rest) = rest.split_once(' ')?;
+        let (inode, path) = rest.split_once(' ').unwrap_or((rest, ""));
+        let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (hex(start)?, hex(end)?);
+        (start < end).then_some(())?;
+        let is_code = permissions.contains('x');
+        Some(Self {
+            start,
+            end,
+            is_code,
+            offset: hex(offset)?,
+            device,
+            inode: inode.parse().ok()?,
+            path: path.trim_start(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_maps_are_read() {
+        let line = "7f1234000000-7f1234021000 r-xp 0001c000 fe:01 1234                       /usr/lib/a b.so (deleted)";
+        let parsed = Line::parse(line).expect("a line");
+        assert_eq!((parsed.start, parsed.end, parsed.offset), (0x7f12_3400_0000, 0x7f12_3402_1000, 0x1c000));
+        assert_eq!((parsed.device, parsed.inode, parsed.path), ("fe:01", 1234, "/usr/lib/a b.so (deleted)"));
+        assert!(parsed.is_code);
+        assert_eq!(Line::parse("7ffe000-7fff000 rwxp 00000000 00:00 0 ").expect("a line").path, "");
+        for bad in ["", "x", "5-4 r-xp 0 0:0 0", "1-2 r-xp", "1-2 r-xp 0 0:0 x"] {
+            assert_eq!(Line::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn our_parent_is_known() {
+        assert_eq!(parent(std::process::id()), Some(std::os::unix::process::parent_id()));
+        assert_eq!(parent(u32::MAX), None);
+    }
+}
