@@ -31,8 +31,8 @@ pub(crate) const ROW_STEPS: u32 = 24;
 
 /// What a rule has in its lowest bits.
 pub(crate) mod kind {
-    /// The walk ends.
-    pub const STOP: u32 = 0;
+    /// Nobody knows how to go on.
+    pub const UNKNOWN: u32 = 0;
     /// The frame ends at `rsp` and the rule's offset.
     pub const RSP: u32 = 1;
     /// The frame ends at `rbp` and the offset.
@@ -43,6 +43,8 @@ pub(crate) mod kind {
     pub const PLT: u32 = 4;
     /// The caller's registers are in a signal's frame.
     pub const SIGNAL: u32 = 5;
+    /// A thread begins there.
+    pub const END: u32 = 6;
     /// The bits that tell.
     pub const MASK: u32 = 7;
 }
@@ -80,13 +82,16 @@ pub enum Saved {
     AtRbp,
 }
 
-/// The rule that ends a walk.
-pub const STOP: u32 = kind::STOP;
+/// The rule where nobody knows how to go on.
+pub const UNKNOWN: u32 = kind::UNKNOWN;
+
+/// The rule for the function that a thread begins with.
+pub const END: u32 = kind::END;
 
 /// The rule for the function that a signal's handler returns to.
 pub const SIGNAL: u32 = kind::SIGNAL;
 
-/// The rule for a frame; [`STOP`] if there is no room for its numbers.
+/// The rule for a frame; [`UNKNOWN`] if there is no room for its numbers.
 pub fn frame(end: End, saved: Saved) -> u32 {
     let (kind, offset) = match end {
         End::Rsp(offset) => (kind::RSP, offset),
@@ -108,7 +113,7 @@ pub fn frame(end: End, saved: Saved) -> u32 {
         Some(saved) if offset % 8 == 0 && (-MOST..MOST).contains(&words) => {
             (words << OFFSET) as u32 | saved << SAVED | kind
         }
-        _ => STOP,
+        _ => UNKNOWN,
     }
 }
 
@@ -117,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_holds_its_numbers_or_stops() {
+    fn a_rule_holds_its_numbers_or_none() {
         let rule = frame(End::Rbp(-16), Saved::FromEnd(-24));
         assert_eq!(rule & kind::MASK, kind::RBP);
         assert_eq!(rule >> SAVED & SAVED_MASK, 3);
@@ -130,7 +135,7 @@ mod tests {
             (End::Rsp(8), Saved::FromEnd(-8 * 255)),
             (End::Rsp(8), Saved::FromEnd(-12)),
         ] {
-            assert_eq!(frame(end, saved), STOP);
+            assert_eq!(frame(end, saved), UNKNOWN);
         }
     }
 }

@@ -255,6 +255,9 @@ impl Stack {
     /// Frames kept when the script does not say: as many as the kernel walks (`kernel.perf_event_max_stack`).
     pub const DEPTH: u32 = 127;
 
+    /// What stands for the frames that a walk by tables could not find.
+    pub const FAILURE: u64 = u64::MAX;
+
     /// Bytes before the frames: their number, and for a process's stack the process.
     pub fn header(self) -> u32 {
         if self.user { 16 } else { 8 }

@@ -68,8 +68,10 @@ pub struct Row {
 /// How to get to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// There is none, or nothing is known of it.
-    Stop,
+    /// There is none: a thread begins here.
+    End,
+    /// Nothing is known.
+    Unknown,
     /// By the frame that the instruction works in.
     Frame(Cfa, Rbp),
     /// The kernel has put a signal's frame there, with all registers: Linux's `struct ucontext` at `rsp`.
@@ -161,7 +163,7 @@ impl Table {
     pub fn rule(&self, address: u32) -> Rule {
         match self.rows.partition_point(|row| row.start <= address).checked_sub(1) {
             Some(index) => self.rows[index].rule,
-            None => Rule::Stop,
+            None => Rule::Unknown,
         }
     }
 }
@@ -197,7 +199,7 @@ fn rows(frames: &[u8], bases: &BaseAddresses, base: u64) -> Vec<Row> {
     }
     found.sort_by_key(|(start, ..)| *start);
 
-    let mut rows = vec![Row { start: 0, rule: Rule::Stop }];
+    let mut rows = vec![Row { start: 0, rule: Rule::Unknown }];
     let mut add = |start: u64, rule: Rule| {
         let Some(start) = start.checked_sub(base).and_then(|start| u32::try_from(start).ok()) else { return };
         match rows.last_mut() {
@@ -213,48 +215,51 @@ fn rows(frames: &[u8], bases: &BaseAddresses, base: u64) -> Vec<Row> {
             continue;
         }
         if start - end_of_last >= PADDING {
-            add(end_of_last, Rule::Stop);
+            add(end_of_last, Rule::Unknown);
         }
         add(start, rule);
         end_of_last = end;
     }
-    add(end_of_last, Rule::Stop);
+    add(end_of_last, Rule::Unknown);
     rows
 }
 
 /// What a row says, if it is among what is supported.
 fn rule<'d>(section: &EhFrame<Slice<'d>>, row: &UnwindTableRow<usize>, is_signal: bool) -> Rule {
     let read = |expression: &UnwindExpression<usize>| expression.get(section).ok();
+    if let Some(RegisterRule::Undefined) = row.register(X86_64::RA) {
+        return Rule::End;
+    }
     let cfa = match row.cfa() {
         CfaRule::RegisterAndOffset { register, offset } => match (*register, i32::try_from(*offset)) {
             (X86_64::RSP, Ok(offset)) => Cfa::Rsp(offset),
             (X86_64::RBP, Ok(offset)) => Cfa::Rbp(offset),
-            _ => return Rule::Stop,
+            _ => return Rule::Unknown,
         },
         CfaRule::Expression(expression) => match read(expression).and_then(cfa_of) {
             // `uc_mcontext.gregs[REG_RSP]`
             Some(Computed::Word(X86_64::RSP, 160)) if is_signal => return Rule::Signal,
             Some(Computed::Word(X86_64::RBP, offset)) => Cfa::AtRbp(offset),
             Some(Computed::Plt) => Cfa::Plt,
-            _ => return Rule::Stop,
+            _ => return Rule::Unknown,
         },
     };
     match row.register(X86_64::RA) {
         // Everybody's return address is the word below the frame's end.
         Some(RegisterRule::Offset(-8)) => {}
-        _ => return Rule::Stop,
+        _ => return Rule::Unknown,
     }
     let rbp = match row.register(X86_64::RBP) {
         None | Some(RegisterRule::Undefined | RegisterRule::SameValue) => Rbp::Same,
         Some(RegisterRule::Offset(offset)) => match i32::try_from(offset) {
             Ok(offset) => Rbp::AtCfa(offset),
-            Err(_) => return Rule::Stop,
+            Err(_) => return Rule::Unknown,
         },
         Some(RegisterRule::Expression(expression)) => match read(&expression).and_then(address_of) {
             Some((X86_64::RBP, 0)) => Rbp::AtRbp,
-            _ => return Rule::Stop,
+            _ => return Rule::Unknown,
         },
-        Some(_) => return Rule::Stop,
+        Some(_) => return Rule::Unknown,
     };
     Rule::Frame(cfa, rbp)
 }
@@ -341,9 +346,10 @@ mod tests {
         assert!(count(|rule| matches!(rule, Rule::Frame(Cfa::Rsp(16), Rbp::Same))) > 1000);
         assert!(count(|rule| matches!(rule, Rule::Frame(Cfa::Rbp(16), Rbp::AtCfa(-16)))) > 100);
         assert_eq!(count(|rule| matches!(rule, Rule::Signal)), 1);
+        assert!(count(|rule| matches!(rule, Rule::End)) >= 1, "threads begin in clone");
         assert!(count(|rule| matches!(rule, Rule::Frame(Cfa::Plt, Rbp::Same))) >= 1);
-        let stops = count(|rule| matches!(rule, Rule::Stop));
-        assert!(stops * 10 < table.rows.len(), "{stops} of {} rows give up", table.rows.len());
+        let unknown = count(|rule| matches!(rule, Rule::Unknown));
+        assert!(unknown * 10 < table.rows.len(), "{unknown} of {} rows give up", table.rows.len());
     }
 
     #[test]

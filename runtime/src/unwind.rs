@@ -9,7 +9,9 @@
 use crate::load::Loaded;
 use crate::sys;
 use codegen::layout::Layout;
-use codegen::unwind::{End, MAPPING_SIZE, MOST_MAPPINGS, MOST_ROWS, MOST_TABLES, ROW_SIZE, SIGNAL, STOP, Saved, frame};
+use codegen::unwind::{
+    END, End, MAPPING_SIZE, MOST_MAPPINGS, MOST_ROWS, MOST_TABLES, ROW_SIZE, SIGNAL, Saved, UNKNOWN, frame,
+};
 use hashbrown::{HashMap, HashSet};
 use probes_ebpf::unwind::{Cfa, Rbp, Row, Rule, Segment, Table};
 use std::fs::{self, File};
@@ -244,7 +246,8 @@ fn read(process: u32, line: &Line<'_>) -> Option<Table> {
 /// A row as the programs read it.
 fn word(row: &Row) -> u64 {
     let rule = match row.rule {
-        Rule::Stop => STOP,
+        Rule::End => END,
+        Rule::Unknown => UNKNOWN,
         Rule::Signal => SIGNAL,
         Rule::Frame(cfa, rbp) => {
             let end = match cfa {

@@ -42,6 +42,15 @@ pub const STATE_SIZE: u32 = FRAMES + Stack::DEPTH * 8;
 /// A process, or a place in it, that is not known is asked for once in so many nanoseconds at most.
 const PATIENCE: i64 = 20_000_000;
 
+/// Where a walk goes when it goes no further.
+#[derive(Clone, Copy)]
+struct Exits {
+    /// All frames have been found, or as many as are wanted.
+    end: Block,
+    /// There are more.
+    fail: Block,
+}
+
 impl Lowering<'_, '_> {
     /// Stores a stack in the form that `stack` does.
     pub fn unwound_stack(&mut self, ty: &Type, to: Addr, span: Span) {
@@ -124,27 +133,31 @@ impl Lowering<'_, '_> {
     /// Notes a frame and finds the next; returns 1 if there is none.
     fn step(&mut self, maps: Unwinding, span: Span) {
         let state = self.unwind_state();
-        let stop = self.builder.create_block();
+        let [end, fail] = [(); 2].map(|()| self.builder.create_block());
         let pc = self.load_word(state.plus(PC));
-        self.note_frame(pc, state, stop);
+        self.note_frame(pc, state, end);
 
         let behind = self.load_word(state.plus(BEHIND));
         let pc = self.builder.ins().isub(pc, behind);
-        self.find_mapping(maps, pc, state, stop, span);
-        let rule = self.find_rule(maps, pc, state, stop);
-        self.follow(rule, pc, state, stop);
+        self.find_mapping(maps, pc, state, fail, span);
+        let rule = self.find_rule(maps, pc, state, fail);
+        self.follow(rule, pc, state, Exits { end, fail });
 
-        self.builder.switch_to_block(stop);
+        self.builder.switch_to_block(fail);
+        let failure = self.int(Stack::FAILURE as i64);
+        self.note_frame(failure, state, end);
+        self.jump(end);
+        self.builder.switch_to_block(end);
         self.return_number(1);
         self.returned = true;
     }
 
-    /// Adds a frame, and stops if that was the last one wanted.
-    fn note_frame(&mut self, pc: Value, state: Addr, stop: Block) {
+    /// Adds a frame, and ends if that was the last one wanted.
+    fn note_frame(&mut self, pc: Value, state: Addr, end: Block) {
         let count = self.load_word(state.plus(COUNT));
         let count = self.launder(count);
         let has_room = self.compare(IntCC::UnsignedLessThan, count, i64::from(Stack::DEPTH));
-        self.go_on_if(has_room, stop);
+        self.go_on_if(has_room, end);
         let three = self.int(3);
         let at = self.builder.ins().ishl(count, three);
         let at = self.builder.ins().iadd(state.base, at);
@@ -154,11 +167,11 @@ impl Lowering<'_, '_> {
         self.store_word(count, state.plus(COUNT));
         let limit = self.load_word(state.plus(LIMIT));
         let wants_more = self.builder.ins().icmp(IntCC::UnsignedLessThan, count, limit);
-        self.go_on_if(wants_more, stop);
+        self.go_on_if(wants_more, end);
     }
 
     /// Has the mapping that an address is in at hand.
-    fn find_mapping(&mut self, maps: Unwinding, pc: Value, state: Addr, stop: Block, span: Span) {
+    fn find_mapping(&mut self, maps: Unwinding, pc: Value, state: Addr, fail: Block, span: Span) {
         let [inside, search, asking, found] = [(); 4].map(|()| self.builder.create_block());
         let mapping = state.plus(MAPPING);
         let start = self.load_word(mapping);
@@ -172,16 +185,16 @@ impl Lowering<'_, '_> {
         self.builder.switch_to_block(search);
         let (map, key) = (self.map_pointer(maps.processes), self.address(state.plus(PROCESS)));
         let mappings = self.call(Helper::MapLookupElem, &[map, key]);
-        self.go_on_if_found(mappings, stop);
+        self.go_on_if_found(mappings, fail);
         let zero = self.int(0);
-        let first = self.array_element(mappings, zero, stop);
+        let first = self.array_element(mappings, zero, fail);
         let count = self.load_word(first);
         // The element at 0, which begins at 0, is one of them: something is always found.
         let one = self.int(1);
         let count = self.builder.ins().iadd(count, one);
         let start_at = |this: &mut Self, element: Addr| this.load_word(element.plus(8));
-        let index = self.bisect(mappings, count, MAPPING_STEPS, pc, start_at, stop);
-        let element = self.array_element(mappings, index, stop);
+        let index = self.bisect(mappings, count, MAPPING_STEPS, pc, start_at, fail);
+        let element = self.array_element(mappings, index, fail);
         let end = self.load_word(element.plus(16));
         let is_inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, pc, end);
         self.go_on_if(is_inside, asking);
@@ -193,25 +206,25 @@ impl Lowering<'_, '_> {
 
         self.builder.switch_to_block(asking);
         self.in_branch(|this| this.ask_for_process(maps, state, span));
-        self.jump(stop);
+        self.jump(fail);
         self.builder.switch_to_block(found);
     }
 
     /// The rule for an address in the mapping at hand.
-    fn find_rule(&mut self, maps: Unwinding, pc: Value, state: Addr, stop: Block) -> Value {
+    fn find_rule(&mut self, maps: Unwinding, pc: Value, state: Addr, fail: Block) -> Value {
         let mapping = state.plus(MAPPING);
         let bias = self.load_word(mapping.plus(16));
         let address = self.builder.ins().isub(pc, bias);
         let rows = self.builder.ins().uload32(flags(), mapping.base, mapping.plus(28).offset);
         let has_rows = self.compare(IntCC::NotEqual, rows, 0);
-        self.go_on_if(has_rows, stop);
+        self.go_on_if(has_rows, fail);
         let (map, key) = (self.map_pointer(maps.tables), self.address(mapping.plus(24)));
         let table = self.call(Helper::MapLookupElem, &[map, key]);
-        self.go_on_if_found(table, stop);
+        self.go_on_if_found(table, fail);
         // The first row begins at 0.
         let start_at = |this: &mut Self, row: Addr| this.builder.ins().uload32(flags(), row.base, row.offset);
-        let index = self.bisect(table, rows, ROW_STEPS, address, start_at, stop);
-        let row = self.array_element(table, index, stop);
+        let index = self.bisect(table, rows, ROW_STEPS, address, start_at, fail);
+        let row = self.array_element(table, index, fail);
         self.builder.ins().sload32(flags(), row.base, row.plus(4).offset)
     }
 
@@ -223,7 +236,7 @@ impl Lowering<'_, '_> {
         steps: u32,
         wanted: Value,
         start_at: impl Fn(&mut Self, Addr) -> Value,
-        stop: Block,
+        fail: Block,
     ) -> Value {
         let done = self.builder.create_block();
         let [first, left] = [(); 2].map(|()| super::scalar_variable(&mut self.builder));
@@ -240,7 +253,7 @@ impl Lowering<'_, '_> {
             let rest = self.builder.ins().isub(count, half);
             self.builder.def_var(left, rest);
             let middle = self.builder.ins().iadd(low, half);
-            let element = self.array_element(map, middle, stop);
+            let element = self.array_element(map, middle, fail);
             let start = start_at(self, element);
             let is_behind = self.builder.ins().icmp(IntCC::UnsignedLessThanOrEqual, start, wanted);
             self.builder.ins().brif(is_behind, half_on, &[], next, &[]);
@@ -255,20 +268,20 @@ impl Lowering<'_, '_> {
     }
 
     /// An element of an array, which is there.
-    fn array_element(&mut self, map: Value, index: Value, stop: Block) -> Addr {
+    fn array_element(&mut self, map: Value, index: Value, fail: Block) -> Addr {
         let mark = self.mark();
         let key = self.temporary(8);
         self.builder.ins().istore32(flags(), index, key.base, key.offset);
         let key = self.address(key);
         let found = self.call(Helper::MapLookupElem, &[map, key]);
         let found = self.launder(found);
-        self.go_on_if_found(found, stop);
+        self.go_on_if_found(found, fail);
         self.reset(mark);
         Addr::new(found)
     }
 
     /// Makes the caller's frame the one at hand.
-    fn follow(&mut self, rule: Value, pc: Value, state: Addr, stop: Block) {
+    fn follow(&mut self, rule: Value, pc: Value, state: Addr, exits: Exits) {
         let mask = self.int(i64::from(kind::MASK));
         let kind_of = self.builder.ins().band(rule, mask);
         let is_signal = self.compare(IntCC::Equal, kind_of, i64::from(kind::SIGNAL));
@@ -276,20 +289,22 @@ impl Lowering<'_, '_> {
         self.builder.ins().brif(is_signal, signal, &[], frame, &[]);
 
         self.builder.switch_to_block(signal);
-        self.in_branch(|this| this.follow_signal(state, stop));
+        self.in_branch(|this| this.follow_signal(state, exits.fail));
 
         self.builder.switch_to_block(frame);
+        let has_caller = self.compare(IntCC::NotEqual, kind_of, i64::from(kind::END));
+        self.go_on_if(has_caller, exits.end);
         let sp = self.load_word(state.plus(SP));
-        let end = self.frame_end(rule, kind_of, pc, sp, state, stop);
+        let end = self.frame_end(rule, kind_of, pc, sp, state, exits.fail);
         // A stack grows downwards: whoever calls has a frame above.
         let is_above = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, sp);
-        self.go_on_if(is_above, stop);
+        self.go_on_if(is_above, exits.fail);
         let eight = self.int(8);
         let at = self.builder.ins().isub(end, eight);
-        let caller = self.read_word(at, state, stop);
+        let caller = self.read_word(at, state, exits.fail);
         let has_caller = self.compare(IntCC::NotEqual, caller, 0);
-        self.go_on_if(has_caller, stop);
-        self.restore_rbp(rule, end, state, stop);
+        self.go_on_if(has_caller, exits.end);
+        self.restore_rbp(rule, end, state, exits.fail);
         self.store_word(caller, state.plus(PC));
         self.store_word(end, state.plus(SP));
         let one = self.int(1);
@@ -298,7 +313,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Where the frame at hand ends.
-    fn frame_end(&mut self, rule: Value, kind_of: Value, pc: Value, sp: Value, state: Addr, stop: Block) -> Value {
+    fn frame_end(&mut self, rule: Value, kind_of: Value, pc: Value, sp: Value, state: Addr, fail: Block) -> Value {
         let [by_rsp, not_rsp, by_rbp, plt, not_plt, at_rbp, done] = [(); 7].map(|()| self.builder.create_block());
         let end = self.builder.append_block_param(done, types::I64);
         let shift = self.int(i64::from(OFFSET));
@@ -329,8 +344,8 @@ impl Lowering<'_, '_> {
         self.builder.ins().jump(done, &[at.into()]);
 
         self.builder.switch_to_block(not_plt);
-        let goes_on = self.compare(IntCC::NotEqual, kind_of, i64::from(kind::STOP));
-        self.go_on_if(goes_on, stop);
+        let goes_on = self.compare(IntCC::NotEqual, kind_of, i64::from(kind::UNKNOWN));
+        self.go_on_if(goes_on, fail);
         let bp = self.load_word(state.plus(BP));
         let at = self.builder.ins().iadd(bp, offset);
         let is_rbp = is(self, kind::RBP);
@@ -338,7 +353,7 @@ impl Lowering<'_, '_> {
         self.builder.switch_to_block(by_rbp);
         self.builder.ins().jump(done, &[at.into()]);
         self.builder.switch_to_block(at_rbp);
-        let word = self.read_word(at, state, stop);
+        let word = self.read_word(at, state, fail);
         self.builder.ins().jump(done, &[word.into()]);
 
         self.builder.switch_to_block(done);
@@ -346,7 +361,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Has the caller's `rbp` at hand.
-    fn restore_rbp(&mut self, rule: Value, end: Value, state: Addr, stop: Block) {
+    fn restore_rbp(&mut self, rule: Value, end: Value, state: Addr, fail: Block) {
         let [saved, by_rbp, by_end, read, done] = [(); 5].map(|()| self.builder.create_block());
         let at = self.builder.append_block_param(read, types::I64);
         let (shift, mask) = (self.int(i64::from(SAVED)), self.int(i64::from(SAVED_MASK)));
@@ -366,21 +381,21 @@ impl Lowering<'_, '_> {
         let below = self.builder.ins().isub(end, bytes);
         self.builder.ins().jump(read, &[below.into()]);
         self.builder.switch_to_block(read);
-        let bp = self.read_word(at, state, stop);
+        let bp = self.read_word(at, state, fail);
         self.store_word(bp, state.plus(BP));
         self.jump(done);
         self.builder.switch_to_block(done);
     }
 
     /// Makes the frame that a signal has interrupted the one at hand: `struct ucontext` lies at `rsp`.
-    fn follow_signal(&mut self, state: Addr, stop: Block) {
+    fn follow_signal(&mut self, state: Addr, fail: Block) {
         /// Offsets of `uc_mcontext`'s registers (arch/x86/include/uapi/asm/ucontext.h, sigcontext.h).
         const REGISTERS: [(u32, i64); 3] = [(BP, 120), (PC, 168), (SP, 160)];
         let sp = self.load_word(state.plus(SP));
         for (register, offset) in REGISTERS {
             let offset = self.int(offset);
             let at = self.builder.ins().iadd(sp, offset);
-            let value = self.read_word(at, state, stop);
+            let value = self.read_word(at, state, fail);
             self.store_word(value, state.plus(register));
         }
         // It has not called anything: the instruction itself is meant.
@@ -390,12 +405,12 @@ impl Lowering<'_, '_> {
     }
 
     /// A word of the process's memory.
-    fn read_word(&mut self, at: Value, state: Addr, stop: Block) -> Value {
+    fn read_word(&mut self, at: Value, state: Addr, fail: Block) -> Value {
         let to = state.plus(WORD);
         let (address, size) = (self.address(to), self.int(8));
         let failed = self.call(Helper::ProbeReadUser, &[address, size, at]);
         let is_read = self.compare(IntCC::Equal, failed, 0);
-        self.go_on_if(is_read, stop);
+        self.go_on_if(is_read, fail);
         self.load_word(to)
     }
 

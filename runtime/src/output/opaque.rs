@@ -108,6 +108,7 @@ fn write_stack(out: &mut Vec<u8>, stack: Stack, bytes: &[u8], settings: &Setting
     for index in first..first + count {
         let address = word(bytes, index);
         match stack.user {
+            true if address == Stack::FAILURE => out.extend_from_slice(b"        <unwind failure>"),
             false => write_kernel_frame(out, stack.mode, address, settings),
             true => write_user_frame(out, stack.mode, word(bytes, 1) as u32, address, settings),
         }
@@ -220,6 +221,8 @@ mod tests {
         assert_eq!(shown(&stack(true, StackMode::Perf), user), "\n\t10 main+3 (/bin/x)\n\t20 0x20 (/bin/x)\n");
         assert_eq!(shown(&stack(true, StackMode::BuildId), user), "\n10\n20\n");
         assert_eq!(shown(&stack(true, StackMode::Perf), &[1, 8, 0x10]), "\n\t10 0x10 ([unknown])\n");
+        let failed = [2, 7, 0x10, Stack::FAILURE];
+        assert_eq!(shown(&stack(true, StackMode::Raw), &failed), "\n10\n        <unwind failure>\n");
         assert_eq!(shown(&stack(false, StackMode::Bpftrace), &[]), "\n");
     }
 }

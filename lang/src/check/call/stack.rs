@@ -64,12 +64,15 @@ impl Checker<'_> {
     fn permits_unwinding(&mut self, span: Span) -> bool {
         let unstable = self.config.unstable_dw_ustack;
         let Some(told) = unstable.told("dw_ustack (DWARF stack unwinding)", "unstable_dw_ustack") else { return true };
-        let refused = unstable == Unstable::Error;
-        self.report(match refused {
-            true => Diagnostic::error(span, told),
-            false => Diagnostic::warning(Span::default(), told),
-        });
-        !refused
+        let permits = unstable != Unstable::Error;
+        // Once is enough.
+        if !self.walk.diagnostics.iter().any(|known| known.title == told) {
+            self.report(match permits {
+                true => Diagnostic::warning(span, told),
+                false => Diagnostic::error(span, told),
+            });
+        }
+        permits
     }
 
     /// `kaddr("symbol")`
