@@ -2,6 +2,9 @@
 //!
 //! `work write FILE TIMES BYTES`, `work open FILE TIMES`, `work getpid TIMES`, `work getppid TIMES`,
 //! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`.
+//! `work stack nested|callback|signal|thread|deep|busy NUMBER` calls `work_step` so many times from functions that call
+//! each other, from one that the C library calls, from a handler of signals, in threads, from so many functions, and for
+//! so many milliseconds.
 //! `work` alone does nothing.
 //! `work announce` behaves as rtrace does around its announcement, for the tests of the harness: it prints `before`,
 //! the announcement and `after PID`, where PID is a child that never ends, and then waits for a signal.
@@ -20,6 +23,82 @@ pub static WORK_MARK: u32 = 0x1234_abcd;
 pub extern "C" fn work_step(value: u64) -> u64 {
     std::hint::black_box(&WORK_MARK);
     std::hint::black_box(value) + 1
+}
+
+/// Calls what calls [`work_step`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn work_outer(value: u64) -> u64 {
+    std::hint::black_box(work_middle(value)) + 1
+}
+
+/// Calls [`work_step`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn work_middle(value: u64) -> u64 {
+    std::hint::black_box(work_step(value)) + 1
+}
+
+/// Calls itself so often, and then [`work_step`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn work_deep(depth: u64) -> u64 {
+    match depth {
+        0 => std::hint::black_box(work_step(0)) + 1,
+        _ => std::hint::black_box(work_deep(depth - 1)) + 1,
+    }
+}
+
+/// Calls [`work_step`], for the C library.
+#[unsafe(no_mangle)]
+pub extern "C" fn work_compare(_: *const libc::c_void, _: *const libc::c_void) -> libc::c_int {
+    std::hint::black_box(work_step(1) as libc::c_int - 2)
+}
+
+/// Calls [`work_step`], when a signal comes.
+#[unsafe(no_mangle)]
+pub extern "C" fn work_handler(signal: libc::c_int) {
+    std::hint::black_box(work_step(signal as u64));
+}
+
+/// One of the ways to `work_step`, so often.
+fn stack(how: &str, number: u64) -> Result<ExitCode, String> {
+    match how {
+        "nested" => (0..number).for_each(|value| {
+            work_outer(value);
+        }),
+        "callback" => (0..number).for_each(|_| {
+            let mut pair = [1u8, 2];
+            // SAFETY: two elements of a byte each, of which the function looks at none.
+            unsafe { libc::qsort(pair.as_mut_ptr().cast(), 2, 1, Some(work_compare)) };
+        }),
+        "signal" => {
+            // SAFETY: the handler calls nothing that could be interrupted.
+            unsafe { libc::signal(libc::SIGUSR1, work_handler as *const () as libc::sighandler_t) };
+            // SAFETY: there is a handler.
+            (0..number).for_each(|_| {
+                unsafe { libc::raise(libc::SIGUSR1) };
+            });
+        }
+        "thread" => {
+            for value in 0..number {
+                std::thread::spawn(move || work_outer(value)).join().map_err(|_| "the thread has failed")?;
+            }
+        }
+        "deep" => {
+            work_deep(number);
+        }
+        "busy" => {
+            let end = std::time::Instant::now() + std::time::Duration::from_millis(number);
+            while std::time::Instant::now() < end {
+                (0..1000).for_each(|value| {
+                    work_outer(value);
+                });
+            }
+        }
+        _ => return Err("no such way".to_owned()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn main() -> ExitCode {
@@ -48,6 +127,7 @@ fn act(words: &[&str]) -> Result<ExitCode, String> {
             std::hint::black_box(sum);
             return Ok(ExitCode::SUCCESS);
         }
+        ["stack", how, times] => return stack(how, number(times)?),
         ["echo", ref rest @ ..] => {
             println!("{}", rest.join(" "));
             return Ok(ExitCode::SUCCESS);
