@@ -8,7 +8,8 @@
 
 /// Bytes of a mapping, four words: the number of its table, and in the upper half of that word how many rows the table
 /// has, 0 where nothing is known; where it begins; where it ends; what makes an address the table's when taken away from
-/// it. The element at 0 has the number of mappings in the first word, and zeros.
+/// it. The element at 0 has the number of mappings in the first word, and in the last where the process's stack begins,
+/// which tells whether it still runs the same program; 0 if that is not known.
 pub const MAPPING_SIZE: u32 = 32;
 
 /// The most mappings of a process.

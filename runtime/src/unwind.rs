@@ -40,7 +40,7 @@ impl Unwinder {
             tables: map(unwinding.tables)?,
             targets: HashSet::new(),
             files: HashMap::new(),
-            mappings: HashMap::new(),
+            known: HashMap::new(),
             made: 0,
         };
         Ok(Some(Self { finder: Some(finder), requests: None }))
@@ -87,7 +87,7 @@ struct Finder {
     /// By device and number, as `/proc/PID/maps` has them; nothing for files without a table.
     files: HashMap<FileId, Option<Made>>,
     /// What the programs have been told of processes.
-    mappings: HashMap<u32, Vec<Mapped>>,
+    known: HashMap<u32, Known>,
     /// Tables so far.
     made: u32,
 }
@@ -105,6 +105,14 @@ struct Made {
     number: u32,
     rows: u32,
     segments: Vec<Segment>,
+}
+
+/// What the programs are told of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    /// Where its stack begins.
+    stack: u64,
+    mapped: Vec<Mapped>,
 }
 
 /// A mapping as the programs are told of it.
@@ -132,16 +140,18 @@ impl Finder {
         let mapped: Vec<Mapped> = text
             .lines()
             .filter_map(Line::parse)
-            .filter(|line| line.is_code)
+            // The page of the uprobes is known to the kernel, and comes when the first of them is hit.
+            .filter(|line| line.is_code && line.path != "[uprobes]")
             .take(MOST_MAPPINGS)
             .map(|line| self.mapped(process, &line))
             .collect();
-        if mapped.is_empty() || self.mappings.get(&process) == Some(&mapped) {
+        let known = Known { stack: start_of_stack(process).unwrap_or(0), mapped };
+        if known.mapped.is_empty() || self.known.get(&process) == Some(&known) {
             return;
         }
         // What cannot be told is asked for again.
-        if self.tell(process, &mapped).is_ok() {
-            self.mappings.insert(process, mapped);
+        if self.tell(process, &known).is_ok() {
+            self.known.insert(process, known);
         }
     }
 
@@ -188,15 +198,15 @@ impl Finder {
         Ok(Made { number, rows, segments: table.segments.clone() })
     }
 
-    fn tell(&mut self, process: u32, mapped: &[Mapped]) -> io::Result<()> {
-        let head = [mapped.len() as u64, 0, 0, 0];
-        let mappings = mapped.iter().map(|mapping| {
+    fn tell(&mut self, process: u32, known: &Known) -> io::Result<()> {
+        let head = [known.mapped.len() as u64, 0, 0, known.stack];
+        let mappings = known.mapped.iter().map(|mapping| {
             let table = u64::from(mapping.rows) << 32 | u64::from(mapping.number);
             [table, mapping.start, mapping.end, mapping.bias]
         });
         let words = std::iter::once(head).chain(mappings).flatten();
         let bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
-        let array = sys::inner_array(MAPPING_SIZE, mapped.len() as u32 + 1)?;
+        let array = sys::inner_array(MAPPING_SIZE, known.mapped.len() as u32 + 1)?;
         sys::array_fill(array.as_fd(), MAPPING_SIZE as usize, &bytes)?;
         put(&self.processes, process, &array).or_else(|_| {
             // No more processes fit: those that have ended need no place.
@@ -207,9 +217,9 @@ impl Finder {
 
     fn forget_ended(&mut self) {
         let is_there = |process: &u32| Path::new(&format!("/proc/{process}")).exists();
-        let ended: Vec<u32> = self.mappings.keys().filter(|process| !is_there(process)).copied().collect();
+        let ended: Vec<u32> = self.known.keys().filter(|process| !is_there(process)).copied().collect();
         for process in ended {
-            self.mappings.remove(&process);
+            self.known.remove(&process);
             // It may have gone already.
             let _ = sys::map_delete(self.processes.as_fd(), &process.to_ne_bytes());
         }
@@ -226,6 +236,15 @@ fn put(map: &OwnedFd, key: u32, array: &OwnedFd) -> io::Result<()> {
 fn parent(process: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+/// Where the kernel has put the arguments of the program that a process runs. It is another place for each program.
+fn start_of_stack(process: u32) -> Option<u64> {
+    /// proc_pid_stat(5) counts from 1; the name in parentheses is the second.
+    const START_STACK: usize = 28;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(START_STACK - 3)?.parse().ok()
 }
 
 /// Reads the table of the file behind a mapping, by the process's own eyes: the path may mean another file to us, or
@@ -322,8 +341,11 @@ mod tests {
     }
 
     #[test]
-    fn our_parent_is_known() {
+    fn our_parent_and_our_stack_are_known() {
         assert_eq!(parent(std::process::id()), Some(std::os::unix::process::parent_id()));
         assert_eq!(parent(u32::MAX), None);
+        let here = 0u8;
+        let bottom = start_of_stack(std::process::id()).expect("we may know our own");
+        assert!(bottom > 0 && bottom.is_multiple_of(8) && bottom != &raw const here as u64);
     }
 }

@@ -11,6 +11,7 @@ use crate::layout::{SiteKind, Unwinding};
 use crate::symbol::Symbol;
 use crate::unwind::{MAPPING_STEPS, OFFSET, ROW_STEPS, SAVED, SAVED_AT_RBP, SAVED_MASK, kind};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
+use lang::ast::TypeTag;
 use lang::builtins::BuiltinId;
 use lang::span::Span;
 use lang::types::{Stack, Type};
@@ -34,8 +35,10 @@ const PROCESS: u32 = 48;
 const MAPPING: u32 = 56;
 /// A word that was read from the process's memory.
 const WORD: u32 = 88;
+/// The kernel's note of the next function whose return address a uretprobe has taken away; 0 before the first.
+const INSTANCE: u32 = 96;
 /// The frames' addresses.
-const FRAMES: u32 = 96;
+const FRAMES: u32 = 104;
 /// All of it.
 pub const STATE_SIZE: u32 = FRAMES + Stack::DEPTH * 8;
 
@@ -65,7 +68,8 @@ impl Lowering<'_, '_> {
         }
         let maps = self.layout.use_unwinding();
         let state = self.unwind_state();
-        let process = self.builtin(BuiltinId::Pid);
+        // Before any branch: what comes later may use them again.
+        let (process, task) = (self.builtin(BuiltinId::Pid), self.current_task());
         self.builder.ins().istore32(flags(), process, state.base, state.offset + PROCESS as i32);
         self.zero(state.plus(FRAMES), stack.depth * 8);
         let none = self.int(0);
@@ -74,8 +78,9 @@ impl Lowering<'_, '_> {
         let [known, unknown, done] = [(); 3].map(|()| self.builder.create_block());
         let (map, key) = (self.map_pointer(maps.processes), self.address(state.plus(PROCESS)));
         let found = self.call(Helper::MapLookupElem, &[map, key]);
-        let is_known = self.compare(IntCC::NotEqual, found, 0);
-        self.builder.ins().brif(is_known, known, &[], unknown, &[]);
+        self.go_on_if_found(found, unknown);
+        self.same_program(found, task, unknown);
+        self.jump(known);
         self.builder.switch_to_block(unknown);
         self.in_branch(|this| {
             this.report_site(SiteKind::NoUnwinding, span);
@@ -84,21 +89,22 @@ impl Lowering<'_, '_> {
         self.jump(done);
         self.builder.switch_to_block(known);
         self.in_branch(|this| {
-            let task = this.current_task();
             let registers = Addr::new(this.call(Helper::TaskPtRegs, &[task]));
             for (register, word) in [(pc, PC), (sp, SP), (bp, BP)] {
                 let value = this.load_word(registers.plus(register));
                 this.store_word(value, state.plus(word));
             }
             // No mapping ends at 0.
-            for word in [BEHIND, MAPPING, MAPPING + 8] {
+            for word in [BEHIND, MAPPING, MAPPING + 8, INSTANCE] {
                 this.store_word(none, state.plus(word));
             }
             let limit = this.int(i64::from(stack.depth));
             this.store_word(limit, state.plus(LIMIT));
             if stack.depth > 0 {
                 let walk = this.walk(maps, span);
-                this.call_loop(limit, walk);
+                // A frame with a uretprobe takes two.
+                let turns = this.int(i64::from(stack.depth) * 2);
+                this.call_loop(turns, walk);
             }
         });
         self.jump(done);
@@ -108,6 +114,35 @@ impl Lowering<'_, '_> {
         self.store_word(count, to);
         self.store_word(process, to.plus(8));
         self.copy_block(state.plus(FRAMES), to.plus(stack.header()), stack.depth * 8);
+    }
+
+    /// Goes to `other` if a process has begun another program since its mappings were looked at: then the bottom of
+    /// its stack lies elsewhere.
+    fn same_program(&mut self, mappings: Value, task: Value, other: Block) {
+        let [mm, start] =
+            [("task_struct", "mm"), ("mm_struct", "start_stack")].map(|(of, name)| self.offset_of(of, name));
+        let (Some(mm), Some(start)) = (mm, start) else { return };
+        let first = self.int(0);
+        let first = self.array_element(mappings, first, other);
+        let expected = self.load_word(first.plus(24));
+        let [compare, same] = [(); 2].map(|()| self.builder.create_block());
+        // 0 where user space may not know.
+        let is_known = self.compare(IntCC::NotEqual, expected, 0);
+        self.builder.ins().brif(is_known, compare, &[], same, &[]);
+        self.builder.switch_to_block(compare);
+        let mm = self.load_word(Addr::new(task).plus(mm));
+        let bottom = self.load_word(Addr::new(mm).plus(start));
+        let is_same = self.builder.ins().icmp(IntCC::Equal, bottom, expected);
+        self.builder.ins().brif(is_same, same, &[], other, &[]);
+        self.builder.switch_to_block(same);
+    }
+
+    /// Where a structure of the kernel has a member.
+    fn offset_of(&self, of: &str, name: &str) -> Option<u32> {
+        match self.target.kernel_type(Some(TypeTag::Struct), of)? {
+            Type::Struct(of) => Some(of.member(name)?.offset),
+            _ => None,
+        }
     }
 
     /// What the walk knows.
@@ -205,6 +240,9 @@ impl Lowering<'_, '_> {
         self.jump(found);
 
         self.builder.switch_to_block(asking);
+        let unknown = self.builder.create_block();
+        self.in_branch(|this| this.follow_trampoline(state, unknown));
+        self.builder.switch_to_block(unknown);
         self.in_branch(|this| this.ask_for_process(maps, state, span));
         self.jump(fail);
         self.builder.switch_to_block(found);
@@ -404,11 +442,101 @@ impl Lowering<'_, '_> {
         self.return_number(0);
     }
 
+    /// Where the frame at hand is the kernel's own address to which functions with uretprobes return, puts the one to
+    /// which the function really returns in its place.
+    fn follow_trampoline(&mut self, state: Addr, fail: Block) {
+        /// Functions that have been left without returning, and calls of themselves, are passed over.
+        const MOST: usize = 16;
+        let offsets = [
+            ("task_struct", "mm"),
+            ("mm_struct", "uprobes_state"),
+            ("uprobes_state", "xol_area"),
+            ("xol_area", "vaddr"),
+            ("task_struct", "utask"),
+            ("uprobe_task", "return_instances"),
+            ("return_instance", "stack"),
+            ("return_instance", "orig_ret_vaddr"),
+            ("return_instance", "next"),
+        ];
+        let offsets = offsets.map(|(of, name)| self.offset_of(of, name));
+        let [
+            Some(mm),
+            Some(uprobes),
+            Some(area),
+            Some(start),
+            Some(utask),
+            Some(instances),
+            Some(stack),
+            Some(address),
+            Some(next),
+        ] = offsets
+        else {
+            return self.jump(fail);
+        };
+        let task = self.current_task();
+        let mm = self.read_kernel_word(task, mm, state, fail);
+        let area = self.read_kernel_word(mm, uprobes + area, state, fail);
+        let trampoline = self.read_kernel_word(area, start, state, fail);
+        let pc = self.load_word(state.plus(PC));
+        let is_trampoline = self.builder.ins().icmp(IntCC::Equal, pc, trampoline);
+        self.go_on_if(is_trampoline, fail);
+        let [first, search, found] = [(); 3].map(|()| self.builder.create_block());
+        let instance = super::scalar_variable(&mut self.builder);
+        let at = self.load_word(state.plus(INSTANCE));
+        self.builder.def_var(instance, at);
+        let is_under_way = self.compare(IntCC::NotEqual, at, 0);
+        self.builder.ins().brif(is_under_way, search, &[], first, &[]);
+        self.builder.switch_to_block(first);
+        let utask = self.read_kernel_word(task, utask, state, fail);
+        let at = self.read_kernel_word(utask, instances, state, fail);
+        self.builder.def_var(instance, at);
+        self.jump(search);
+
+        self.builder.switch_to_block(search);
+        let sp = self.load_word(state.plus(SP));
+        let eight = self.int(8);
+        let wanted = self.builder.ins().isub(sp, eight);
+        for _ in 0..MOST {
+            let other = self.builder.create_block();
+            let at = self.builder.use_var(instance);
+            let stack = self.read_kernel_word(at, stack, state, fail);
+            let is_it = self.builder.ins().icmp(IntCC::Equal, stack, wanted);
+            self.builder.ins().brif(is_it, found, &[], other, &[]);
+            self.builder.switch_to_block(other);
+            let following = self.read_kernel_word(at, next, state, fail);
+            self.builder.def_var(instance, following);
+        }
+        self.jump(fail);
+
+        self.builder.switch_to_block(found);
+        let at = self.builder.use_var(instance);
+        let pc = self.read_kernel_word(at, address, state, fail);
+        let following = self.read_kernel_word(at, next, state, fail);
+        self.store_word(following, state.plus(INSTANCE));
+        self.store_word(pc, state.plus(PC));
+        // The frame has been noted with the kernel's address; it is noted once more.
+        let count = self.load_word(state.plus(COUNT));
+        let one = self.int(1);
+        let count = self.builder.ins().isub(count, one);
+        self.store_word(count, state.plus(COUNT));
+        self.return_number(0);
+    }
+
     /// A word of the process's memory.
     fn read_word(&mut self, at: Value, state: Addr, fail: Block) -> Value {
+        self.read_word_by(Helper::ProbeReadUser, at, state, fail)
+    }
+
+    /// A word of the kernel's memory.
+    fn read_kernel_word(&mut self, base: Value, offset: u32, state: Addr, fail: Block) -> Value {
+        let at = self.address(Addr::new(base).plus(offset));
+        self.read_word_by(Helper::ProbeReadKernel, at, state, fail)
+    }
+
+    fn read_word_by(&mut self, helper: Helper, at: Value, state: Addr, fail: Block) -> Value {
         let to = state.plus(WORD);
         let (address, size) = (self.address(to), self.int(8));
-        let failed = self.call(Helper::ProbeReadUser, &[address, size, at]);
+        let failed = self.call(helper, &[address, size, at]);
         let is_read = self.compare(IntCC::Equal, failed, 0);
         self.go_on_if(is_read, fail);
         self.load_word(to)
