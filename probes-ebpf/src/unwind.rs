@@ -328,7 +328,7 @@ mod tests {
         let table = Table::open(&own).expect("it has a table");
         assert_eq!(table.rows[0].start, 0);
         assert!(table.rows.windows(2).all(|pair| pair[0].start < pair[1].start && pair[0].rule != pair[1].rule));
-        let binary = crate::binary::Binary::open(&own).expect("it is an ELF file");
+        let binary = crate::binary::Binary::open(&own, &[]).expect("it is an ELF file");
         let main = binary.function("main").expect("it has main");
         // At its first instruction a function has nothing but its return address on the stack.
         let at = (main.address - table.base) as u32;

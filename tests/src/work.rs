@@ -77,6 +77,7 @@ fn stack(how: &str, number: u64) -> Result<ExitCode, String> {
             unsafe { libc::signal(libc::SIGUSR1, work_handler as *const () as libc::sighandler_t) };
             // SAFETY: there is a handler.
             (0..number).for_each(|_| {
+                // SAFETY: the signal is this program's own, and its handler is installed.
                 unsafe { libc::raise(libc::SIGUSR1) };
             });
         }
