@@ -227,3 +227,12 @@ fn a_missing_file_is_an_error() {
     assert!(out.code.is_some_and(|code| code != 0), "{out}");
     out.stdout_is("").stderr_has(path);
 }
+
+#[test]
+fn maps_may_have_long_names() {
+    requires!(Bpf);
+    let name = "a_name_that_is_longer_than_the_kernel_keeps_of_it".repeat(3);
+    let text = format!("begin {{ @{name}[1] = 2; @{name}_too = count(); @{name}_three[1] = 3; }}");
+    let expected = format!("\n\n@{name}[1]: 2\n@{name}_three[1]: 3\n@{name}_too: 1\n");
+    Run::program(text).to_end().code(0).stdout_is(&expected);
+}
