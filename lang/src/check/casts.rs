@@ -1,11 +1,23 @@
 //! Casts.
 
 use super::Checker;
-use super::expr::{literal, unknown};
+use super::expr::{int, literal, unknown};
 use super::loops::as_number;
+use crate::ast::BinaryOp;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::Type;
+
+/// A text as a truth.
+fn is_not_empty(text: Expr, span: Span) -> Expr {
+    match &text.kind {
+        ExprKind::Str(bytes) => int(i64::from(!bytes.is_empty()), Type::Bool, span),
+        _ => {
+            let empty = Expr { kind: ExprKind::Str(Vec::new()), ty: Type::Str(1), span };
+            Expr { kind: ExprKind::Binary(BinaryOp::Ne, Box::new(text), Box::new(empty)), ty: Type::Bool, span }
+        }
+    }
+}
 
 impl Checker<'_> {
     pub fn cast(&mut self, value: Expr, ty: Type, span: Span) -> Expr {
@@ -21,6 +33,9 @@ impl Checker<'_> {
                 // Its buffer grows where it is stored.
                 _ => value,
             };
+        }
+        if let (Type::Str(_), Type::Bool) = (&value.ty, &ty) {
+            return is_not_empty(value, span);
         }
         match (&value.ty, &ty) {
             (Type::Array(element, 0), _) | (_, Type::Array(element, 0)) if element.size_of() == 0 => {

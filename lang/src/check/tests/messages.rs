@@ -963,3 +963,14 @@ begin { $x = 1; m($x); m($x); $y = "a"; }
 "#,
     );
 }
+
+#[test]
+fn a_text_is_true_unless_it_is_empty() {
+    check(
+        r#"
+begin { static_assert((bool)"x", "a text"); static_assert(!(bool)"", "an empty one"); print((bool)comm); }
+begin { print((int64)comm); }
+            //^^^^^^^^^^^ error: Cannot cast from "string[16]" to "int64"
+"#,
+    );
+}
