@@ -117,6 +117,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR:...", value_delimiter = ':')]
     pub debuginfo: Vec<PathBuf>,
 
+    /// Colours and block characters: if the output is a terminal, always, or never
+    #[arg(long, value_enum, value_name = "auto|always|never", hide_possible_values = true)]
+    pub color: Option<When>,
+
     /// Do without these abilities of the kernel: kprobe_multi, uprobe_multi, kprobe_session
     #[arg(long, value_name = "FEATURE,...", value_delimiter = ',')]
     pub no_feature: Vec<Feature>,
@@ -150,6 +154,18 @@ impl Args {
     pub fn options(&self) -> Vec<String> {
         self.after_dashes.iter().filter_map(|word| word.strip_prefix("--")).map(str::to_owned).collect()
     }
+}
+
+/// When the output has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// For a terminal
+    #[default]
+    Auto,
+    /// Wherever it goes
+    Always,
+    /// Not even for a terminal
+    Never,
 }
 
 /// An ability of the kernel that rtrace can do without.

@@ -7,6 +7,7 @@ mod files;
 mod headers;
 mod info;
 mod list;
+mod look;
 mod narrow;
 mod report;
 mod run;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let reporter = Reporter::new(!args.no_warnings);
+    let reporter = Reporter::new(args.color, !args.no_warnings);
     if args.warnings > 1 {
         reporter.plain(
             "USAGE: -kk has been deprecated. Use a single -k for runtime warnings for errors in map lookups and probe \

@@ -3,48 +3,27 @@
 //! The first line has the form that tools know from bpftrace, `name:line:column-end: ERROR: title`; below it ariadne
 //! draws the place, what is wrong there, and what would work.
 
+use crate::args::When;
+use crate::look::{self, Look};
 use crate::narrow;
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
-use lang::config::environment_text;
 use lang::{Diagnostic, Severity, SourceMap, Span};
-use rustix::termios::isatty;
 use std::io::Write;
 
 /// Writes diagnostics.
 pub struct Reporter {
-    color: bool,
-    charset: CharSet,
-    /// Columns of the terminal, if there is one.
-    width: Option<usize>,
+    look: Look,
     warnings: bool,
 }
 
 impl Reporter {
-    /// Colours only for a terminal that wants them, unless the environment says otherwise.
-    pub fn new(warnings: bool) -> Self {
-        let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let asked = environment_text("color", crate::run::environment);
-        let color = match asked.as_deref() {
-            Some("always") => true,
-            Some("never") => false,
-            _ => isatty(std::io::stderr()) && is_unset("NO_COLOR") && !is_dumb,
-        };
-        // What setlocale(3) asks, in its order. That nothing is set tells nothing: most terminals show UTF-8.
-        let locale =
-            ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|text| !text.is_empty());
-        let charset = match locale.is_none_or(|name| is_utf8(&name.to_string_lossy())) {
-            true => CharSet::Unicode,
-            false => CharSet::Ascii,
-        };
-        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
-        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        let reporter = Self { color, charset, width, warnings };
-        if let Some(asked) = asked.filter(|asked| warnings && !matches!(asked.as_str(), "auto" | "always" | "never")) {
-            let word = reporter.painted("WARNING", Color::Yellow);
-            reporter.note(&format!(
-                "{word}: the environment asks for color {asked}: valid values are auto, always and never"
-            ));
+    /// Writes to standard error as `--color` and the environment have it.
+    pub fn new(color: Option<When>, warnings: bool) -> Self {
+        let (when, unknown) = look::asked(color);
+        let reporter = Self { look: Look::of(std::io::stderr(), when), warnings };
+        if let Some(unknown) = unknown.filter(|_| warnings) {
+            reporter
+                .warning(&format!("the environment asks for color {unknown}: valid values are auto, always and never"));
         }
         reporter
     }
@@ -54,7 +33,8 @@ impl Reporter {
         if diagnostic.severity == Severity::Warning && !self.warnings {
             return;
         }
-        self.write(&format!("{}\n{}", self.headline(sources, diagnostic), self.picture(sources, diagnostic)));
+        let headline = self.headline(sources, diagnostic, self.look.color);
+        self.write(&format!("{headline}\n{}", self.picture(sources, diagnostic)));
     }
 
     /// Writes an error that has no place in a script, and what can be done about it.
@@ -87,12 +67,17 @@ impl Reporter {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
-    /// The first line of a diagnostic.
-    pub fn headline(&self, sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    /// The first line of a diagnostic of the script's own.
+    pub fn message(&self, sources: &SourceMap, diagnostic: &Diagnostic) {
+        self.note(&self.headline(sources, diagnostic, self.look.color));
+    }
+
+    /// The first line of a diagnostic, in colours or not.
+    pub fn headline(&self, sources: &SourceMap, diagnostic: &Diagnostic, color: bool) -> String {
         let source = sources.of(diagnostic.span);
         let word = match diagnostic.severity {
-            Severity::Error => self.painted("ERROR", Color::Red),
-            Severity::Warning => self.painted("WARNING", Color::Yellow),
+            Severity::Error => painted("ERROR", Color::Red, color),
+            Severity::Warning => painted("WARNING", Color::Yellow, color),
         };
         let (start, end) = (source.locate(diagnostic.span.start), source.locate(diagnostic.span.end));
         let place = match start.line == end.line {
@@ -112,9 +97,9 @@ impl Reporter {
             (source.name().to_owned(), source.range(span))
         };
         let config = Config::default()
-            .with_color(self.color)
+            .with_color(self.look.color)
             .with_index_type(IndexType::Byte)
-            .with_char_set(self.charset)
+            .with_char_set(if self.look.is_utf8 { CharSet::Unicode } else { CharSet::Ascii })
             .with_compact(false);
         // ariadne marks only what has something to say.
         let message = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
@@ -138,20 +123,24 @@ impl Reporter {
         // Its first line would say again what the headline says.
         let text = String::from_utf8_lossy(&drawn);
         let picture = text.split_once('\n').map_or("", |(_, rest)| rest);
-        match (self.width, place_in_line(sources, diagnostic)) {
+        match (self.look.width, place_in_line(sources, diagnostic)) {
             (Some(width), Some(place)) => narrow::fit(picture, width, place(width)),
             _ => picture.to_owned(),
         }
     }
 
     fn painted(&self, word: &str, color: Color) -> String {
-        let code = match color {
-            Color::Red => 31,
-            Color::Yellow => 33,
-            _ => 36,
-        };
-        if self.color { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
+        painted(word, color, self.look.color)
     }
+}
+
+fn painted(word: &str, color: Color, is_wanted: bool) -> String {
+    let code = match color {
+        Color::Red => 31,
+        Color::Yellow => 33,
+        _ => 36,
+    };
+    if is_wanted { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
 /// The column, from 0, that has to be seen if a line must be cut to some width; nothing if the picture has several lines
@@ -173,10 +162,4 @@ fn place_in_line(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<impl Fn
     let is_plain = source.line(line).chars().all(|c| matches!(c, ' '..='~'));
     // All places if they can be seen at once, else the one that the message is about.
     is_plain.then_some(move |width: usize| if last - first < width / 2 { first } else { own })
-}
-
-/// Whether this locale, as the environment names it, is one of UTF-8.
-fn is_utf8(locale: &str) -> bool {
-    let name = locale.to_ascii_lowercase();
-    name.contains("utf-8") || name.contains("utf8")
 }

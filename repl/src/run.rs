@@ -5,6 +5,7 @@ use crate::dump;
 use crate::files::Files;
 use crate::headers::Folders;
 use crate::list;
+use crate::look;
 use crate::report::Reporter;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
@@ -155,6 +156,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
         texts: program.texts.clone(),
         world: Shared::new(Machine::new(programs(&object))),
+        paint: look::paint(args),
     };
     let mut output = open_output(args, shown.clone(), reporter)?;
     let mut host = Terminal { args, sources, reporter };
@@ -468,7 +470,7 @@ impl Host for Terminal<'_> {
     }
 
     fn message(&mut self, diagnostic: &Diagnostic) {
-        self.reporter.note(&self.reporter.headline(self.sources, diagnostic));
+        self.reporter.message(self.sources, diagnostic);
     }
 
     fn complain(&mut self, text: &str) {

@@ -23,6 +23,7 @@ pub mod map;
 mod names;
 pub mod number;
 pub mod opaque;
+pub mod paint;
 pub mod printf;
 pub mod text;
 pub mod value;
@@ -108,11 +109,19 @@ pub struct Settings {
     pub texts: Vec<Vec<u8>>,
     /// The machine, for the names of addresses and the like.
     pub world: world::Shared,
+    /// What the reader of text can see.
+    pub paint: paint::Paint,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_strlen: 1024, str_trunc_trailer: b"..".to_vec(), texts: Vec::new(), world: world::Shared::default() }
+        Self {
+            max_strlen: 1024,
+            str_trunc_trailer: b"..".to_vec(),
+            texts: Vec::new(),
+            world: world::Shared::default(),
+            paint: paint::Paint::default(),
+        }
     }
 }
 

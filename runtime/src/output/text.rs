@@ -13,11 +13,9 @@ use super::aggregate::{Summary, summary};
 use super::buckets::{self, Bounds, Row};
 use super::map::{Entries, sorted};
 use super::number::Number;
+use super::paint::{Paint, Role};
 use super::value::{self, Style};
 use super::{Output, Said, Settings, printf, push_fmt};
-
-/// Columns of the bar of a histogram's largest row.
-const BAR: usize = 52;
 
 /// So much may wait in memory while a long map is written.
 const CHUNK: usize = 1 << 16;
@@ -84,17 +82,16 @@ impl<W: Write> Output for Text<W> {
 
 /// Appends the line, or the lines, of an entry.
 fn write_entry(out: &mut Vec<u8>, map: &Map, key: &[u8], value: &[u8], div: u64, settings: &Settings) {
-    let style = Style::plain(settings);
-    out.push(b'@');
-    out.extend_from_slice(map.name.as_bytes());
+    let (style, paint) = (Style::plain(settings), settings.paint);
+    paint.with(out, Role::Name, |out| push_fmt(out, format_args!("@{}", map.name)));
     if let Some(parts) = &map.key {
         out.push(b'[');
-        value::write_key(out, parts, key, style);
+        paint.with(out, Role::Key, |out| value::write_key(out, parts, key, style));
         out.push(b']');
     }
     out.push(b':');
     match &map.value {
-        Type::Aggregate(aggregate) => write_aggregate(out, *aggregate, value, div),
+        Type::Aggregate(aggregate) => write_aggregate(out, *aggregate, value, div, paint),
         ty => {
             out.push(b' ');
             value::write(out, ty, value, Style { div, ..style });
@@ -104,7 +101,7 @@ fn write_entry(out: &mut Vec<u8>, map: &Map, key: &[u8], value: &[u8], div: u64,
 }
 
 /// Appends a merged state after the colon.
-fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64) {
+fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64, paint: Paint) {
     match summary(aggregate, state) {
         Summary::Number(number) => {
             out.push(b' ');
@@ -121,14 +118,14 @@ fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
         }
         Summary::Histogram => {
             out.push(b'\n');
-            write_histogram(out, aggregate, state, div);
+            write_histogram(out, aggregate, state, div, paint);
             out.push(b'\n');
         }
     }
 }
 
 /// Appends a histogram's rows. Rows and bars follow the divided counts, but a row that division empties stays.
-fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64) {
+fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64, paint: Paint) {
     let rows = buckets::rows(aggregate, state);
     let shown = |row: &Row| row.count / div.max(1);
     let largest = rows.iter().map(shown).max().unwrap_or(0).max(1);
@@ -139,10 +136,7 @@ fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
         let label = (out.len() - start).max(16);
         out.resize(start + label, b' ');
         push_fmt(out, format_args!("{count:>8} |"));
-        // In 128 bits, for a count times 52 may not fit 64.
-        let bar = (u128::from(count) * BAR as u128 / u128::from(largest)) as usize;
-        out.resize(out.len() + bar, b'@');
-        out.resize(out.len() + BAR - bar, b' ');
+        paint.bar(out, count, largest);
         out.extend_from_slice(b"|\n");
     }
 }

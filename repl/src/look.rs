@@ -1,0 +1,84 @@
+//! What a terminal can show, and what its user wants to see there.
+//!
+//! Decided once, for standard output and standard error each: `--color` comes first, then the environment
+//! (`RTRACE_COLOR`, `BPFTRACE_COLOR`), then whether it is a terminal at all, one that knows colours, of a user who did not
+//! set `NO_COLOR`.
+
+use crate::args::{Args, When};
+use clap::ValueEnum;
+use lang::config::environment_text;
+use runtime::output::paint::Paint;
+use rustix::fd::AsFd;
+use rustix::termios::{isatty, tcgetwinsize};
+
+/// What one of the two shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Colours.
+    pub color: bool,
+    /// Its locale knows more than ASCII.
+    pub is_utf8: bool,
+    /// Its columns, if it is a terminal.
+    pub width: Option<usize>,
+}
+
+/// When there are to be colours, and what the environment asks for if that is none of the values allowed.
+pub fn asked(given: Option<When>) -> (When, Option<String>) {
+    match (given, environment_text("color", crate::run::environment)) {
+        (Some(when), _) => (when, None),
+        (None, None) => (When::Auto, None),
+        (None, Some(text)) => match When::from_str(&text, false) {
+            Ok(when) => (when, None),
+            Err(_) => (When::Auto, Some(text)),
+        },
+    }
+}
+
+impl Look {
+    /// What to show there.
+    pub fn of(there: impl AsFd, when: When) -> Self {
+        let is_terminal = isatty(&there);
+        let color = match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => is_terminal && !is_dumb() && is_unset("NO_COLOR"),
+        };
+        let size = tcgetwinsize(there).ok().filter(|_| is_terminal);
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+        Self { color, is_utf8: is_utf8(), width }
+    }
+}
+
+/// How the output proper is drawn. What does not go to a terminal is as bpftrace has it, unless something else was asked
+/// for.
+pub fn paint(args: &Args) -> Paint {
+    /// Of a terminal that does not say how wide it is.
+    const WIDTH: usize = 80;
+    let (when, _) = asked(args.color);
+    let is_terminal = args.output.is_none() && isatty(std::io::stdout());
+    if when == When::Never || when == When::Auto && !is_terminal {
+        return Paint::default();
+    }
+    let look = Look::of(std::io::stdout(), when);
+    let blocks = look.is_utf8 && (when == When::Always || !is_dumb());
+    Paint { color: look.color, blocks: blocks.then(|| look.width.unwrap_or(WIDTH)) }
+}
+
+fn is_unset(name: &str) -> bool {
+    std::env::var_os(name).is_none_or(|value| value.is_empty())
+}
+
+/// Knows no escape sequences.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Whether the locale is one of UTF-8: what setlocale(3) asks, in its order. That nothing is set tells nothing: most
+/// terminals show UTF-8.
+fn is_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|text| !text.is_empty());
+    locale.is_none_or(|name| {
+        let name = name.to_string_lossy().to_ascii_lowercase();
+        name.contains("utf-8") || name.contains("utf8")
+    })
+}
