@@ -158,6 +158,8 @@ pub struct Layout {
     pub kfuncs: Vec<u32>,
     /// Offset in `.bss` of the nanoseconds that `CLOCK_TAI` is ahead of `CLOCK_BOOTTIME`, written by user space.
     pub tai_offset: Option<u32>,
+    /// Offset in `.bss` of what a test or benchmark returns, read by user space.
+    pub result: Option<u32>,
     /// Reads that find nothing are counted and told as well.
     pub tells_reads: bool,
     sizes: Sizes,
@@ -182,6 +184,7 @@ impl Layout {
             unwinding: None,
             kfuncs: Vec::new(),
             tai_offset: None,
+            result: None,
             tells_reads: false,
             sizes,
             site_numbers: HashMap::new(),
@@ -320,6 +323,18 @@ impl Layout {
             None => {
                 let offset = self.reserve_bss(8);
                 self.tai_offset = Some(offset);
+                offset
+            }
+        }
+    }
+
+    /// The offset in `.bss` of what a test or benchmark returns, which a first use reserves.
+    pub fn use_result(&mut self) -> u32 {
+        match self.result {
+            Some(offset) => offset,
+            None => {
+                let offset = self.reserve_bss(8);
+                self.result = Some(offset);
                 offset
             }
         }

@@ -144,7 +144,9 @@ impl Program {
     /// The ELF section it goes to, which tells libbpf its type and target.
     pub fn section(&self) -> String {
         match &self.points[0].attach {
-            Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal => format!("raw_tp/{}", self.name),
+            Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal | Attach::Test | Attach::Bench => {
+                format!("raw_tp/{}", self.name)
+            }
             Attach::Tracepoint { category, event, .. } => format!("tracepoint/{category}/{event}"),
             Attach::RawTracepoint { name } => format!("raw_tp/{name}"),
             Attach::BtfTracepoint { name, .. } => format!("tp_btf/{name}"),

@@ -24,8 +24,9 @@ use crate::expand::{expand, plain};
 use crate::params::{OptionDecl, Param};
 use crate::probes::{ProviderId, parse_attach_point};
 use crate::span::Span;
-use crate::target::{Target, TargetError, Wants};
+use crate::target::{Attach, Target, TargetError, Wants};
 use crate::typed::{Point, Probe, Program, Var};
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use names::{Declared, Maps, Scopes};
 use std::borrow::Cow;
@@ -117,6 +118,7 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
     }
     let Walk { mut diagnostics, consequences, mut program, options, .. } = checker.walk;
     diagnostics.extend(told);
+    diagnostics.extend(named_twice(&headers));
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     if !diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.extend(consequences);
@@ -214,6 +216,30 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
         header.diagnostics.push(error);
     }
     header
+}
+
+/// Tests and benchmarks that have the name of another.
+fn named_twice(headers: &[Header]) -> Vec<Diagnostic> {
+    let mut first: HashMap<&str, Span> = HashMap::new();
+    let mut found = Vec::new();
+    for point in headers.iter().flat_map(|header| &header.points) {
+        let kind = match point.attach {
+            Attach::Test => "TEST",
+            Attach::Bench => "BENCH",
+            _ => continue,
+        };
+        match first.entry(&point.name) {
+            Entry::Vacant(entry) => drop(entry.insert(point.span)),
+            Entry::Occupied(other) => {
+                let name = point.name.split_once(':').map_or("", |(_, name)| name);
+                let title = format!("\"{name}\" was used as the name for more than one {kind} probe");
+                found.push(
+                    Diagnostic::error(point.span, title).with_related(*other.get(), "this is the other instance"),
+                );
+            }
+        }
+    }
+    found
 }
 
 /// What is told of an attach point that is not there.

@@ -126,7 +126,8 @@ impl<'p> Dump<'p> {
                 self.leaf(format_args!("zero {map}"));
             }
             StmtKind::Exit(code) => self.node("exit", |out| out.expr(code)),
-            StmtKind::Return => self.leaf("return"),
+            StmtKind::Return(None) => self.leaf("return"),
+            StmtKind::Return(Some(value)) => self.node("return", |out| out.expr(value)),
         }
     }
 

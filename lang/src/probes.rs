@@ -32,6 +32,8 @@ pub enum ProviderId {
     Iter,
     Watchpoint,
     SelfSignal,
+    Test,
+    Bench,
 }
 
 /// What the checker, the reference and completion know of a provider.
@@ -227,10 +229,30 @@ pub static PROVIDERS: &[Provider] = &[
         doc: "Runs when rtrace itself gets the signal.",
         example: "self:signal:SIGUSR1 { print(@n); @n++; }",
     },
+    Provider {
+        id: ProviderId::Test,
+        name: "test",
+        aliases: &[],
+        usage: "test:NAME",
+        parts: 1..=1,
+        named_args: false,
+        doc: "Runs once under --test, and fails if it returns another number than 0, exits with one, or tells an error.",
+        example: "test:halves { if (7 / 2 != 3) { return 1; } }",
+    },
+    Provider {
+        id: ProviderId::Bench,
+        name: "bench",
+        aliases: &[],
+        usage: "bench:NAME",
+        parts: 1..=1,
+        named_args: false,
+        doc: "Runs again and again under --bench, to measure how long it takes.",
+        example: "bench:count { @ = count(); }",
+    },
 ];
 
 /// Providers of the language that are not here yet.
-const NOT_YET: &[&str] = &["usdt", "U", "test", "bench"];
+const NOT_YET: &[&str] = &["usdt", "U"];
 
 /// The provider of that name or alias.
 pub fn provider(name: &str) -> Option<&'static Provider> {
@@ -322,6 +344,16 @@ pub enum Spec {
     Watchpoint(Watch),
     /// `self:signal:SIGUSR1`
     SelfSignal,
+    /// `test:NAME`
+    Test {
+        /// Unlike that of any other test.
+        name: String,
+    },
+    /// `bench:NAME`
+    Bench {
+        /// Unlike that of any other benchmark.
+        name: String,
+    },
 }
 
 /// Memory that the processor watches.
@@ -398,6 +430,8 @@ impl Spec {
             Self::Iter { .. } => ProviderId::Iter,
             Self::Watchpoint(_) => ProviderId::Watchpoint,
             Self::SelfSignal => ProviderId::SelfSignal,
+            Self::Test { .. } => ProviderId::Test,
+            Self::Bench { .. } => ProviderId::Bench,
         }
     }
 }

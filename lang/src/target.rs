@@ -199,6 +199,10 @@ pub enum Attach {
     Watchpoint(Watch),
     /// Run when rtrace gets SIGUSR1.
     Signal,
+    /// Run once, to see whether it passes.
+    Test,
+    /// Run again and again, to see how long it takes.
+    Bench,
     /// Run over all objects of a kind, once.
     Iter {
         /// Such as `task`.
@@ -211,7 +215,7 @@ pub enum Attach {
 impl Attach {
     /// Whether rtrace runs it itself: nothing in the kernel is attached to.
     pub fn is_run_by_us(&self) -> bool {
-        matches!(self, Self::Begin | Self::End | Self::Interval { .. } | Self::Signal)
+        matches!(self, Self::Begin | Self::End | Self::Interval { .. } | Self::Signal | Self::Test | Self::Bench)
     }
 
     /// What `func` says.

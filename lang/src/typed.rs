@@ -227,8 +227,8 @@ pub enum StmtKind {
     Zero(MapId),
     /// Ends tracing with this exit code and leaves the probe.
     Exit(Expr),
-    /// Leaves the probe.
-    Return,
+    /// Leaves the probe, with a number if somebody reads it: that of a test or benchmark.
+    Return(Option<Expr>),
 }
 
 /// An expression with its type.
@@ -430,11 +430,9 @@ pub fn any_in(stmts: &[Stmt], look: &mut dyn FnMut(&Expr) -> bool) -> bool {
         StmtKind::ForRange { from, to, body, .. } => from.any(look) || to.any(look) || any_in(body, look),
         StmtKind::ForMap { body, .. } | StmtKind::Unroll(_, body) => any_in(body, look),
         StmtKind::Print(_, args) => args.iter().any(|arg| arg.any(look)),
-        StmtKind::PrintMap { .. }
-        | StmtKind::Clear(_)
-        | StmtKind::Zero(_)
-        | StmtKind::Return
-        | StmtKind::Break
-        | StmtKind::Continue => false,
+        StmtKind::Return(value) => value.as_ref().is_some_and(|value| value.any(look)),
+        StmtKind::PrintMap { .. } | StmtKind::Clear(_) | StmtKind::Zero(_) | StmtKind::Break | StmtKind::Continue => {
+            false
+        }
     })
 }

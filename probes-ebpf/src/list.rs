@@ -97,6 +97,7 @@ fn shown(id: ProviderId) -> Shown {
         ProviderId::Kprobe | ProviderId::Fentry | ProviderId::Iter => Shown::Kernel,
         ProviderId::Uprobe => Shown::User,
         ProviderId::Begin | ProviderId::End | ProviderId::SelfSignal => Shown::ByName,
+        ProviderId::Test | ProviderId::Bench => Shown::ByName,
         ProviderId::Interval | ProviderId::Profile | ProviderId::Watchpoint => Shown::ByName,
         ProviderId::Kretprobe | ProviderId::Fexit | ProviderId::Uretprobe => Shown::ByName,
     }
@@ -150,6 +151,7 @@ impl<'a> Lister<'a> {
         let asked = Asked::new(rest);
         match row.id {
             ProviderId::Begin | ProviderId::End | ProviderId::SelfSignal | ProviderId::Watchpoint => Ok(()),
+            ProviderId::Test | ProviderId::Bench => writeln!(self.out, "{name}"),
             // Of what is counted or timed, the source is the probe.
             ProviderId::Interval | ProviderId::Profile | ProviderId::Software | ProviderId::Hardware => {
                 writeln!(self.out, "{}:{}:", row.name, asked.place.unwrap_or(rest))
@@ -200,8 +202,8 @@ impl<'a> Lister<'a> {
         match row.id {
             ProviderId::Begin | ProviderId::End => writeln!(self.out, "{}", row.name),
             ProviderId::SelfSignal if glob::matches(asked.all(), SIGNAL) => writeln!(self.out, "{}:{SIGNAL}", row.name),
-            // Any memory there is.
-            ProviderId::SelfSignal | ProviderId::Watchpoint => Ok(()),
+            // Any memory there is, and any name.
+            ProviderId::SelfSignal | ProviderId::Watchpoint | ProviderId::Test | ProviderId::Bench => Ok(()),
             ProviderId::Interval | ProviderId::Profile => self.fixed(row, asked, UNITS.iter().copied()),
             ProviderId::Software => self.fixed(row, asked, counted(perf::Source::Software)),
             ProviderId::Hardware => self.fixed(row, asked, counted(perf::Source::Hardware)),

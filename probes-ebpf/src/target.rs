@@ -169,6 +169,8 @@ impl Target for KernelTarget {
             Spec::Interval { period_ns } => one(Attach::Interval { period_ns: *period_ns }, ProgramType::RawTracepoint),
             Spec::SelfSignal => one(Attach::Signal, ProgramType::RawTracepoint),
             Spec::Watchpoint(watch) => watchpoint(watch),
+            Spec::Test { .. } => one(Attach::Test, ProgramType::RawTracepoint),
+            Spec::Bench { .. } => one(Attach::Bench, ProgramType::RawTracepoint),
             Spec::Profile { rate } => one(Attach::Profile { rate: *rate }, ProgramType::PerfEvent),
             Spec::PerfEvent { source, event, count } => {
                 let attach = Attach::PerfEvent { source: *source, config: event.config, count: *count };

@@ -84,9 +84,9 @@ pub struct Args {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print what a stage of the compiler makes of the script, and end
-    #[arg(short, long = "debug", value_enum, value_name = "STAGE")]
-    pub debug: Option<Stage>,
+    /// Print what these stages make of the script, and end; `all` is all of them
+    #[arg(short, long = "debug", value_enum, value_name = "STAGE,...", value_delimiter = ',')]
+    pub debug: Vec<Stage>,
 
     /// Print the script in the usual layout, and end
     #[arg(long)]
@@ -117,6 +117,19 @@ pub struct Args {
     #[arg(long, value_name = "DIR:...", value_delimiter = ':')]
     pub debuginfo: Vec<PathBuf>,
 
+    /// Run the test: probes, each once, and say which fail
+    #[arg(long)]
+    pub test: bool,
+
+    /// Run the bench: probes and say how long each takes
+    #[arg(long)]
+    pub bench: bool,
+
+    /// What to do with the script instead of tracing: codegen (only compile it), compiler-bench (say how long each
+    /// stage of the compiler takes), or what --bench, --test and --fmt do
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
+    pub mode: Option<Mode>,
+
     /// Colours and block characters: if the output is a terminal, always, or never
     #[arg(long, value_enum, value_name = "auto|always|never", hide_possible_values = true)]
     pub color: Option<When>,
@@ -131,11 +144,34 @@ pub struct Args {
 }
 
 impl Args {
+    /// The stages to be shown, each once, in their order.
+    pub fn stages(&self) -> Vec<Stage> {
+        let asked = |stage: &Stage| self.debug.iter().any(|asked| asked == stage || *asked == Stage::All);
+        Stage::value_variants().iter().filter(|stage| **stage != Stage::All && asked(stage)).copied().collect()
+    }
+
     /// What to run unless `-e` says it.
     pub fn script(&self) -> Option<&str> {
         match self.has_program() {
             false => self.words.iter().chain(&self.after_dashes).next().map(String::as_str),
             true => None,
+        }
+    }
+
+    /// What to do instead of tracing, or the two options that say different things.
+    pub fn mode(&self) -> Result<Option<Mode>, [&'static str; 2]> {
+        let mode = self.mode.map(|mode| ("--mode", mode));
+        let flags = [
+            ("--test", self.test, Mode::Test),
+            ("--bench", self.bench, Mode::Bench),
+            ("--fmt", self.fmt, Mode::Format),
+        ];
+        let flags = flags.into_iter().filter(|(_, is_given, _)| *is_given).map(|(name, _, mode)| (name, mode));
+        let mut said = mode.into_iter().chain(flags);
+        let first = said.next();
+        match (first, said.next()) {
+            (Some((one, _)), Some((other, _))) => Err([other, one]),
+            (first, _) => Ok(first.map(|(_, mode)| mode)),
         }
     }
 
@@ -154,6 +190,21 @@ impl Args {
     pub fn options(&self) -> Vec<String> {
         self.after_dashes.iter().filter_map(|word| word.strip_prefix("--")).map(str::to_owned).collect()
     }
+}
+
+/// What is done with a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// It is compiled
+    Codegen,
+    /// Compiling is measured
+    CompilerBench,
+    /// Its benchmarks are run
+    Bench,
+    /// Its tests are run
+    Test,
+    /// It is printed in the usual layout
+    Format,
 }
 
 /// When the output has colours.
@@ -188,13 +239,27 @@ pub enum Stage {
     /// Maps, variables and probes with their types
     Types,
     /// Cranelift IR as lowered
+    #[value(alias = "codegen")]
     Clif,
     /// Cranelift IR after the mid-end
+    #[value(alias = "codegen-opt")]
     ClifOpt,
     /// The eBPF instructions with their source lines
+    #[value(alias = "dis")]
     Bpf,
     /// The object file's sections and symbols
     Elf,
+    /// What the kernel's verifier says of each program
+    Verifier,
+    /// All of these
+    All,
+}
+
+impl Stage {
+    /// As it is written.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 const EXAMPLES: &str = "\

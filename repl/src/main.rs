@@ -2,6 +2,7 @@
 //! exits.
 
 mod args;
+mod compiler_bench;
 mod dump;
 mod files;
 mod headers;
@@ -12,7 +13,7 @@ mod narrow;
 mod report;
 mod run;
 
-use args::Args;
+use args::{Args, Mode};
 use clap::Parser;
 use lang::Source;
 use report::Reporter;
@@ -42,6 +43,13 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
+    let mode = match args.mode() {
+        Ok(mode) => mode,
+        Err([one, other]) => {
+            reporter.plain(&format!("USAGE: {one} conflicts with {other}"), Some("a run has one mode"));
+            return ExitCode::FAILURE;
+        }
+    };
     if args.info {
         return code(info::print(&reporter));
     }
@@ -60,9 +68,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    code(match args.fmt {
-        true => run::format(&args, &source, &reporter),
-        false => run::script(&args, source, &reporter),
+    code(match mode {
+        Some(Mode::Format) => run::format(&args, &source, &reporter),
+        _ => run::script(&args, mode, source, &reporter),
     })
 }
 

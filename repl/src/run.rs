@@ -1,12 +1,15 @@
 //! From the text of a script to the end of its run.
 
-use crate::args::{Args, Feature, Stage};
+use crate::args::{Args, Feature, Mode, Stage};
+use crate::compiler_bench;
 use crate::dump;
 use crate::files::Files;
 use crate::headers::Folders;
+use crate::info;
 use crate::list;
 use crate::look;
 use crate::report::Reporter;
+use clap::ValueEnum;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
 use lang::config::Environment;
@@ -25,11 +28,12 @@ use runtime::load::{LoadError, Refusal};
 use runtime::machine::Machine;
 use runtime::output::world::Shared;
 use runtime::output::{self, Output, Place};
-use runtime::session::{Config, Host, Job, RunError, run};
+use runtime::session::{self, Config, Host, Job, RunError, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Instant;
 
 /// An error has been shown; the process ends with this code.
@@ -41,7 +45,10 @@ const ATTACH_MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 /// Prints a script in the usual layout, or with `--check` its name if it has another; gives the exit code.
 pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
     match lang::format::format(source.text()) {
-        Ok(formatted) if !args.check => print(&formatted, reporter),
+        Ok(formatted) if !args.check => match &args.output {
+            None => print(&formatted, reporter),
+            Some(path) => replace(path, &formatted, reporter),
+        },
         Ok(formatted) if formatted == source.text() => Ok(0),
         Ok(_) => {
             print(&format!("{}\n", source.name()), reporter)?;
@@ -54,18 +61,47 @@ pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
     }
 }
 
+/// Writes a file as a whole or not at all: it may be the script itself.
+fn replace(path: &Path, text: &str, reporter: &Reporter) -> Result<u8, Failed> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    match written {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            // It may not be there at all.
+            let _ = std::fs::remove_file(&beside);
+            fail(reporter, &format!("cannot write to {}: {error}", path.display()), None)
+        }
+    }
+}
+
 /// Compiles a script and runs it; gives the exit code.
-pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
+pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
     let started = Instant::now();
     let target = KernelTarget::new();
     let mut files = Files::new(source.name());
     let headers = Folders::new(source.name(), &args.include_dirs, &args.includes, target.has_btf());
-    let (mut parsed, sources) = parse_with_imports(source, &mut files, &headers);
+    let parse = |source: &Source, files: &mut Files| parse_with_imports(source.clone(), files, &headers);
+    let (mut parsed, sources) = parse(&source, &mut files);
     let sources = &sources;
     let read = started.elapsed();
     show(reporter, sources, &parsed.diagnostics)?;
-    if args.debug == Some(Stage::Ast) {
-        return print(&lang::dump::dump(&parsed.script), reporter);
+    let stages = args.stages();
+    // With its name above it, if it is not the only one.
+    let show_stage = |stage: Stage, text: &dyn Fn() -> Result<String, Failed>| {
+        if !stages.contains(&stage) {
+            return Ok(false);
+        }
+        let (name, text) = (stage.name(), text()?);
+        match stages.len() {
+            1 => print(&text, reporter)?,
+            _ => print(&format!("{name}\n{}\n{text}\n", "-".repeat(name.len())), reporter)?,
+        };
+        Ok(stages.last() == Some(&stage))
+    };
+    if show_stage(Stage::Ast, &|| Ok(lang::dump::dump(&parsed.script)))? {
+        return Ok(0);
     }
     let process = process(args, reporter)?;
     let mut target = target.of_process(process).of_command(args.command.is_some());
@@ -102,30 +138,53 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
     warn_of_unlisted(&checked.program, &target, reporter, sources);
     let checking = started.elapsed() - read;
     let mut program = checked.program;
+    let is_run = stages.is_empty() && args.emit_elf.is_none();
+    let trial = match mode {
+        Some(Mode::Test) => session::Mode::Test,
+        Some(Mode::Bench) => session::Mode::Bench,
+        _ => session::Mode::Trace,
+    };
     if args.list {
         return list::program(args, process, &program, reporter);
     }
     if let Some(filter) = &args.probe_filter {
         filter_probes(&mut program, filter, reporter)?;
     }
-    if args.debug == Some(Stage::Types) {
-        return print(&lang::dump_types::dump(&program), reporter);
+    if is_run && !matches!(mode, Some(Mode::Codegen | Mode::CompilerBench)) {
+        select(&mut program, trial, reporter)?;
+    }
+    if show_stage(Stage::Types, &|| Ok(lang::dump_types::dump(&program)))? {
+        return Ok(0);
     }
     let sizes = sizes(&program.config);
-    let options = Options {
-        keep_text: args.debug.is_some(),
-        process,
-        sizes,
-        tell_reads: args.warnings > 0,
-        ..Options::default()
-    };
+    let options =
+        Options { keep_text: !stages.is_empty(), process, sizes, tell_reads: args.warnings > 0, ..Options::default() };
     let mut object = compiled(&program, &target, &options, sources, reporter)?;
     if args.verbose {
         let compiling = started.elapsed() - read - checking;
         reporter.note(&format!("read in {read:.1?}, checked in {checking:.1?}, compiled in {compiling:.1?}"));
     }
-    if let Some(stage) = args.debug {
-        return debug(stage, &object, sources, reporter);
+    for stage in Stage::value_variants().iter().filter(|stage| !matches!(stage, Stage::Ast | Stage::Types)) {
+        if show_stage(*stage, &|| debug(*stage, &program, &object, args, sources, reporter))? {
+            return Ok(0);
+        }
+    }
+    match mode {
+        Some(Mode::Codegen) if args.emit_elf.is_none() => return Ok(0),
+        Some(Mode::CompilerBench) => {
+            info::print(reporter)?;
+            let measured = compiler_bench::run(
+                &mut [
+                    ("parse", &mut || drop(parse(&source, &mut Files::new(source.name())))),
+                    ("check", &mut || drop(check(&parsed.script, &target, &settings))),
+                    ("compile", &mut || drop(compile(&program, &target, &options))),
+                    ("elf", &mut || drop(object.to_elf(sources))),
+                ],
+                &mut io::stdout(),
+            );
+            return printed(measured, reporter);
+        }
+        _ => {}
     }
     if let Some(path) = &args.emit_elf {
         let elf = elf(&object, sources, reporter)?;
@@ -150,6 +209,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         quiet: args.quiet,
         pid: process,
         dwarf_pids,
+        mode: trial,
     };
     let shown = output::Settings {
         max_strlen: program.config.max_strlen as usize,
@@ -159,7 +219,7 @@ pub fn script(args: &Args, source: Source, reporter: &Reporter) -> Result<u8, Fa
         paint: look::paint(args),
     };
     let mut output = open_output(args, shown.clone(), reporter)?;
-    let mut host = Terminal { args, sources, reporter };
+    let mut host = Terminal { args, tells_attached: trial == session::Mode::Trace, sources, reporter };
     let mut result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
     // What the verifier refuses may be the mid-end's doing.
     if let Err(RunError::Load(LoadError::Refused { refusal, .. })) = &result
@@ -226,19 +286,37 @@ fn elf(object: &Object, sources: &SourceMap, reporter: &Reporter) -> Result<Vec<
     })
 }
 
-fn debug(stage: Stage, object: &Object, sources: &SourceMap, reporter: &Reporter) -> Result<u8, Failed> {
-    let text = match stage {
+fn debug(
+    stage: Stage,
+    program: &Program,
+    object: &Object,
+    args: &Args,
+    sources: &SourceMap,
+    reporter: &Reporter,
+) -> Result<String, Failed> {
+    Ok(match stage {
         Stage::Clif => dump::clif(object, false),
         Stage::ClifOpt => dump::clif(object, true),
         Stage::Bpf => dump::bpf(object, sources),
         Stage::Elf => codegen::elf::describe(&elf(object, sources, reporter)?),
-        Stage::Ast | Stage::Types => unreachable!("printed before compiling"),
-    };
-    print(&text, reporter)
+        Stage::Verifier => {
+            check_privileges(reporter)?;
+            let log_bytes = usize::try_from(program.config.log_size).unwrap_or(usize::MAX);
+            match runtime::load::verify(object, &elf(object, sources, reporter)?, log_bytes) {
+                Ok(logs) => logs.iter().map(|(name, log)| format!("BPF verifier log for {name}:\n{log}\n")).collect(),
+                Err(error) => return explain(&RunError::Load(error), object, args, sources, reporter),
+            }
+        }
+        Stage::Ast | Stage::Types | Stage::All => String::new(),
+    })
 }
 
 fn print(text: &str, reporter: &Reporter) -> Result<u8, Failed> {
-    match io::stdout().write_all(text.as_bytes()) {
+    printed(io::stdout().write_all(text.as_bytes()), reporter)
+}
+
+fn printed(result: io::Result<()>, reporter: &Reporter) -> Result<u8, Failed> {
+    match result {
         Ok(()) => Ok(0),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
         Err(error) => fail(reporter, &format!("cannot write: {error}"), None),
@@ -307,6 +385,42 @@ fn filter_probes(program: &mut Program, filter: &str, reporter: &Reporter) -> Re
         probe.points.retain(|point| stays(&point.attach) || regex.is_match(&point.name));
     }
     program.probes.retain(|probe| !probe.points.is_empty());
+    Ok(())
+}
+
+/// Leaves in a program what is run in this mode. Tests and benchmarks are nothing to a script that traces, and what it
+/// would attach to is nothing to them.
+fn select(program: &mut Program, mode: session::Mode, reporter: &Reporter) -> Result<(), Failed> {
+    let has = |program: &Program, wanted: &Attach| {
+        program.probes.iter().flat_map(|probe| &probe.points).any(|point| point.attach == *wanted)
+    };
+    let (has_tests, has_benchmarks) = (has(program, &Attach::Test), has(program, &Attach::Bench));
+    let runs = |attach: &Attach| match (mode, attach) {
+        (_, Attach::Begin | Attach::End) => true,
+        (session::Mode::Trace, attach) => !matches!(attach, Attach::Test | Attach::Bench),
+        (session::Mode::Test, attach) => *attach == Attach::Test,
+        (session::Mode::Bench, attach) => *attach == Attach::Bench,
+    };
+    for probe in &mut program.probes {
+        probe.points.retain(|point| runs(&point.attach));
+    }
+    program.probes.retain(|probe| !probe.points.is_empty());
+    let nothing = program.probes.is_empty();
+    match mode {
+        session::Mode::Trace if nothing && has_tests => {
+            return fail(reporter, "No probes attached; use --test to run test probes.", None);
+        }
+        session::Mode::Trace if nothing && has_benchmarks => {
+            return fail(reporter, "No probes attached; use --bench to run benchmark probes.", None);
+        }
+        session::Mode::Test if !has_tests => {
+            reporter.warning("the script has no tests; write one as test:NAME { ... }")
+        }
+        session::Mode::Bench if !has_benchmarks => {
+            reporter.warning("the script has no benchmarks; write one as bench:NAME { ... }");
+        }
+        _ => {}
+    }
     Ok(())
 }
 
@@ -445,13 +559,14 @@ impl<W: Write> Write for Unbuffered<W> {
 /// The terminal, for what is not output.
 struct Terminal<'a> {
     args: &'a Args,
+    tells_attached: bool,
     sources: &'a SourceMap,
     reporter: &'a Reporter,
 }
 
 impl Host for Terminal<'_> {
     fn attached(&mut self, probes: usize) {
-        if !self.args.quiet && self.args.format == "text" {
+        if self.tells_attached && !self.args.quiet && self.args.format == "text" {
             self.reporter.note(output::attached_line(probes).trim_end());
         }
         if std::env::var_os(ATTACH_MARKER).is_some() {
@@ -469,12 +584,20 @@ impl Host for Terminal<'_> {
         diagnostic.is_error() || !self.args.no_warnings
     }
 
+    fn headline(&self, diagnostic: &Diagnostic) -> String {
+        self.reporter.headline(self.sources, diagnostic, false)
+    }
+
     fn message(&mut self, diagnostic: &Diagnostic) {
         self.reporter.message(self.sources, diagnostic);
     }
 
     fn complain(&mut self, text: &str) {
         self.reporter.plain(text, None);
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.reporter.warning(text);
     }
 
     fn place(&self, span: Span) -> Place {

@@ -217,7 +217,9 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
     };
     match attach {
         Attach::Watchpoint(watch) => watched(watch),
-        Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal => Ok(Vec::new()),
+        Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal | Attach::Test | Attach::Bench => {
+            Ok(Vec::new())
+        }
         Attach::RawTracepoint { name } => Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, Some(name), cookie)?)]),
         Attach::BtfTracepoint { .. } | Attach::Fentry { .. } => {
             Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, None, 0)?)])

@@ -77,11 +77,42 @@ pub struct Loaded {
 
 /// Less than this is too little for the log of a script that anybody has written.
 const LEAST_LOG: usize = 4 << 20;
+/// The same for everything that the verifier can say. What is not written to takes no memory.
+const FULL_LOG: usize = 256 << 20;
 /// The kernel takes no more (`UINT_MAX >> 2`).
 const MOST_LOG: usize = (u32::MAX >> 2) as usize;
 
 /// Creates the maps and loads the programs of an object. The verifier's log has room for `log_bytes`.
 pub fn load(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Loaded, LoadError> {
+    load_with(object, elf, &mut |index, program, insns, license| {
+        load_program(index, program, insns, Log::OfFailure(log_bytes), license)
+    })
+}
+
+/// Loads the programs of an object only to have the verifier's log of each, under its name.
+pub fn verify(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Vec<(String, String)>, LoadError> {
+    let mut logs = Vec::new();
+    load_with(object, elf, &mut |index, program, insns, license| {
+        let mut text = Vec::new();
+        let loaded = load_program(index, program, insns, Log::Full(log_bytes, &mut text), license)?;
+        logs.push((program.name.clone(), String::from_utf8_lossy(&text).into_owned()));
+        Ok(loaded)
+    })?;
+    Ok(logs)
+}
+
+/// What is wanted of the verifier's log. Its room is the number.
+enum Log<'l> {
+    /// Why it refuses a program.
+    OfFailure(usize),
+    /// All that it looks at.
+    Full(usize, &'l mut Vec<u8>),
+}
+
+/// Loads one program, given its place among the others and its instructions.
+type LoadOne<'f> = dyn FnMut(usize, &Program, &[bpf_insn], &CStr) -> Result<OwnedFd, LoadError> + 'f;
+
+fn load_with(object: &Object, elf: &[u8], load_one: &mut LoadOne<'_>) -> Result<Loaded, LoadError> {
     let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
     let mut maps = HashMap::new();
     for (name, map) in &mut parsed.maps {
@@ -110,7 +141,7 @@ pub fn load(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Loaded, Loa
     for (index, program) in object.programs.iter().enumerate() {
         let function = parsed.functions.values().find(|function| function.name == program.name);
         let function = function.ok_or_else(|| LoadError::Object(format!("{} is missing", program.name)))?;
-        let fd = load_program(index, program, &function.instructions, log_bytes, &license)?;
+        let fd = load_one(index, program, &function.instructions, &license)?;
         loaded.programs.push(fd);
     }
     Ok(loaded)
@@ -146,7 +177,7 @@ fn load_program(
     index: usize,
     program: &Program,
     insns: &[bpf_insn],
-    log_bytes: usize,
+    log: Log<'_>,
     license: &CStr,
 ) -> Result<OwnedFd, LoadError> {
     use bpf_attach_type::*;
@@ -176,6 +207,21 @@ fn load_program(
     let attach_btf = module.as_ref().map(AsFd::as_fd);
     let request =
         LoadRequest { name: &program.name, kind, attach, attach_btf_id, attach_btf, insns, license, functions };
+    let log_bytes = match log {
+        Log::OfFailure(bytes) => bytes,
+        Log::Full(bytes, text) => {
+            *text = vec![0; bytes.clamp(FULL_LOG, MOST_LOG)];
+            return sys::load(&request, Some((sys::LogLevel::Full, &mut *text)))
+                .map_err(|error| refused(index, program, error, String::from_utf8_lossy(text).into_owned()));
+        }
+    };
+    // What is measured is best run by the kernel itself, again and again, which it does for network programs. The event is
+    // of no interest to a benchmark, and most of what a program may call is the same.
+    if matches!(program.points[0].attach, Attach::Bench)
+        && let Ok(fd) = sys::load(&LoadRequest { kind: BPF_PROG_TYPE_XDP, ..request }, None)
+    {
+        return Ok(fd);
+    }
     // First without a log: it costs time, and one too small fails a program that is fine.
     match sys::load(&request, None) {
         Ok(fd) => return Ok(fd),
@@ -185,7 +231,7 @@ fn load_program(
         Err(_) => {}
     }
     let mut log = vec![0; log_bytes.clamp(LEAST_LOG, MOST_LOG)];
-    match sys::load(&request, Some(&mut log)) {
+    match sys::load(&request, Some((sys::LogLevel::OfFailure, &mut log))) {
         Ok(fd) => Ok(fd),
         Err(error) => Err(refused(index, program, error, String::from_utf8_lossy(&log).into_owned())),
     }

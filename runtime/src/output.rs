@@ -26,6 +26,7 @@ pub mod opaque;
 pub mod paint;
 pub mod printf;
 pub mod text;
+pub mod trial;
 pub mod value;
 pub mod view;
 pub mod world;
@@ -56,6 +57,9 @@ pub trait Output {
 
     /// A map, in its order: the last `top` entries (0: all), values divided by `div` (0 and 1: as they are).
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()>;
+
+    /// What has come of a test or benchmark.
+    fn trial(&mut self, news: &trial::Trial<'_>) -> io::Result<()>;
 
     /// No record will follow, only the maps that are left at the end.
     fn end_of_records(&mut self) -> io::Result<()>;

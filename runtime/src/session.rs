@@ -4,6 +4,8 @@
 //! run: `exit()`, a signal, the end of the child. Then all is detached, `end` probes run, what is left in the rings is
 //! printed, and the maps.
 
+mod trial;
+
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
 use crate::commands;
@@ -79,6 +81,20 @@ pub struct Config {
     pub pid: Option<u32>,
     /// Processes whose stacks are to be walked by tables, beside these.
     pub dwarf_pids: Vec<u32>,
+    /// What is run beside `begin` and `end`.
+    pub mode: Mode,
+}
+
+/// What is run beside `begin` and `end`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// What is attached, and intervals.
+    #[default]
+    Trace,
+    /// `test` probes.
+    Test,
+    /// `bench` probes.
+    Bench,
 }
 
 /// Who is told what happens beside the output proper.
@@ -89,10 +105,14 @@ pub trait Host {
     fn diagnostic(&mut self, diagnostic: &Diagnostic);
     /// Whether the script's own errors and warnings of this kind are wanted.
     fn wants(&self, diagnostic: &Diagnostic) -> bool;
+    /// The line that says what an error or warning is, and where.
+    fn headline(&self, diagnostic: &Diagnostic) -> String;
     /// An error or warning of the script's own.
     fn message(&mut self, diagnostic: &Diagnostic);
     /// Something that the script asked for could not be done.
     fn complain(&mut self, text: &str);
+    /// Something that has no place in the script may not be as it was meant.
+    fn warn(&mut self, text: &str);
     /// Where in the script a span begins.
     fn place(&self, span: Span) -> Place;
     /// The command of `-c` has ended.
@@ -107,6 +127,9 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     let mut session = Session::open(job, &mut loaded, config)?;
     if !session.config.dry_run {
         session.begin(&loaded)?;
+    }
+    if session.config.mode != Mode::Trace {
+        return session.trials(&loaded, output, host);
     }
     let Attached { links, mut timers, missing } = session.attach(&loaded, host)?;
     session.links = links;
@@ -190,6 +213,8 @@ struct Session<'a> {
     news: bool,
     /// A signal has ended the run.
     interrupted: bool,
+    /// Nothing is printed, and no command run.
+    muted: bool,
 }
 
 enum Held {
@@ -251,6 +276,7 @@ impl<'a> Session<'a> {
             over: false,
             news: false,
             interrupted: false,
+            muted: false,
         })
     }
 
@@ -474,6 +500,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Takes the signals that have come.
+    fn take_signals(&mut self) -> Result<(), RunError> {
+        let mut wait = [PollFd::new(&self.signals, PollFlags::IN)];
+        match poll(&mut wait, Some(&Timespec::default())) {
+            Ok(0) => Ok(()),
+            _ => self.signal(),
+        }
+    }
+
     /// Hands what has arrived to the output, at most `most` records. True if there may be more.
     fn drain(&mut self, most: usize, output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
         // The rings are taken out so that an event, which borrows them, can be handed to the rest of the session.
@@ -502,6 +537,8 @@ impl<'a> Session<'a> {
                 let format = FormatId(u64::from_ne_bytes(*header) as u32);
                 match self.job.program.formats.get(format.index()) {
                     Some(format) => match format.origin {
+                        // Of what is run to be measured, only errors are of interest.
+                        _ if self.muted && !matches!(format.origin, Origin::Errorf(_)) => Ok(()),
                         Origin::Printf | Origin::Print => output.record(format, values).map_err(output_error),
                         // A user who interrupts does not want to wait for all the commands that are still asked for.
                         Origin::System if self.interrupted => Ok(()),
@@ -526,6 +563,7 @@ impl<'a> Session<'a> {
                 self.note_exit();
                 Ok(())
             }
+            Control::PrintMap if self.muted => Ok(()),
             Control::PrintMap => {
                 let info = &self.job.program.maps[map.index()];
                 let mut entries = self.entries(map)?;

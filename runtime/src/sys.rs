@@ -4,7 +4,9 @@
 //! Every function is one system call, or a loop of one; errors are `io::Error` and are explained by the callers, who
 //! know what was attempted. Structures and numbers: include/uapi/linux/bpf.h and perf_event.h.
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_info, bpf_prog_type,
+};
 use lang::probes::Watch;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -62,8 +64,17 @@ pub struct Functions<'a> {
     pub infos: &'a [bpf_func_info],
 }
 
+/// How much the verifier tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What leads to a refusal; of a program that it takes, next to nothing.
+    OfFailure = 1,
+    /// Every state of every instruction.
+    Full = 2,
+}
+
 /// Loads a program. With `log`, the verifier writes its reasons there.
-pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<OwnedFd> {
+pub fn load(request: &LoadRequest<'_>, log: Option<(LogLevel, &mut Vec<u8>)>) -> io::Result<OwnedFd> {
     let mut attr = empty();
     // SAFETY: this member of the union is the one that BPF_PROG_LOAD reads.
     let load = unsafe { &mut attr.__bindgen_anon_3 };
@@ -83,13 +94,13 @@ pub fn load(request: &LoadRequest<'_>, log: Option<&mut Vec<u8>>) -> io::Result<
     for (to, from) in load.prog_name.iter_mut().take(15).zip(request.name.bytes()) {
         *to = from as libc::c_char;
     }
-    if let Some(log) = &log {
-        load.log_level = 1;
+    if let Some((level, log)) = &log {
+        load.log_level = *level as u32;
         load.log_buf = log.as_ptr() as u64;
         load.log_size = log.len() as u32;
     }
     let result = bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map(owned);
-    if let Some(log) = log {
+    if let Some((_, log)) = log {
         let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
         log.truncate(end);
     }
@@ -307,6 +318,42 @@ pub fn array_fill(map: BorrowedFd<'_>, value_size: usize, values: &[u8]) -> io::
     attr.batch.values = values.as_ptr() as u64;
     attr.batch.count = count;
     bpf(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr).map(drop)
+}
+
+/// Runs a network program so many times in a row and gives the nanoseconds that one run took, as the kernel measures
+/// it. Programs of other types give `EINVAL`.
+pub fn test_run_repeated(program: BorrowedFd<'_>, times: u32) -> io::Result<u64> {
+    /// The shortest packet that the kernel takes: an Ethernet header.
+    const PACKET: [u8; 14] = [0; 14];
+    let mut attr = empty();
+    attr.test.prog_fd = program.as_raw_fd() as u32;
+    attr.test.data_in = PACKET.as_ptr() as u64;
+    attr.test.data_size_in = PACKET.len() as u32;
+    attr.test.repeat = times;
+    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr)?;
+    // SAFETY: the kernel writes the time into the member that was set above.
+    Ok(u64::from(unsafe { attr.test.duration }))
+}
+
+/// Makes the kernel measure how long programs run, until the descriptor is closed (kernel 5.8).
+pub fn count_run_times() -> io::Result<OwnedFd> {
+    /// `BPF_STATS_RUN_TIME`
+    const RUN_TIME: u32 = 0;
+    let mut attr = empty();
+    attr.enable_stats.type_ = RUN_TIME;
+    bpf(bpf_cmd::BPF_ENABLE_STATS, &mut attr).map(owned)
+}
+
+/// How many nanoseconds a program has run, and how often, while that was measured.
+pub fn run_time(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    // SAFETY: bpf_prog_info is plain integers, for which all zeros is valid.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    let mut attr = empty();
+    attr.info.bpf_fd = program.as_raw_fd() as u32;
+    attr.info.info = &raw mut info as u64;
+    attr.info.info_len = mem::size_of::<bpf_prog_info>() as u32;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok((info.run_time_ns, info.run_cnt))
 }
 
 /// Reads an element into `value`; `false` if it is not there.

@@ -36,6 +36,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/probes.md",
     "docs/quickstart.md",
     "docs/statements.md",
+    "docs/testing.md",
     "docs/troubleshooting.md",
     "docs/types.md",
 ];
@@ -94,7 +95,8 @@ fn has_kprobe(program: &str) -> bool {
 
 /// A run of the program, with a command if it speaks of one.
 fn run(program: &str) -> Run {
-    let run = Run::program(program);
+    let mode = [("test:", "--test"), ("bench:", "--bench")].into_iter().find(|(probe, _)| program.contains(probe));
+    let run = mode.into_iter().fold(Run::program(program), |run, (_, option)| run.arg(option));
     match program.contains("cpid") {
         true => run.child(format!("{} exit 0", sibling("work").display())),
         false => run,

@@ -107,6 +107,9 @@ fn every_stage_of_the_compiler_can_be_looked_at() {
         out.code(0).stdout_has(sign);
         assert!(!out.attached && out.stderr.is_empty(), "{out}");
     }
+    let several = Run::program(text).arg("-d").arg("types,dis").arg("-d").arg("clif").to_end();
+    several.code(0).stdout_has("types\n-----\n@").stdout_has("\nclif\n----\nfunction ").stdout_has("\nbpf\n---\n");
+    assert_eq!(several.stdout.matches("\n-----\n").count(), 1, "each stage is shown once\n{several}");
     Run::program(text).arg("-d").arg("nosuch").to_end().code(1).stdout_is("").stderr_has("clif-opt");
 }
 

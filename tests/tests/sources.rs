@@ -139,6 +139,9 @@ fn a_script_in_the_usual_layout() {
     Run::file(laid_out.path()).arg("--fmt").arg("--check").to_end().code(0).stdout_is("");
     let name = format!("{}\n", wild.path().display());
     Run::file(wild.path()).arg("--fmt").arg("--check").to_end().code(1).stdout_is(&name);
+    let copy = Scratch::file("copy.rt", WILD);
+    Run::file(copy.path()).arg("--fmt").arg("-o").arg(copy.path()).to_end().code(0).stdout_is("");
+    assert_eq!(std::fs::read_to_string(copy.path()).expect("it is there"), LAID_OUT);
     Run::program("begin { @x = ; }").arg("--fmt").to_end().code(1).stdout_is("").stderr_has("1:14-15: ERROR");
     Run::program(WILD).arg("--check").to_end().code(1).stdout_is("").stderr_has("--fmt");
 }

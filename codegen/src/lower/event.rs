@@ -108,6 +108,13 @@ impl Lowering<'_, '_> {
         self.builder.ins().atomic_cas(flags(), to, zero, word);
     }
 
+    /// Tells user space what the probe returns, from whichever of its functions.
+    pub fn note_result(&mut self, value: Value) {
+        let offset = self.layout.use_result();
+        let bss = self.bss();
+        self.store_word(value, Addr::new(bss).plus(offset));
+    }
+
     /// How far the data ring has been filled: the record belongs behind all that was sent before.
     fn data_position(&mut self) -> Value {
         if self.program.formats.is_empty() {

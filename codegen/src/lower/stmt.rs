@@ -51,7 +51,13 @@ impl Lowering<'_, '_> {
                 self.control(Control::Exit, 0, [code, zero], span);
                 self.leave();
             }
-            StmtKind::Return => self.leave(),
+            StmtKind::Return(value) => {
+                if let Some(value) = value {
+                    let value = self.scalar(value);
+                    self.note_result(value);
+                }
+                self.leave();
+            }
             StmtKind::While(cond, body) => self.while_loop(stmt, cond, body),
             StmtKind::ForRange { var, from, to, body } => self.for_range(stmt, *var, [from, to], body),
             StmtKind::ForMap { var, map, body } => self.for_map(*var, *map, body, span),

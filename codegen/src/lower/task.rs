@@ -104,12 +104,12 @@ impl Lowering<'_, '_> {
         self.read_access(&access)
     }
 
-    /// `usermode`: where the event came with registers, what they say. `begin` and `end` are run by rtrace's own code,
-    /// the others in the kernel's.
+    /// `usermode`: where the event came with registers, what they say. `begin` and its like are run by rtrace's
+    /// own code, the others in the kernel's.
     pub fn user_mode(&mut self) -> Value {
         if !self.unit.context.has_registers() {
             let mut points = self.unit.probe.points.iter().map(|point| &point.attach);
-            let is_ours = points.all(|attach| matches!(attach, Attach::Begin | Attach::End | Attach::Interval { .. }));
+            let is_ours = points.all(Attach::is_run_by_us);
             return self.int(i64::from(is_ours));
         }
         // The privilege level: 3 in the low bits of `cs` on x86, 0 in `pstate` on aarch64.

@@ -146,10 +146,10 @@ impl Walk<'_> {
             }
             StmtKind::Unroll(times, body) => self.stmts(body, function).times(*times),
             StmtKind::Print(_, args) => self.exprs(args, function),
+            StmtKind::Return(value) => self.exprs(value, function),
             StmtKind::PrintMap { .. }
             | StmtKind::Clear(_)
             | StmtKind::Zero(_)
-            | StmtKind::Return
             | StmtKind::Break
             | StmtKind::Continue => Made::default(),
         }

@@ -8,6 +8,7 @@ use crate::ast::{self, BinaryOp, UnaryOp};
 use crate::diag::Diagnostic;
 use crate::functions::function;
 use crate::span::Span;
+use crate::target::Attach;
 use crate::typed::{Expr, ExprKind, Stmt, StmtKind, Var, VarId};
 use crate::types::Type;
 
@@ -32,7 +33,7 @@ impl Checker<'_> {
             let before = stmts.len();
             self.stmt(state, stmt, &mut stmts);
             left |= stmts[before..].iter().any(|stmt| {
-                matches!(stmt.kind, StmtKind::Exit(_) | StmtKind::Return | StmtKind::Break | StmtKind::Continue)
+                matches!(stmt.kind, StmtKind::Exit(_) | StmtKind::Return(_) | StmtKind::Break | StmtKind::Continue)
             });
         }
         stmts
@@ -58,14 +59,17 @@ impl Checker<'_> {
             }
             ast::StmtKind::Block(block) => return out.extend(self.block(state, block)),
             ast::StmtKind::Return(value) => {
-                // What a probe returns means nothing to the kernel, but scripts may say it.
-                if let Some(value) = value.as_ref().map(|value| self.value(state, value))
+                let value = value.as_ref().map(|value| self.value(state, value));
+                if let Some(value) = &value
                     && !matches!(value.ty, Type::Int(_) | Type::Unknown)
                 {
                     let title = format!("Probe return values can only be integers. Found {}", value.ty);
                     self.refuse(span, title);
                 }
-                Some(StmtKind::Return)
+                // What other probes return means nothing to anybody, but scripts may say it.
+                let is_read =
+                    state.header.points.iter().any(|point| matches!(point.attach, Attach::Test | Attach::Bench));
+                Some(StmtKind::Return(value.filter(|value| is_read && matches!(value.ty, Type::Int(_)))))
             }
             ast::StmtKind::Discard(value) => return self.effect(state, value, span, out),
             ast::StmtKind::While { cond, body } => self.while_loop(state, cond, body, span),

@@ -162,6 +162,16 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             plain(Spec::Watchpoint(watch))
         }
         ProviderId::Iter => plain(Spec::Iter { over: arguments[0].to_owned() }),
+        ProviderId::Test | ProviderId::Bench => match arguments {
+            [name] if !name.is_empty() => plain(match provider.id {
+                ProviderId::Test => Spec::Test { name: name.to_string() },
+                _ => Spec::Bench { name: name.to_string() },
+            }),
+            _ => Err(Wrong {
+                title: format!("{} probes must have a name", provider.name),
+                help: Some(format!("write {}", provider.usage)),
+            }),
+        },
     }
 }
 

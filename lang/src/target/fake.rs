@@ -47,6 +47,8 @@ impl Target for FakeTarget {
                 (Attach::Interval { period_ns: *period_ns }, Context::bare(ProgramType::RawTracepoint))
             }
             Spec::SelfSignal => (Attach::Signal, Context::bare(ProgramType::RawTracepoint)),
+            Spec::Test { .. } => (Attach::Test, Context::bare(ProgramType::RawTracepoint)),
+            Spec::Bench { .. } => (Attach::Bench, Context::bare(ProgramType::RawTracepoint)),
             Spec::Profile { rate } => (Attach::Profile { rate: *rate }, Context::bare(ProgramType::PerfEvent)),
             Spec::PerfEvent { source, event, count } => (
                 Attach::PerfEvent { source: *source, config: event.config, count: *count },

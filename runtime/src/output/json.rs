@@ -14,6 +14,7 @@ use super::aggregate::{Summary, summary};
 use super::buckets;
 use super::map::{Entries, sorted};
 use super::number::Number;
+use super::trial::{self, Trial};
 use super::value::{self, Style};
 use super::view::View;
 use super::{Output, Place, Said, Settings, opaque, printf, push_fmt};
@@ -127,6 +128,10 @@ impl<W: Write> Output for Json<W> {
         }
         self.line.push(b'}');
         self.end()
+    }
+
+    fn trial(&mut self, news: &Trial<'_>) -> io::Result<()> {
+        trial::json(&mut self.writer, news)
     }
 
     /// Nothing: the lines say themselves what they are.
@@ -261,7 +266,7 @@ fn write_number(out: &mut Vec<u8>, number: Number) {
 }
 
 /// Appends text as a JSON string.
-fn write_string(out: &mut Vec<u8>, text: &[u8]) {
+pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     for chunk in text.utf8_chunks() {
         write_escaped(out, chunk.valid());

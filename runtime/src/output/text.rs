@@ -14,6 +14,7 @@ use super::buckets::{self, Bounds, Row};
 use super::map::{Entries, sorted};
 use super::number::Number;
 use super::paint::{Paint, Role};
+use super::trial::{self, Trial};
 use super::value::{self, Style};
 use super::{Output, Said, Settings, printf, push_fmt};
 
@@ -68,6 +69,11 @@ impl<W: Write> Output for Text<W> {
                 self.emit()?;
             }
         }
+        self.emit()
+    }
+
+    fn trial(&mut self, news: &Trial<'_>) -> io::Result<()> {
+        trial::text(&mut self.buffer, news, self.settings.paint);
         self.emit()
     }
 

@@ -965,6 +965,25 @@ begin { $x = 1; m($x); m($x); $y = "a"; }
 }
 
 #[test]
+fn tests_and_benchmarks_have_names_of_their_own() {
+    check(
+        r#"
+test:a { return 1; } bench:a { } test:b { return nsecs; }
+  test:a { }
+//^^^^^^ error: "a" was used as the name for more than one TEST probe
+bench:b { } bench:b { }
+          //^^^^^^^ error: "b" was used as the name for more than one BENCH probe
+  test: { }
+//^^^^^ error: test probes must have a name | write test:NAME
+  bench:a:b { }
+//^^^^^^^^^ error: bench probe type requires 1 arguments, found 2 | write bench:NAME
+test:c { return "x"; }
+       //^^^^^^^^^^ error: Probe return values can only be integers. Found string[2]
+"#,
+    );
+}
+
+#[test]
 fn a_text_is_true_unless_it_is_empty() {
     check(
         r#"
