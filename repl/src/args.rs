@@ -60,6 +60,10 @@ pub struct Args {
     #[arg(long = "include", value_name = "FILE")]
     pub includes: Vec<PathBuf>,
 
+    /// Nothing: the kernel's type information is read anyway
+    #[arg(short = 'b', long, hide = true)]
+    pub btf: bool,
+
     /// Permit what changes the system, such as running commands
     #[arg(long = "unsafe")]
     pub unsafe_mode: bool,

@@ -12,6 +12,7 @@ mod look;
 mod narrow;
 mod report;
 mod run;
+mod usage;
 
 use args::{Args, Mode};
 use clap::Parser;
@@ -29,8 +30,11 @@ fn main() -> ExitCode {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            // As in the help, and as those expect it who read bpftrace's.
-            eprint!("{}", error.render().to_string().replace("Usage: ", "USAGE:\n    "));
+            let reporter = Reporter::new(None, true);
+            let (title, hint) = usage::explain(&error);
+            reporter.plain(&title, Some(&hint));
+            // On a line of its own, as those expect it who read bpftrace's.
+            reporter.note(usage::SYNOPSIS);
             return ExitCode::FAILURE;
         }
     };
@@ -50,6 +54,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let conflict = match () {
+        () if args.command.is_some() && args.pid.is_some() => Some("Cannot use both -c and -p."),
+        () if args.warnings > 0 && args.no_warnings => Some("-k, --warnings conflicts with --no-warnings"),
+        () => None,
+    };
+    if let Some(conflict) = conflict {
+        reporter.plain(&format!("USAGE: {conflict}"), None);
+        return ExitCode::FAILURE;
+    }
     if args.info {
         return code(info::print(&reporter));
     }

@@ -185,6 +185,9 @@ fn other_modes_compile_or_format_only() {
     out.code(0).stdout_has("System\n").stdout_has("\nparse  ").stdout_has("\ncompile  ").stdout_has("\nPASS\n");
     let both = tests("test:a { }").arg("--bench").to_end();
     both.code(1).stderr_has("USAGE: --bench conflicts with --test");
+    tests("test:a { }").arg("--emit-llvm").arg("x").to_end().code(1).stderr_has("\nUSAGE:\n");
+    tests("test:a { }").arg("-k").arg("--no-warnings").to_end().code(1).stderr_has("-k, --warnings conflicts");
+    Run::program("begin { }").arg("-c").arg("true").arg("-p").arg("1").to_end().code(1).stderr_has("both -c and -p");
 }
 
 #[test]
