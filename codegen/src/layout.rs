@@ -118,6 +118,15 @@ pub const EXIT: u32 = 16;
 pub const EXIT_ASKED: u64 = 1 << 32;
 const FIRST_FREE: u32 = 24;
 
+/// Where user space finds what a test or benchmark has returned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResultPlace {
+    /// Offset in `.bss` of two words: what it returned, and the number of the statement, 0 if that has no value.
+    pub offset: u32,
+    /// The statements, of which the first has the number 1.
+    pub statements: Vec<Span>,
+}
+
 /// Sizes that depend on the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -158,8 +167,8 @@ pub struct Layout {
     pub kfuncs: Vec<u32>,
     /// Offset in `.bss` of the nanoseconds that `CLOCK_TAI` is ahead of `CLOCK_BOOTTIME`, written by user space.
     pub tai_offset: Option<u32>,
-    /// Offset in `.bss` of what a test or benchmark returns, read by user space.
-    pub result: Option<u32>,
+    /// How a test or benchmark tells what it returns.
+    pub result: Option<ResultPlace>,
     /// Reads that find nothing are counted and told as well.
     pub tells_reads: bool,
     sizes: Sizes,
@@ -328,16 +337,17 @@ impl Layout {
         }
     }
 
-    /// The offset in `.bss` of what a test or benchmark returns, which a first use reserves.
-    pub fn use_result(&mut self) -> u32 {
-        match self.result {
-            Some(offset) => offset,
-            None => {
-                let offset = self.reserve_bss(8);
-                self.result = Some(offset);
-                offset
-            }
+    /// The offset in `.bss` of what a test or benchmark returns, which a first use reserves, and the number of the
+    /// statement at `span`.
+    pub fn use_result(&mut self, span: Span) -> (u32, u32) {
+        let mut result = self.result.take().unwrap_or_default();
+        if result.statements.is_empty() {
+            result.offset = self.reserve_bss(16);
         }
+        result.statements.push(span);
+        let numbers = (result.offset, result.statements.len() as u32);
+        self.result = Some(result);
+        numbers
     }
 
     /// The offset in `.bss` of `bytes` zeros.

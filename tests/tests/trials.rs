@@ -42,8 +42,10 @@ begin
 [       OK ] passes (1 s)
 [ RUN      ] returns
 shown
+stdin:3:68-77: ERROR: the test returned 50
 [  FAILED  ] returns (1 s)
 [ RUN      ] exits
+stdin:4:14-21: ERROR: the test ended with exit code 3
 [  FAILED  ] exits (1 s)
 [ RUN      ] ends_well
 [       OK ] ends_well (1 s)
@@ -62,6 +64,7 @@ stdin:8:22-37: WARNING: Divide or modulo by 0 detected. This can lead to unexpec
 [ RUN      ] warns
 [       OK ] warns (1 s)
 [ RUN      ] high
+stdin:10:13-31: ERROR: the test returned 4294967296
 [  FAILED  ] high (1 s)
 [==========] 9 tests ran.
 [  PASSED  ] 3 tests.

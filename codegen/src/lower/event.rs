@@ -108,11 +108,13 @@ impl Lowering<'_, '_> {
         self.builder.ins().atomic_cas(flags(), to, zero, word);
     }
 
-    /// Tells user space what the probe returns, from whichever of its functions.
-    pub fn note_result(&mut self, value: Value) {
-        let offset = self.layout.use_result();
+    /// Tells user space what the probe returns and where, from whichever of its functions.
+    pub fn note_result(&mut self, value: Value, span: Span) {
+        let (offset, number) = self.layout.use_result(span);
+        let number = self.int(i64::from(number));
         let bss = self.bss();
         self.store_word(value, Addr::new(bss).plus(offset));
+        self.store_word(number, Addr::new(bss).plus(offset + 8));
     }
 
     /// How far the data ring has been filled: the record belongs behind all that was sent before.

@@ -2,6 +2,7 @@
 
 use super::Lowering;
 use crate::event::Control;
+use lang::target::Attach;
 use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
 
 impl Lowering<'_, '_> {
@@ -48,13 +49,16 @@ impl Lowering<'_, '_> {
                 let code = self.scalar(code);
                 let zero = self.int(0);
                 self.note_exit(code);
+                if self.unit.probe.points.iter().any(|point| matches!(point.attach, Attach::Test | Attach::Bench)) {
+                    self.note_result(zero, span);
+                }
                 self.control(Control::Exit, 0, [code, zero], span);
                 self.leave();
             }
             StmtKind::Return(value) => {
                 if let Some(value) = value {
                     let value = self.scalar(value);
-                    self.note_result(value);
+                    self.note_result(value, span);
                 }
                 self.leave();
             }

@@ -48,6 +48,8 @@ struct Probe<'l> {
 struct Verdict {
     /// What it returned.
     returned: u64,
+    /// The statement by which it left, if that was one with a value, or an exit.
+    left_by: Option<Span>,
     /// What it gave to `exit()`, if that was called.
     exit_code: u8,
     /// How much went wrong that a script should not have to reckon with.
@@ -67,6 +69,16 @@ enum Outcome {
 impl Verdict {
     fn is_good(&self) -> bool {
         self.exit_code == 0 && self.troubles == 0
+    }
+
+    /// Why a test has failed, if nothing else has told of it.
+    fn reason(&self) -> Option<Diagnostic> {
+        let title = match (self.troubles, self.exit_code, self.returned) {
+            (0, 0, 0) | (1.., ..) => return None,
+            (0, 0, returned) => format!("the test returned {}", returned as i64),
+            (0, code, _) => format!("the test ended with exit code {code}"),
+        };
+        Some(Diagnostic::error(self.left_by?, title))
     }
 }
 
@@ -126,6 +138,9 @@ impl Session<'_> {
             let nanoseconds = begun.elapsed().as_nanos() as u64;
             let verdict = self.verdict(before, &mut recorder, &mut Witness { host, tape: Some(&tape), errors: 0 })?;
             let passed = verdict.is_good() && verdict.returned == 0;
+            if let Some(why) = verdict.reason() {
+                tape.line(&host.headline(&why));
+            }
             let test = Tested { name: probe.name.clone(), passed, nanoseconds, output: tape.take() };
             output.trial(&Trial::Ends(&test)).map_err(output_error)?;
             all.push(test);
@@ -226,18 +241,25 @@ impl Session<'_> {
         flush(output)?;
         self.report_sites(witness);
         let troubles = self.troubles() - before;
-        let word = |offset: Option<u32>| offset.map_or(0, |offset| self.store.word(offset).load(Ordering::Relaxed));
         let exit_code = self.exit.filter(|exit| exit.asked).map_or(0, |exit| exit.code);
-        let returned = word(self.job.object.layout.result);
-        Ok(Verdict { returned, exit_code, troubles: troubles + witness.errors })
+        let word = |offset: u32| self.store.word(offset).load(Ordering::Relaxed);
+        let (returned, left_by) = match &self.job.object.layout.result {
+            Some(result) => {
+                let number = word(result.offset + 8) as usize;
+                (word(result.offset), number.checked_sub(1).and_then(|index| result.statements.get(index)).copied())
+            }
+            None => (0, None),
+        };
+        Ok(Verdict { returned, left_by, exit_code, troubles: troubles + witness.errors })
     }
 
     /// Makes room for what the next probe has to say; gives how much has gone wrong up to now.
     fn forget_result(&mut self) -> u64 {
         self.store.word(EXIT).fetch_and(!(EXIT_ASKED | 0xff), Ordering::Relaxed);
         self.exit = None;
-        if let Some(offset) = self.job.object.layout.result {
-            self.store.word(offset).store(0, Ordering::Relaxed);
+        if let Some(result) = &self.job.object.layout.result {
+            self.store.word(result.offset).store(0, Ordering::Relaxed);
+            self.store.word(result.offset + 8).store(0, Ordering::Relaxed);
         }
         self.troubles()
     }
@@ -316,6 +338,12 @@ impl Tape {
     fn take(&self) -> Vec<u8> {
         self.0.take()
     }
+
+    fn line(&self, text: &str) {
+        let mut tape = self.0.borrow_mut();
+        tape.extend_from_slice(text.as_bytes());
+        tape.push(b'\n');
+    }
 }
 
 impl Write for Tape {
@@ -338,9 +366,7 @@ struct Witness<'h, 't> {
 impl Witness<'_, '_> {
     fn note(&mut self, text: &str) {
         if let Some(tape) = self.tape {
-            let mut tape = tape.0.borrow_mut();
-            tape.extend_from_slice(text.as_bytes());
-            tape.push(b'\n');
+            tape.line(text);
         }
     }
 }
