@@ -3,7 +3,7 @@
 
 use crate::args::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Error};
+use clap::{Arg, CommandFactory, Error};
 use lang::nearest::nearest;
 
 /// How a command line is made.
@@ -34,9 +34,10 @@ pub fn explain(error: &Error) -> (String, String) {
     let suggested = text(error, ContextKind::SuggestedValue).map(|near| format!("did you mean {near}?"));
     let (title, help) = match (error.kind(), option) {
         (ErrorKind::UnknownArgument, Some(option)) => (format!("there is no option {option}"), instead(option)),
-        (ErrorKind::InvalidValue, Some(option)) if value.is_empty() => {
-            (format!("{option} needs a value"), values(error).map(|values| format!("it is one of {values}")))
-        }
+        (ErrorKind::InvalidValue, Some(option)) if value.is_empty() => (
+            format!("{} needs a value", both_names(option)),
+            values(error).map(|values| format!("it is one of {values}")),
+        ),
         (ErrorKind::InvalidValue, Some(option)) => {
             let known = values(error).unwrap_or_default();
             (format!("{option} can only be {known}, not '{value}'"), suggested)
@@ -71,6 +72,17 @@ fn instead(option: &str) -> Option<String> {
         Some(near) => format!("did you mean --{near}?"),
         None => format!("rtrace --help lists the options; a parameter of the script comes after --: -- {option}"),
     })
+}
+
+/// An option with its short name, which may be the one that was given: `-e, --execute`.
+fn both_names(option: &str) -> String {
+    let command = Args::command();
+    let is_meant = |long: &str| option.strip_prefix("--") == Some(long);
+    let short = command.get_arguments().find(|known| known.get_long().is_some_and(is_meant)).and_then(Arg::get_short);
+    match short {
+        Some(short) => format!("-{short}, {option}"),
+        None => option.to_owned(),
+    }
 }
 
 /// What clap tells of one thing, in words.
@@ -121,7 +133,7 @@ mod tests {
             wrong(&["--no-feature", "x"]),
             format!("--no-feature can only be kprobe_multi, uprobe_multi or kprobe_session, not 'x'; {lists}")
         );
-        assert_eq!(wrong(&["-e"]), format!("--execute needs a value; {lists}"));
+        assert_eq!(wrong(&["-e"]), format!("-e, --execute needs a value; {lists}"));
         assert_eq!(wrong(&["--color"]), "--color needs a value; it is one of auto, always or never");
         assert_eq!(wrong(&["--test=5"]), format!("--test takes no value; {lists}"));
         assert!(wrong(&["--emit-llvm", "x"]).ends_with("--emit-elf writes the object"));

@@ -303,7 +303,9 @@ impl Meter {
             Ok(_) => Ok(Self::Repeated),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 let counting = sys::count_run_times();
-                counting.map(Self::Counted).map_err(|error| RunError::System("counting the time of programs", error))
+                counting.map(Self::Counted).map_err(|error| {
+                    RunError::System("measuring programs takes CAP_NET_ADMIN or CAP_SYS_ADMIN as well", error)
+                })
             }
             Err(error) => Err(failed(error)),
         }
