@@ -4,6 +4,7 @@
 mod args;
 mod compiler_bench;
 mod dump;
+mod explain;
 mod files;
 mod headers;
 mod info;
@@ -12,6 +13,7 @@ mod look;
 mod narrow;
 mod report;
 mod run;
+mod select;
 mod usage;
 
 use args::{Args, Mode};

@@ -3,28 +3,27 @@
 use crate::args::{Args, Feature, Mode, Stage};
 use crate::compiler_bench;
 use crate::dump;
+use crate::explain::explain;
 use crate::files::Files;
 use crate::headers::Folders;
 use crate::info;
 use crate::list;
 use crate::look;
 use crate::report::Reporter;
+use crate::select;
 use clap::ValueEnum;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
 use lang::config::Environment;
 use lang::functions::FunctionId;
 use lang::params::refusal;
-use lang::probes::perf::Source as PerfSource;
 use lang::target::{Attach, Target};
 use lang::typed::{Expr, ExprKind, Program, any_in};
 use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
-use probes_ebpf::target::explain_function;
-use runtime::attach::AttachError;
 use runtime::child::{Child, Ended};
-use runtime::load::{LoadError, Refusal};
+use runtime::load::LoadError;
 use runtime::machine::Machine;
 use runtime::output::world::Shared;
 use runtime::output::{self, Output, Place};
@@ -148,10 +147,10 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         return list::program(args, process, &program, reporter);
     }
     if let Some(filter) = &args.probe_filter {
-        filter_probes(&mut program, filter, reporter)?;
+        select::by_name(&mut program, filter, reporter)?;
     }
     if is_run && !matches!(mode, Some(Mode::Codegen | Mode::CompilerBench)) {
-        select(&mut program, trial, reporter)?;
+        select::by_mode(&mut program, trial, reporter)?;
     }
     if show_stage(Stage::Types, &|| Ok(lang::dump_types::dump(&program)))? {
         return Ok(0);
@@ -193,7 +192,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
             Err(error) => fail(reporter, &format!("cannot write {}: {error}", path.display()), None),
         };
     }
-    check_probes(&object, &program.config, reporter)?;
+    select::check(&object, &program.config, reporter)?;
     check_privileges(reporter)?;
     let dwarf_pids = dwarf_pids(args, reporter)?;
     let unwinds = object.layout.unwinding.is_some();
@@ -323,7 +322,6 @@ fn printed(result: io::Result<()>, reporter: &Reporter) -> Result<u8, Failed> {
     }
 }
 
-/// Shows diagnostics; an error among them ends it.
 /// Functions that `--unsafe` lets pass although they are not among those that can be traced.
 fn warn_of_unlisted(program: &Program, target: &KernelTarget, reporter: &Reporter, sources: &SourceMap) {
     for point in program.probes.iter().flat_map(|probe| &probe.points) {
@@ -339,6 +337,7 @@ fn warn_of_unlisted(program: &Program, target: &KernelTarget, reporter: &Reporte
     }
 }
 
+/// Shows diagnostics; an error among them ends it.
 fn show(reporter: &Reporter, sources: &SourceMap, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
     for diagnostic in diagnostics {
         reporter.show(sources, diagnostic);
@@ -349,7 +348,7 @@ fn show(reporter: &Reporter, sources: &SourceMap, diagnostics: &[Diagnostic]) ->
     }
 }
 
-fn fail<T>(reporter: &Reporter, title: &str, help: Option<&str>) -> Result<T, Failed> {
+pub fn fail<T>(reporter: &Reporter, title: &str, help: Option<&str>) -> Result<T, Failed> {
     reporter.plain(title, help);
     Err(Failed)
 }
@@ -372,73 +371,6 @@ fn sizes(config: &lang::config::Config) -> Sizes {
 /// comes.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-/// Leaves out the attach points that the filter does not match, as if the script had not named them.
-fn filter_probes(program: &mut Program, filter: &str, reporter: &Reporter) -> Result<(), Failed> {
-    let regex = match regex_lite::Regex::new(filter) {
-        Ok(regex) => regex,
-        Err(error) => return fail(reporter, &format!("Invalid --probe-filter regex '{filter}': {error}"), None),
-    };
-    for probe in &mut program.probes {
-        let stays = |attach: &Attach| matches!(attach, Attach::Begin | Attach::End | Attach::Signal);
-        probe.points.retain(|point| stays(&point.attach) || regex.is_match(&point.name));
-    }
-    program.probes.retain(|probe| !probe.points.is_empty());
-    Ok(())
-}
-
-/// Leaves in a program what is run in this mode. Tests and benchmarks are nothing to a script that traces, and what it
-/// would attach to is nothing to them.
-fn select(program: &mut Program, mode: session::Mode, reporter: &Reporter) -> Result<(), Failed> {
-    let has = |program: &Program, wanted: &Attach| {
-        program.probes.iter().flat_map(|probe| &probe.points).any(|point| point.attach == *wanted)
-    };
-    let (has_tests, has_benchmarks) = (has(program, &Attach::Test), has(program, &Attach::Bench));
-    let runs = |attach: &Attach| match (mode, attach) {
-        (_, Attach::Begin | Attach::End) => true,
-        (session::Mode::Trace, attach) => !matches!(attach, Attach::Test | Attach::Bench),
-        (session::Mode::Test, attach) => *attach == Attach::Test,
-        (session::Mode::Bench, attach) => *attach == Attach::Bench,
-    };
-    for probe in &mut program.probes {
-        probe.points.retain(|point| runs(&point.attach));
-    }
-    program.probes.retain(|probe| !probe.points.is_empty());
-    let nothing = program.probes.is_empty();
-    match mode {
-        session::Mode::Trace if nothing && has_tests => {
-            return fail(reporter, "No probes attached; use --test to run test probes.", None);
-        }
-        session::Mode::Trace if nothing && has_benchmarks => {
-            return fail(reporter, "No probes attached; use --bench to run benchmark probes.", None);
-        }
-        session::Mode::Test if !has_tests => {
-            reporter.warning("the script has no tests; write one as test:NAME { ... }")
-        }
-        session::Mode::Bench if !has_benchmarks => {
-            reporter.warning("the script has no benchmarks; write one as bench:NAME { ... }");
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Refuses what would attach to nothing, or to more than the config allows.
-fn check_probes(object: &Object, config: &lang::config::Config, reporter: &Reporter) -> Result<(), Failed> {
-    let (probes, most) =
-        (object.programs.iter().map(|program| program.points.len() as u64).sum::<u64>(), config.max_probes);
-    if probes == 0 {
-        reporter.note("No probes to attach");
-        return Err(Failed);
-    }
-    if probes > most {
-        let title = format!("Can't attach to {probes} probes because it exceeds the current limit of {most} probes.");
-        let help = "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable or max_probes in the \
-                    config, but BE CAREFUL since a high number of probes attached can cause your system to crash.";
-        return fail(reporter, &title, Some(help));
-    }
-    Ok(())
 }
 
 /// Says at once what is missing, before the kernel says no in its own way.
@@ -612,81 +544,5 @@ impl Host for Terminal<'_> {
             Ended::Code(code) => self.reporter.note(&format!("the command ended with exit code {code}")),
             Ended::Signal(signal) => self.reporter.note(&format!("the command was ended by signal {signal}")),
         }
-    }
-}
-
-/// Says why a run failed, in terms of the script where that is possible.
-fn explain<T>(
-    error: &RunError,
-    object: &Object,
-    args: &Args,
-    sources: &SourceMap,
-    reporter: &Reporter,
-) -> Result<T, Failed> {
-    match error {
-        RunError::Load(LoadError::Refused { error, .. }) if error.raw_os_error() == Some(libc::EPERM) => fail(
-            reporter,
-            "the kernel does not permit loading this program",
-            Some(
-                "run rtrace as root; in a container it also takes CAP_BPF and CAP_PERFMON; kernel lockdown and kernels without the needed program type say no to all",
-            ),
-        ),
-        RunError::Load(LoadError::Refused { refusal, error }) => {
-            reporter.show(sources, &refused(refusal, error, object));
-            if args.verbose {
-                reporter.note(&refusal.log);
-            }
-            Err(Failed)
-        }
-        RunError::Attach(failed) => {
-            reporter.show(sources, &unattached(failed));
-            Err(Failed)
-        }
-        other => fail(reporter, &other.to_string(), None),
-    }
-}
-
-/// A program that the verifier refused.
-fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic {
-    let program = &object.programs[refusal.index];
-    let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
-    let reason = if refusal.reason.is_empty() { error.to_string() } else { refusal.reason.clone() };
-    Diagnostic::error(span, format!("the kernel's verifier refuses the program for {}", program.points[0].name))
-        .with_label(reason)
-        .with_help("-v shows the verifier's log, -d bpf the instructions; simpler keys and fewer branches may pass")
-}
-
-/// What the kernel says of an instruction that it cannot step over (include/linux/errno.h; user space has no name for
-/// it).
-const ENOTSUPP: i32 = 524;
-
-/// A probe that could not be attached.
-fn unattached(failed: &AttachError) -> Diagnostic {
-    let missing = matches!(
-        failed.error.raw_os_error(),
-        Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL | libc::EILSEQ)
-    );
-    match &failed.point.attach {
-        Attach::Kprobe { .. } if missing => {
-            let reason = explain_function(&failed.point.name);
-            Diagnostic::error(failed.point.span, reason.title).with_maybe_help(reason.help)
-        }
-        Attach::Uprobe { .. } if failed.error.raw_os_error() == Some(ENOTSUPP) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("the kernel cannot probe the instruction there; leave this function out of the pattern")
-        }
-        Attach::PerfEvent { source: PerfSource::Hardware, .. } if failed.error.raw_os_error() == Some(libc::ENOENT) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("the processor does not count this here; virtual machines often count nothing")
-        }
-        Attach::Watchpoint(_) if failed.error.raw_os_error() == Some(libc::ENOSPC) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("all of the processor's debug registers are taken; x86-64 and most others have four")
-        }
-        Attach::Watchpoint(_) if matches!(failed.error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("the kernel does not let this memory be watched; addresses of a process need -p or -c")
-        }
-        _ => Diagnostic::error(failed.point.span, failed.to_string()),
     }
 }

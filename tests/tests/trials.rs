@@ -164,7 +164,7 @@ fn tests_and_benchmarks_are_nothing_to_a_trace() {
     told("test:a { }").code(1).stderr_has("No probes attached; use --test to run test probes.");
     told("bench:a { }").code(1).stderr_has("No probes attached; use --bench to run benchmark probes.");
     told("test:a { print(1); } begin { print(2); }").code(0).stdout_is("2\n\n\n").stderr_has("Attached 1 probe\n");
-    tests("begin { print(1); }").to_end().code(0).stdout_is("1\n\n\n").stderr_has("the script has no tests");
+    tests("begin { print(1); }").to_end().code(0).stdout_is("1\n\n\n").stderr_has("there are no tests to run");
     // What is attached to nothing is not missed.
     tests("test:a { } interval:s:1 { exit(); }").to_end().code(0).nowhere("Attached");
     Run::program("test:a,test:b { return probe == \"test:b\" ? 1 : 0; }")

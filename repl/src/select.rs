@@ -1,0 +1,75 @@
+//! Which of a script's probes are run.
+
+use crate::report::Reporter;
+use crate::run::{Failed, fail};
+use codegen::object::Object;
+use lang::target::Attach;
+use lang::typed::Program;
+use runtime::session;
+
+/// Leaves out the attach points that the filter does not match, as if the script had not named them.
+pub fn by_name(program: &mut Program, filter: &str, reporter: &Reporter) -> Result<(), Failed> {
+    let regex = match regex_lite::Regex::new(filter) {
+        Ok(regex) => regex,
+        Err(error) => return fail(reporter, &format!("Invalid --probe-filter regex '{filter}': {error}"), None),
+    };
+    for probe in &mut program.probes {
+        let stays = |attach: &Attach| matches!(attach, Attach::Begin | Attach::End | Attach::Signal);
+        probe.points.retain(|point| stays(&point.attach) || regex.is_match(&point.name));
+    }
+    program.probes.retain(|probe| !probe.points.is_empty());
+    Ok(())
+}
+
+/// Leaves in a program what is run in this mode. Tests and benchmarks are nothing to a script that traces, and what it
+/// would attach to is nothing to them.
+pub fn by_mode(program: &mut Program, mode: session::Mode, reporter: &Reporter) -> Result<(), Failed> {
+    let has = |program: &Program, wanted: &Attach| {
+        program.probes.iter().flat_map(|probe| &probe.points).any(|point| point.attach == *wanted)
+    };
+    let (has_tests, has_benchmarks) = (has(program, &Attach::Test), has(program, &Attach::Bench));
+    let runs = |attach: &Attach| match (mode, attach) {
+        (_, Attach::Begin | Attach::End) => true,
+        (session::Mode::Trace, attach) => !matches!(attach, Attach::Test | Attach::Bench),
+        (session::Mode::Test, attach) => *attach == Attach::Test,
+        (session::Mode::Bench, attach) => *attach == Attach::Bench,
+    };
+    for probe in &mut program.probes {
+        probe.points.retain(|point| runs(&point.attach));
+    }
+    program.probes.retain(|probe| !probe.points.is_empty());
+    let nothing = program.probes.is_empty();
+    match mode {
+        session::Mode::Trace if nothing && has_tests => {
+            return fail(reporter, "No probes attached; use --test to run test probes.", None);
+        }
+        session::Mode::Trace if nothing && has_benchmarks => {
+            return fail(reporter, "No probes attached; use --bench to run benchmark probes.", None);
+        }
+        session::Mode::Test if !has_tests => {
+            reporter.warning("there are no tests to run; write one as test:NAME { ... }")
+        }
+        session::Mode::Bench if !has_benchmarks => {
+            reporter.warning("there are no benchmarks to run; write one as bench:NAME { ... }");
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Refuses what would attach to nothing, or to more than the config allows.
+pub fn check(object: &Object, config: &lang::config::Config, reporter: &Reporter) -> Result<(), Failed> {
+    let (probes, most) =
+        (object.programs.iter().map(|program| program.points.len() as u64).sum::<u64>(), config.max_probes);
+    if probes == 0 {
+        reporter.note("No probes to attach");
+        return Err(Failed);
+    }
+    if probes > most {
+        let title = format!("Can't attach to {probes} probes because it exceeds the current limit of {most} probes.");
+        let help = "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable or max_probes in the \
+                    config, but BE CAREFUL since a high number of probes attached can cause your system to crash.";
+        return fail(reporter, &title, Some(help));
+    }
+    Ok(())
+}
