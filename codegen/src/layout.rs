@@ -144,6 +144,9 @@ impl Default for Sizes {
 /// for what must not be lost.
 pub const CONTROL_RING: u32 = 512 << 10;
 
+/// Bytes of the ring buffer for news of processes, a word each, which are read at once.
+pub const PROCESS_RING: u32 = 64 << 10;
+
 /// Where everything of one program lies.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -159,6 +162,8 @@ pub struct Layout {
     pub data_ring: Option<u32>,
     /// The ring buffer of control events.
     pub control_ring: Option<u32>,
+    /// The processes that user space has been told of, and the ring buffer by which it is.
+    pub processes: Option<(u32, u32)>,
     /// A per-CPU array with one element a program, for values too large for the stack.
     pub scratch: Option<u32>,
     /// What it takes to walk stacks by tables, if that is done.
@@ -189,6 +194,7 @@ impl Layout {
             sites: Vec::new(),
             data_ring: None,
             control_ring: None,
+            processes: None,
             scratch: None,
             unwinding: None,
             kfuncs: Vec::new(),
@@ -269,6 +275,30 @@ impl Layout {
                 ring
             }
         }
+    }
+
+    /// The map of the processes that user space has been told of, and the ring buffer by which it is; a first use
+    /// creates them.
+    pub fn use_processes(&mut self) -> (u32, u32) {
+        *self.processes.get_or_insert_with(|| {
+            // A process that is forgotten is told of again.
+            self.kernel_maps.push(KernelMap {
+                name: "processes".to_owned(),
+                kind: MapKind::LruHash,
+                key_size: 16,
+                value_size: 8,
+                max_entries: 4096,
+            });
+            let seen = self.kernel_maps.len() as u32 - 1;
+            self.kernel_maps.push(KernelMap {
+                name: "ring_processes".to_owned(),
+                kind: MapKind::RingBuf,
+                key_size: 0,
+                value_size: 0,
+                max_entries: PROCESS_RING,
+            });
+            (seen, seen + 1)
+        })
     }
 
     fn add_ring(&mut self, name: &str, bytes: u32) -> u32 {

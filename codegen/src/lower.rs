@@ -12,9 +12,9 @@ mod expr;
 mod loops;
 mod map;
 mod memory;
-
 mod parts;
 mod place;
+mod process;
 mod stack;
 mod stmt;
 mod strings;

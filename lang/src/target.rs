@@ -25,6 +25,12 @@ pub trait Target {
     /// Byte offset of a member of the kernel's `struct task_struct`, if the kernel tells (BTF).
     fn task_member(&self, name: &str) -> Option<u32>;
 
+    /// Byte offset of a member of the kernel's `struct mm_struct`, the memory of a process.
+    fn memory_member(&self, name: &str) -> Option<u32> {
+        let _ = name;
+        None
+    }
+
     /// The kernel's type of this name, with its tag if it has one (`struct task_struct`, `enum pid_type`, the typedef
     /// `pid_t`).
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type>;

@@ -194,6 +194,10 @@ impl Target for KernelTarget {
         task_offset(self.btf()?, &[name])
     }
 
+    fn memory_member(&self, name: &str) -> Option<u32> {
+        member_offset(self.btf()?, "mm_struct", &[name])
+    }
+
     fn kernel_type(&self, tag: Option<TypeTag>, name: &str) -> Option<Type> {
         self.types()?.named(tag, name)
     }
@@ -289,8 +293,13 @@ fn kernel_to_compile_for() -> Option<kernel::Release> {
 
 /// Where a member of the current task lies.
 fn task_offset(btf: &Btf, path: &[&str]) -> Option<u32> {
-    let task = btf.find(Kind::Struct, "task_struct").ok()??;
-    let field = btf.field_path(task, path.iter().copied()).ok()??;
+    member_offset(btf, "task_struct", path)
+}
+
+/// Where a member of a structure lies.
+fn member_offset(btf: &Btf, structure: &str, path: &[&str]) -> Option<u32> {
+    let structure = btf.find(Kind::Struct, structure).ok()??;
+    let field = btf.field_path(structure, path.iter().copied()).ok()??;
     Some(field.offset_bytes)
 }
 

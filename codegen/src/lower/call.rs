@@ -79,7 +79,7 @@ impl Lowering<'_, '_> {
             (FunctionId::Usym, [address]) => {
                 let value = self.scalar(address);
                 self.store_word(value, to);
-                let process = self.builtin(lang::builtins::BuiltinId::Pid);
+                let process = self.met_process();
                 self.store_word(process, to.plus(8));
             }
             (FunctionId::Kstack | FunctionId::Ustack, _) => self.stack(ty, to),

@@ -7,13 +7,14 @@ use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::BuiltinId;
 use lang::typed::Expr;
-use lang::types::Type;
+use lang::types::{StackMode, Type};
 
 /// The process's stack (include/uapi/linux/bpf.h); the low bits of the flags are frames to be left out.
 const BPF_F_USER_STACK: i64 = 1 << 8;
 
 impl Lowering<'_, '_> {
-    /// Stores a stack: how many frames there are, for a process's stack the process, then the frames, then zeros.
+    /// Stores a stack: how many frames there are, for a process's stack the
+    /// process's word, then the frames, then zeros.
     pub fn stack(&mut self, ty: &Type, to: Addr) {
         let Type::Stack(stack) = *ty else { unreachable!("checked: a stack") };
         let frames = to.plus(stack.header());
@@ -33,7 +34,11 @@ impl Lowering<'_, '_> {
         };
         self.store_word(count, to);
         if stack.user {
-            let process = self.builtin(BuiltinId::Pid);
+            let process = match stack.mode {
+                // Nothing is looked up for its addresses.
+                StackMode::Raw => self.builtin(BuiltinId::Pid),
+                _ => self.met_process(),
+            };
             self.store_word(process, to.plus(8));
         }
     }

@@ -10,10 +10,12 @@ use lang::target::{Attach, Base};
 use lang::typed::Expr;
 use lang::types::{IntType, Type};
 
-/// A task, and whether the verifier knows what its address points to.
-struct Task {
-    address: Value,
-    is_known: bool,
+/// A task, or a structure that one leads to, and whether the verifier knows what its address points to.
+pub struct Task {
+    /// Where it is.
+    pub address: Value,
+    /// It can be read by plain loads.
+    pub is_known: bool,
 }
 
 impl Lowering<'_, '_> {
@@ -58,8 +60,12 @@ impl Lowering<'_, '_> {
     /// A number in a task.
     fn task_word(&mut self, task: &Task, member: &str, bytes: u32) -> Value {
         let offset = self.target.task_member(member).expect("checked: the kernel tells where it is");
-        let at = Addr::new(task.address).plus(offset);
-        if task.is_known {
+        self.kernel_word(task, Addr::new(task.address).plus(offset), bytes)
+    }
+
+    /// A number at a place in a structure of the kernel.
+    pub fn kernel_word(&mut self, of: &Task, at: Addr, bytes: u32) -> Value {
+        if of.is_known {
             return match bytes {
                 4 => self.builder.ins().sload32(flags(), at.base, at.offset),
                 _ => self.load_word(at),
