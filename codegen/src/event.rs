@@ -11,6 +11,33 @@ pub const DATA_HEADER: u32 = 8;
 /// Bytes of every control record: kind and number, data position, two arguments.
 pub const CONTROL_SIZE: u32 = 32;
 
+/// The word of a process: its number in the low half; in the high half a sixteenth of the address of its program's
+/// arguments, which is random, mixed with this times the number of programs that it and its parents have run.
+pub const PROGRAM_FACTOR: u32 = 0x9e37_79b1;
+
+/// Whether a process whose program has its arguments at an address can be the one of a word. A word that tells nothing,
+/// and an address that is not known, fit everything.
+pub fn process_word_fits(word: u64, arguments: u64) -> bool {
+    /// Nobody has run more programs one after the other.
+    const MOST: u32 = 1 << 20;
+    /// `PROGRAM_FACTOR` times this is 1.
+    const INVERSE: u32 = inverse(PROGRAM_FACTOR);
+    let high = (word >> 32) as u32;
+    let programs = (high ^ (arguments >> 4) as u32).wrapping_mul(INVERSE);
+    high == 0 || arguments == 0 || programs < MOST
+}
+
+/// The inverse of an odd number, by Newton's method: each turn doubles the bits that are right.
+const fn inverse(number: u32) -> u32 {
+    let mut inverse = number;
+    let mut turn = 0;
+    while turn < 5 {
+        inverse = inverse.wrapping_mul(2u32.wrapping_sub(number.wrapping_mul(inverse)));
+        turn += 1;
+    }
+    inverse
+}
+
 /// What a control record asks for. The word at 0 is the kind in the low and a number in the high 32 bits, the word at 8
 /// the data ring's producer position, the words at 16 and 24 arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,5 +92,24 @@ impl ControlRecord {
             data_position: word(8)?,
             arguments: [word(16)?, word(24)?],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_fits_its_process() {
+        let word = |programs: u32, arguments: u64| {
+            let high = PROGRAM_FACTOR.wrapping_mul(programs) ^ (arguments >> 4) as u32;
+            u64::from(high) << 32 | 42
+        };
+        let arguments = 0x7ffd_1234_5678;
+        for programs in [0, 1, 2, 1000] {
+            assert!(process_word_fits(word(programs, arguments), arguments), "{programs}");
+            assert!(!process_word_fits(word(programs, arguments), arguments + 0x1000), "{programs}");
+        }
+        assert!(process_word_fits(42, arguments) && process_word_fits(word(3, arguments), 0));
     }
 }

@@ -14,7 +14,7 @@ use crate::select;
 use clap::ValueEnum;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
-use lang::config::Environment;
+use lang::config::{Environment, SymbolCache};
 use lang::functions::FunctionId;
 use lang::params::refusal;
 use lang::target::{Attach, Target};
@@ -24,7 +24,8 @@ use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
 use runtime::child::{Child, Ended};
 use runtime::load::LoadError;
-use runtime::machine::Machine;
+use runtime::machine::processes::Processes;
+use runtime::machine::{Machine, symbols};
 use runtime::output::world::Shared;
 use runtime::output::{self, Output, Place};
 use runtime::session::{self, Config, Host, Job, RunError, run};
@@ -209,12 +210,19 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         pid: process,
         dwarf_pids,
         mode: trial,
+        processes: Processes::default(),
+    };
+    let symbols = symbols::Options {
+        demangle: program.config.cpp_demangle,
+        debug_info: program.config.show_debug_info,
+        keep: program.config.cache_user_symbols != Some(SymbolCache::None),
+        programs: programs(&object),
     };
     let shown = output::Settings {
         max_strlen: program.config.max_strlen as usize,
         str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
         texts: program.texts.clone(),
-        world: Shared::new(Machine::new(programs(&object))),
+        world: Shared::new(Machine::new(symbols, config.processes.clone())),
         paint: look::paint(args),
     };
     let mut output = open_output(args, shown.clone(), reporter)?;

@@ -10,6 +10,9 @@ use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
 use crate::commands;
 use crate::load::{LoadError, Loaded, load};
+use crate::machine::MOST_OPEN;
+use crate::machine::processes::Processes;
+use crate::machine::watch::Watch;
 use crate::output::{Entries, Output, Place, Settings};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
@@ -81,6 +84,8 @@ pub struct Config {
     pub pid: Option<u32>,
     /// Processes whose stacks are to be walked by tables, beside these.
     pub dwarf_pids: Vec<u32>,
+    /// Where processes are noted that the script takes addresses of.
+    pub processes: Processes,
     /// What is run beside `begin` and `end`.
     pub mode: Mode,
 }
@@ -121,7 +126,8 @@ pub trait Host {
 
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
-    allow_files(job.object.programs.iter().map(|program| program.points.len() as u64).sum());
+    let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
+    allow_files(job.object.programs.iter().map(|program| program.points.len() as u64).sum(), mapped);
     let log_bytes = usize::try_from(job.program.config.log_size).unwrap_or(usize::MAX);
     let mut loaded = load(job.object, job.elf, log_bytes)?;
     let mut session = Session::open(job, &mut loaded, config)?;
@@ -215,6 +221,8 @@ struct Session<'a> {
     interrupted: bool,
     /// Nothing is printed, and no command run.
     muted: bool,
+    /// Notes the processes that are met.
+    _watch: Option<Watch>,
 }
 
 enum Held {
@@ -229,6 +237,12 @@ impl<'a> Session<'a> {
         let mut ring = |index: Option<u32>| loaded.take_map(&layout.kernel_maps[index? as usize].name);
         let rings = Rings::new(ring(layout.data_ring), ring(layout.control_ring))
             .map_err(|e| RunError::System("opening the ring buffers", e))?;
+        let news = layout.processes.and_then(|(_, news)| ring(Some(news)));
+        if let (Some(_), Some(pid)) = (&news, config.pid) {
+            config.processes.note(u64::from(pid));
+        }
+        let watch = news.map(|ring| Watch::start(ring, config.processes.clone())).transpose();
+        let watch = watch.map_err(|e| RunError::System("watching processes", e))?;
         let now = clock_gettime(ClockId::Boottime);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
         store.word(START_TIME).store(now, Ordering::Relaxed);
@@ -277,6 +291,7 @@ impl<'a> Session<'a> {
             news: false,
             interrupted: false,
             muted: false,
+            _watch: watch,
         })
     }
 
@@ -687,10 +702,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Raises the limit on open files for so many attach points, each of which may take two and a program. If that is not permitted,
-/// attaching says what is wrong.
-fn allow_files(points: u64) {
-    let needed = points * 3 + 256;
+/// Raises the limit on open files for so many attach points, each of which may take two and a program, and so many files
+/// of processes, which may be open three times. If that is not permitted, attaching says what is wrong.
+fn allow_files(points: u64, mapped: u64) {
+    let needed = points * 3 + mapped * 3 + 256;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         let maximum = limit.maximum.map(|maximum| maximum.max(needed));

@@ -8,6 +8,7 @@
 use super::Lowering;
 use super::memory::Addr;
 use super::task::Task;
+use crate::event::PROGRAM_FACTOR;
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use lang::builtins::BuiltinId;
@@ -37,7 +38,7 @@ impl Lowering<'_, '_> {
         // How many programs it and its parents have run tells one program from the next. Where its arguments lie is
         // random, and so tells it from a later process with the same number.
         let place = self.shifted(start, 4);
-        let factor = self.int(0x9e37_79b1);
+        let factor = self.int(i64::from(PROGRAM_FACTOR));
         let programs = self.builder.ins().imul(programs, factor);
         let mixed = self.builder.ins().bxor(place, programs);
         let half = self.int(32);

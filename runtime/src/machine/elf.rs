@@ -1,84 +1,98 @@
-//! The symbols of an ELF file, by the place in the file that is mapped.
+//! What an ELF file says of itself: where its parts are loaded, its build id, where its symbols are to be had.
+//!
+//! Only headers and notes are read, by pread(2).
 
-use object::elf::PT_LOAD;
-use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
+use object::read::ReadCache;
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
+use object::{Endianness, Object, ObjectKind, ObjectSection, elf};
 use std::fs::File;
-use std::io::Read;
 
-/// A file larger than this is not read.
-const MOST: u64 = 1 << 30;
-
-/// The functions of a file.
-#[derive(Default)]
-pub struct Symbols {
-    /// Sorted by address: where it begins and ends, and its name.
-    functions: Vec<(u64, u64, String)>,
+/// The facts about a file.
+#[derive(Debug, Default)]
+pub struct Elf {
     /// Loaded parts: place in the file, bytes, address.
-    segments: Vec<(u64, u64, u64)>,
+    pub segments: Vec<(u64, u64, u64)>,
     /// Loaded where it was linked for.
-    is_fixed: bool,
+    pub is_fixed: bool,
     /// In hexadecimal.
     pub build_id: Option<String>,
+    /// The name of a separate file with its symbols, and that file's checksum.
+    pub debug_link: Option<(Vec<u8>, u32)>,
+    /// All of its symbols are in it.
+    pub has_symbols: bool,
+    /// Lines of its source are in it.
+    pub has_lines: bool,
 }
 
-impl Symbols {
-    /// Reads a file; one that is no ELF file has no symbols.
-    pub fn read(file: File) -> Self {
-        let mut bytes = Vec::new();
-        if file.take(MOST).read_to_end(&mut bytes).is_err() {
-            return Self::default();
+impl Elf {
+    /// Reads a file; `None` if it is no ELF file.
+    pub fn read(file: File) -> Option<Self> {
+        let cache = ReadCache::new(file);
+        let ident = object::ReadRef::read_bytes_at(&cache, 0, 5).ok()?;
+        match ident {
+            [0x7f, b'E', b'L', b'F', elf::ELFCLASS32] => facts::<elf::FileHeader32<Endianness>>(&cache),
+            [0x7f, b'E', b'L', b'F', _] => facts::<elf::FileHeader64<Endianness>>(&cache),
+            _ => None,
         }
-        Self::parse(&bytes).unwrap_or_default()
-    }
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let file = object::File::parse(bytes).ok()?;
-        let mut functions: Vec<(u64, u64, String)> = file
-            .symbols()
-            .chain(file.dynamic_symbols())
-            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition())
-            .filter_map(|symbol| {
-                let name = symbol.name().ok().filter(|name| !name.is_empty())?;
-                Some((symbol.address(), symbol.address() + symbol.size(), name.to_owned()))
-            })
-            .collect();
-        functions.sort_by_key(|(start, end, _)| (*start, *end));
-        functions.dedup_by(|later, first| later.0 == first.0 && later.1 == first.1);
-        let build_id = file.build_id().ok().flatten();
-        let build_id = build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
-        let is_fixed = file.kind() == ObjectKind::Executable;
-        Some(Self { functions, segments: segments(bytes)?, is_fixed, build_id })
-    }
-
-    /// The function at a place in the file, and how far from its beginning that is.
-    pub fn at(&self, place: u64) -> Option<(&str, u64)> {
-        self.at_address(self.address(place)?)
-    }
-
-    /// The function at an address, in a file that is loaded where it was linked for.
-    pub fn at_fixed(&self, address: u64) -> Option<(&str, u64)> {
-        if self.is_fixed { self.at_address(address) } else { None }
-    }
-
-    fn at_address(&self, address: u64) -> Option<(&str, u64)> {
-        let end = self.functions.partition_point(|(start, ..)| *start <= address);
-        // A function may lie within the range of another; the innermost is the last that begins before.
-        let (start, _, name) =
-            self.functions[..end].iter().rev().take(8).find(|(start, end, _)| address < *end || start == end)?;
-        Some((name, address - start))
     }
 
     /// The address that a place in the file is linked at.
-    fn address(&self, place: u64) -> Option<u64> {
-        let segment = self.segments.iter().find(|(offset, size, _)| (*offset..offset + size).contains(&place))?;
-        Some(place - segment.0 + segment.2)
+    pub fn address(&self, place: u64) -> Option<u64> {
+        let holds = |(offset, size, _): &&(u64, u64, u64)| place.checked_sub(*offset).is_some_and(|at| at < *size);
+        let (offset, _, address) = self.segments.iter().find(holds)?;
+        (place - offset).checked_add(*address)
+    }
+
+    /// Whether there is code at an address.
+    pub fn holds(&self, address: u64) -> bool {
+        let holds = |(_, size, start): &(u64, u64, u64)| address.checked_sub(*start).is_some_and(|at| at < *size);
+        self.segments.iter().any(holds)
     }
 }
 
-fn segments(bytes: &[u8]) -> Option<Vec<(u64, u64, u64)>> {
-    let header = object::elf::FileHeader64::<object::Endianness>::parse(bytes).ok()?;
-    let endian = header.endian().ok()?;
-    let loaded = header.program_headers(endian, bytes).ok()?.iter().filter(|part| part.p_type(endian) == PT_LOAD);
-    Some(loaded.map(|part| (part.p_offset(endian), part.p_filesz(endian), part.p_vaddr(endian))).collect())
+fn facts<Header: FileHeader<Endian = Endianness>>(cache: &ReadCache<File>) -> Option<Elf> {
+    let file = ElfFile::<Header, _>::parse(cache).ok()?;
+    let endian = file.endian();
+    let loaded = file.elf_program_headers().iter().filter(|part| part.p_type(endian) == elf::PT_LOAD);
+    let segments =
+        loaded.map(|part| (part.p_offset(endian).into(), part.p_filesz(endian).into(), part.p_vaddr(endian).into()));
+    let build_id = file.build_id().ok().flatten();
+    // What is left of a section that was moved to another file takes no place in this one.
+    let has = |names: &[&str]| names.iter().any(|name| file.section_by_name(name).is_some_and(is_filled));
+    Some(Elf {
+        segments: segments.collect(),
+        is_fixed: file.kind() == ObjectKind::Executable,
+        build_id: build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect()),
+        debug_link: file.gnu_debuglink().ok().flatten().map(|(name, sum)| (name.to_vec(), sum)),
+        has_symbols: has(&[".symtab"]),
+        has_lines: has(&[".debug_info", ".zdebug_info"]),
+    })
+}
+
+fn is_filled<'data>(section: impl ObjectSection<'data>) -> bool {
+    section.size() > 0 && section.file_range().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_program_is_read() {
+        let elf = File::open("/proc/self/exe").ok().and_then(Elf::read).expect("an ELF file");
+        assert!(elf.has_symbols && elf.has_lines && !elf.segments.is_empty());
+        let (offset, size, address) = elf.segments[0];
+        assert_eq!(
+            (elf.address(offset), elf.holds(address), elf.holds(address.wrapping_sub(1))),
+            (Some(address), true, false)
+        );
+        assert_eq!(elf.address(u64::MAX), None);
+        assert!(size > 0);
+    }
+
+    #[test]
+    fn other_files_have_no_facts() {
+        assert!(File::open("/proc/self/status").ok().and_then(Elf::read).is_none());
+        assert!(File::open("/dev/null").ok().and_then(Elf::read).is_none());
+    }
 }

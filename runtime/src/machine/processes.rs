@@ -1,129 +1,286 @@
-//! The files that processes have mapped, and their symbols.
+//! What the processes met have mapped, noted while they live.
+//!
+//! A process is known by the word that BPF programs hand on (`codegen::event::process_word_fits`): its number in the low
+//! half, and in the high half what tells its programs apart. What is noted without that word is noted under the number
+//! alone.
 
-use super::elf::Symbols;
-use crate::output::world::Symbol;
+use super::files::{Files, Line, MappedFile, Root};
+use codegen::event::process_word_fits;
 use hashbrown::HashMap;
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
-use std::rc::Rc;
+use std::collections::VecDeque;
+use std::fs;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// How many processes are remembered before all are forgotten: numbers of processes are used again.
-const MOST: usize = 512;
+/// How many are remembered; the one noted first is forgotten first.
+const MOST: usize = 4096;
+/// A process is looked at again for an address that is not known, but not more often than this.
+const AGAIN: Duration = Duration::from_millis(20);
 
-/// What is known of processes so far.
-#[derive(Default)]
-pub struct Processes {
-    mappings: HashMap<u32, Rc<Vec<Mapping>>>,
-    /// By device and number of the file.
-    files: HashMap<(u64, u64), Rc<Symbols>>,
-    /// What may have been run by a process that has ended.
-    programs: Vec<String>,
+/// Processes, shared by those who note and those who ask.
+#[derive(Clone, Debug, Default)]
+pub struct Processes(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    processes: HashMap<u64, Process>,
+    order: VecDeque<u64>,
+    files: Files,
 }
 
-/// A part of a file in a process's memory.
-#[derive(Debug, PartialEq, Eq)]
+/// A process as it was when it was looked at.
+#[derive(Debug)]
+struct Process {
+    /// When it was started, and where its arguments lie: another program has others.
+    program: (u64, u64),
+    /// Sorted by address.
+    mappings: Vec<Mapping>,
+    looked: Instant,
+    /// Where its own programs find it.
+    about: Arc<About>,
+}
+
+/// What a process is to itself.
+#[derive(Debug)]
+pub struct About {
+    /// Its number in its own namespace.
+    pub number: u32,
+    /// Its root, if it sees other files.
+    pub root: Option<Arc<Root>>,
+}
+
+/// A part of a process's code.
+#[derive(Clone, Debug)]
 struct Mapping {
     start: u64,
     end: u64,
     offset: u64,
-    path: String,
+    what: What,
+}
+
+/// What is mapped.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A file.
+    File(Arc<MappedFile>),
+    /// The kernel's code for processes.
+    Vdso,
+    /// Memory of no file: code made by the process itself.
+    Made,
+}
+
+/// What is at an address of a process.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// In this,
+    pub what: What,
+    /// so many bytes from its beginning,
+    pub offset: u64,
+    /// of this process.
+    pub about: Arc<About>,
+}
+
+/// Whether there is something at an address.
+#[derive(Debug)]
+pub enum Found {
+    /// This.
+    Here(Place),
+    /// No code.
+    Nothing,
+    /// The process has ended, and was never looked at.
+    Gone,
 }
 
 impl Processes {
-    /// Nothing is known yet.
-    pub fn new(programs: Vec<String>) -> Self {
-        Self { programs, ..Self::default() }
+    /// Notes what a process has mapped, as far as it still lives.
+    pub fn note(&self, process: u64) {
+        self.known().look(process);
     }
 
-    /// The symbol at an address of a process; without a name where only the file is known.
-    pub fn symbol(&mut self, process: u32, address: u64) -> Option<Symbol> {
-        let Some((path, place)) = self.place(process, address) else { return self.fixed_symbol(process, address) };
-        let symbols = self.symbols(process, &path);
-        let found = symbols.as_ref().and_then(|symbols| symbols.at(place));
-        let (name, offset) = found.map_or((String::new(), 0), |(name, offset)| (name.to_owned(), offset));
-        Some(Symbol { name, offset, file: Some(path) })
-    }
-
-    /// The symbol at an address of a process that cannot be looked at any more: in a program that is always loaded at
-    /// the address it was linked for.
-    fn fixed_symbol(&mut self, process: u32, address: u64) -> Option<Symbol> {
-        // One that has just ended still has a file, with nothing in it.
-        if fs::read_to_string(format!("/proc/{process}/maps")).is_ok_and(|maps| !maps.is_empty()) {
-            return None;
-        }
-        for path in self.programs.clone() {
-            let symbols = self.symbols(process, &path)?;
-            if let Some((name, offset)) = symbols.at_fixed(address) {
-                return Some(Symbol { name: name.to_owned(), offset, file: Some(path) });
+    /// Notes some of the processes that `next` gives, while those who ask wait. True if there may be more.
+    pub fn note_some(&self, mut next: impl FnMut() -> Option<u64>) -> bool {
+        /// So that nobody waits long.
+        const SOME: usize = 16;
+        let mut known = self.known();
+        let mut last = None;
+        for _ in 0..SOME {
+            let Some(process) = next() else { return false };
+            if last.replace(process) != Some(process) {
+                known.look(process);
             }
         }
-        None
+        true
     }
 
-    /// The build id of the file at an address, and the place in the file.
-    pub fn build_id(&mut self, process: u32, address: u64) -> Option<(String, u64)> {
-        let (path, place) = self.place(process, address)?;
-        Some((self.symbols(process, &path)?.build_id.clone()?, place))
+    /// What is at an address of a process. One that has mapped something since is looked at again.
+    pub fn find(&self, process: u64, address: u64) -> Found {
+        /// The pages at 0 are never mapped, and the upper half is the kernel's.
+        const USER: std::ops::Range<u64> = 4096..1 << 56;
+        if !USER.contains(&address) {
+            return Found::Nothing;
+        }
+        let mut known = self.known();
+        if let Some(place) = known.place(process, address) {
+            return Found::Here(place);
+        }
+        let is_due = known.processes.get(&process).is_none_or(|known| known.looked.elapsed() > AGAIN);
+        if is_due
+            && known.look(process)
+            && let Some(place) = known.place(process, address)
+        {
+            return Found::Here(place);
+        }
+        match known.processes.contains_key(&process) {
+            true => Found::Nothing,
+            false => Found::Gone,
+        }
     }
 
-    /// The file at an address, and the place in it. A process that has loaded something since is looked at again.
-    fn place(&mut self, process: u32, address: u64) -> Option<(String, u64)> {
-        let find = |mappings: &[Mapping]| {
-            let mapping = mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&address))?;
-            Some((mapping.path.clone(), address - mapping.start + mapping.offset))
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Whoever panicked with it has left a table that can still be read.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn place(&self, process: u64, address: u64) -> Option<Place> {
+        let number = process & u64::from(u32::MAX);
+        [process, number].into_iter().find_map(|process| self.processes.get(&process)?.place(address))
+    }
+
+    /// Looks at a process; false if it has ended, or runs another program by now.
+    fn look(&mut self, process: u64) -> bool {
+        let number = process as u32;
+        let Some(program) = program(number) else { return false };
+        let is_other = match self.processes.get(&process) {
+            Some(known) => known.program != program,
+            None => !process_word_fits(process, program.1),
         };
-        if let Some(found) = self.mappings.get(&process).and_then(|known| find(known)) {
-            return Some(found);
+        if is_other {
+            return false;
         }
-        // One that has ended has no mappings any more, but is still known by the old ones.
-        let fresh = parse(&fs::read_to_string(format!("/proc/{process}/maps")).ok()?);
-        let found = find(&fresh);
-        if !fresh.is_empty() {
-            if self.mappings.len() >= MOST {
-                self.mappings.clear();
+        let Ok(maps) = fs::read_to_string(format!("/proc/{number}/maps")) else { return false };
+        if maps.is_empty() {
+            return false;
+        }
+        let about = match self.processes.get(&process) {
+            Some(known) => Arc::clone(&known.about),
+            None => Arc::new(About { number: own_number(number), root: Root::of(number).map(Arc::new) }),
+        };
+        let mut mappings: Vec<Mapping> = maps
+            .lines()
+            .filter_map(Line::parse)
+            .filter(|line| line.is_code)
+            .map(|line| {
+                let what = match line.path {
+                    "[vdso]" => What::Vdso,
+                    path if path.starts_with('/') && line.inode != 0 => {
+                        What::File(self.files.get(&line, number, about.root.as_ref()))
+                    }
+                    _ => What::Made,
+                };
+                Mapping { start: line.start, end: line.end, offset: line.offset, what }
+            })
+            .collect();
+        // What was there before and has left its place free is still what older addresses mean.
+        if let Some(before) = self.processes.get(&process) {
+            let is_free = |old: &&Mapping| !mappings.iter().any(|new| new.start < old.end && old.start < new.end);
+            let gone: Vec<Mapping> = before.mappings.iter().filter(is_free).cloned().collect();
+            mappings.extend(gone);
+        }
+        mappings.sort_by_key(|mapping| mapping.start);
+        let noted = Process { program, mappings, looked: Instant::now(), about };
+        if self.processes.insert(process, noted).is_none() {
+            self.order.push_back(process);
+            if self.order.len() > MOST
+                && let Some(first) = self.order.pop_front()
+            {
+                self.processes.remove(&first);
             }
-            self.mappings.insert(process, Rc::new(fresh));
         }
-        found
-    }
-
-    /// The symbols of a file as the process sees it.
-    fn symbols(&mut self, process: u32, path: &str) -> Option<Rc<Symbols>> {
-        // The process may have another root, or none any more.
-        let file = File::open(format!("/proc/{process}/root{path}")).or_else(|_| File::open(path)).ok()?;
-        let about = file.metadata().ok().filter(fs::Metadata::is_file)?;
-        let symbols = self.files.entry((about.dev(), about.ino())).or_insert_with(|| Rc::new(Symbols::read(file)));
-        Some(Rc::clone(symbols))
+        true
     }
 }
 
-/// The mapped files of `/proc/PID/maps`.
-fn parse(maps: &str) -> Vec<Mapping> {
-    maps.lines().filter_map(mapping).collect()
+impl Process {
+    fn place(&self, address: u64) -> Option<Place> {
+        let end = self.mappings.partition_point(|mapping| mapping.start <= address);
+        let mapping = self.mappings.get(end.checked_sub(1)?).filter(|mapping| address < mapping.end)?;
+        let offset = address - mapping.start + mapping.offset;
+        Some(Place { what: mapping.what.clone(), offset, about: Arc::clone(&self.about) })
+    }
 }
 
-fn mapping(line: &str) -> Option<Mapping> {
-    let mut words = line.splitn(6, ' ');
-    let (range, _, offset) = (words.next()?, words.next()?, words.next()?);
-    let path = words.nth(2)?.trim_start();
-    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let (start, end) = range.split_once('-')?;
-    let hex = |text| u64::from_str_radix(text, 16).ok();
-    let mapping = Mapping { start: hex(start)?, end: hex(end)?, offset: hex(offset)?, path: path.to_owned() };
-    mapping.path.starts_with('/').then_some(mapping)
+/// When a process was started, and where the arguments of its program lie (proc_pid_stat(5)).
+fn program(process: u32) -> Option<(u64, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; the third field follows it.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let field = |number: usize| rest.split(' ').nth(number - 3)?.parse().ok();
+    Some((field(22)?, field(48).unwrap_or(0)))
+}
+
+/// The number of a process in its own namespace: the last that its status lists.
+fn own_number(process: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NStgid:"));
+    line.and_then(|numbers| numbers.split_whitespace().last()?.parse().ok()).unwrap_or(process)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
 
     #[test]
-    fn mappings_are_read() {
-        let maps = "5582-5590 r-xp 00001000 fd:01 123                        /usr/bin/a b\n\
-                    7f00-7f10 rw-p 00000000 00:00 0 \n\
-                    7f20-7f30 r-xp 00000000 00:00 0                          [vdso]\n\
-                    nonsense\n";
-        let expected = Mapping { start: 0x5582, end: 0x5590, offset: 0x1000, path: "/usr/bin/a b".into() };
-        assert_eq!(parse(maps), [expected]);
+    fn this_process_is_found_and_what_has_no_code_is_not() {
+        let processes = Processes::default();
+        let this = u64::from(std::process::id());
+        let here = this_process_is_found_and_what_has_no_code_is_not as *const () as u64;
+        let Found::Here(Place { what: What::File(file), .. }) = processes.find(this, here) else {
+            panic!("this very function is in a file")
+        };
+        assert!(file.path.starts_with('/') && file.reachable().is_some(), "{file:?}");
+        for nowhere in [0, 1, u64::MAX, 1 << 60, 4096] {
+            assert!(matches!(processes.find(this, nowhere), Found::Nothing), "{nowhere:#x}");
+        }
+        assert_eq!(own_number(std::process::id()), std::process::id());
+    }
+
+    #[test]
+    fn a_process_that_was_noted_is_known_after_its_end() {
+        let processes = Processes::default();
+        let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().expect("sleep is there");
+        let word = u64::from(child.id());
+        // The child may not have become `sleep` yet.
+        let address = (0..1000).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            let maps = fs::read_to_string(format!("/proc/{}/maps", child.id())).ok()?;
+            let code = maps.lines().filter_map(Line::parse).find(|line| line.is_code && line.path.contains("sleep"))?;
+            Some(code.start)
+        });
+        let address = address.expect("sleep has code");
+        processes.note(word);
+        child.kill().and_then(|()| child.wait()).expect("it is ours");
+        assert!(matches!(processes.find(word, address), Found::Here(_)));
+        assert!(matches!(processes.find(word, 4096), Found::Nothing));
+        assert!(matches!(Processes::default().find(word, address), Found::Gone));
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_kept() {
+        let processes = Processes::default();
+        let this = u64::from(std::process::id());
+        for _ in 0..3 {
+            processes.note(this);
+        }
+        let mut known = processes.known();
+        assert_eq!((known.processes.len(), known.order.len()), (1, 1));
+        known.order.extend(std::iter::repeat_n(this, MOST));
+        known.processes.clear();
+        drop(known);
+        processes.note(this);
+        let known = processes.known();
+        assert!(known.processes.len() <= 1 && known.order.len() <= MOST + 1);
     }
 }

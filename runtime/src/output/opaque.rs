@@ -1,9 +1,10 @@
 //! Values that the program only passes on, and that get their form here: addresses of the network, buffers, symbols,
 //! stacks, times.
 //!
-//! Their layout is that of `codegen`: a stack has the number of its frames first, a process's stack then the process; a
-//! buffer the number of its bytes.
+//! Their layout is that of `codegen`: a stack has the number of its frames first, a process's stack then the word of the
+//! process; a buffer the number of its bytes.
 
+use super::world::{Detail, Symbol};
 use super::{Settings, names, push_fmt};
 use lang::types::{Stack, StackMode, Type};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -38,9 +39,9 @@ pub fn write(out: &mut Vec<u8>, ty: &Type, bytes: &[u8], settings: &Settings) {
             Some(symbol) => out.extend_from_slice(symbol.name.as_bytes()),
             None => write_address(out, word(0)),
         },
-        Type::USym => match world.user_symbol(word(1) as u32, word(0)) {
-            Some(symbol) if !symbol.name.is_empty() => out.extend_from_slice(symbol.name.as_bytes()),
-            _ => write_address(out, word(0)),
+        Type::USym => match world.user_symbol(word(1), word(0), Detail::Name) {
+            Some(symbol) => out.extend_from_slice(symbol.name.as_bytes()),
+            None => write_address(out, word(0)),
         },
         Type::Stack(stack) => write_stack(out, *stack, bytes, settings),
         Type::Timestamp => {
@@ -110,72 +111,103 @@ fn write_stack(out: &mut Vec<u8>, stack: Stack, bytes: &[u8], settings: &Setting
         match stack.user {
             true if address == Stack::FAILURE => out.extend_from_slice(b"        <unwind failure>"),
             false => write_kernel_frame(out, stack.mode, address, settings),
-            true => write_user_frame(out, stack.mode, word(bytes, 1) as u32, address, settings),
+            true => write_user_frame(out, stack.mode, word(bytes, 1), address, settings),
         }
-        out.push(b'\n');
     }
 }
 
 fn write_kernel_frame(out: &mut Vec<u8>, mode: StackMode, address: u64, settings: &Settings) {
-    if mode == StackMode::Raw {
-        return push_fmt(out, format_args!("{address:x}"));
-    }
-    let symbol = settings.world.kernel_symbol(address);
     match mode {
+        StackMode::Raw => push_fmt(out, format_args!("{address:x}")),
         StackMode::Perf => push_fmt(out, format_args!("\t{address:x} ")),
         _ => out.extend_from_slice(b"        "),
     }
-    match symbol {
-        Some(symbol) => push_fmt(out, format_args!("{}+{}", symbol.name, symbol.offset)),
-        None => write_address(out, address),
+    if mode != StackMode::Raw {
+        match settings.world.kernel_symbol(address) {
+            Some(symbol) => push_fmt(out, format_args!("{}+{}", symbol.name, symbol.offset)),
+            None => write_address(out, address),
+        }
+    }
+    out.push(b'\n');
+}
+
+fn write_user_frame(out: &mut Vec<u8>, mode: StackMode, process: u64, address: u64, settings: &Settings) {
+    let world = &settings.world;
+    let symbol = || world.user_symbol(process, address, Detail::Frame);
+    match mode {
+        StackMode::Raw => push_fmt(out, format_args!("{address:x}\n")),
+        StackMode::BuildId => match world.build_id(process, address) {
+            Some((id, place)) => push_fmt(out, format_args!("{id} {place:#x}\n")),
+            None => push_fmt(out, format_args!("{address:x}\n")),
+        },
+        StackMode::Bpftrace => match symbol() {
+            Some(symbol) => write_with_lines(out, &symbol),
+            None => {
+                out.extend_from_slice(b"        ");
+                write_address(out, address);
+                out.push(b'\n');
+            }
+        },
+        StackMode::Perf => match symbol() {
+            Some(symbol) => {
+                for function in symbol.inlined.iter().rev() {
+                    push_fmt(out, format_args!("\t{address:x} {} (inlined)\n", function.name));
+                }
+                let file = symbol.file.as_deref().unwrap_or("[unknown]");
+                push_fmt(out, format_args!("\t{address:x} {}+{} ({file})\n", symbol.name, symbol.offset));
+            }
+            None => {
+                push_fmt(out, format_args!("\t{address:x} "));
+                write_address(out, address);
+                out.extend_from_slice(b" ([unknown])\n");
+            }
+        },
     }
 }
 
-fn write_user_frame(out: &mut Vec<u8>, mode: StackMode, process: u32, address: u64, settings: &Settings) {
-    let world = &settings.world;
-    match mode {
-        StackMode::Raw => push_fmt(out, format_args!("{address:x}")),
-        StackMode::BuildId => match world.build_id(process, address) {
-            Some((id, place)) => push_fmt(out, format_args!("{id} {place:#x}")),
-            None => push_fmt(out, format_args!("{address:x}")),
-        },
-        StackMode::Bpftrace => {
-            out.extend_from_slice(b"        ");
-            match world.user_symbol(process, address).filter(|symbol| !symbol.name.is_empty()) {
-                Some(symbol) => push_fmt(out, format_args!("{}+{}", symbol.name, symbol.offset)),
-                None => write_address(out, address),
-            }
+/// A frame, after the functions that are part of it: the innermost first.
+fn write_with_lines(out: &mut Vec<u8>, symbol: &Symbol) {
+    let end = |out: &mut Vec<u8>, line: &Option<String>| {
+        if let Some(line) = line {
+            push_fmt(out, format_args!("@{line}"));
         }
-        StackMode::Perf => {
-            push_fmt(out, format_args!("\t{address:x} "));
-            let symbol = world.user_symbol(process, address);
-            match &symbol {
-                Some(symbol) if !symbol.name.is_empty() => {
-                    push_fmt(out, format_args!("{}+{}", symbol.name, symbol.offset));
-                }
-                _ => write_address(out, address),
-            }
-            let file = symbol.and_then(|symbol| symbol.file);
-            push_fmt(out, format_args!(" ({})", file.as_deref().unwrap_or("[unknown]")));
-        }
+        out.push(b'\n');
+    };
+    for function in symbol.inlined.iter().rev() {
+        push_fmt(out, format_args!("        [inlined] {}", function.name));
+        end(out, &function.line);
     }
+    push_fmt(out, format_args!("        {}+{}", symbol.name, symbol.offset));
+    end(out, &symbol.line);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::world::{Shared, Symbol, World};
+    use super::super::world::{Inlined, Shared, World};
     use super::*;
+    use std::rc::Rc;
 
     struct Made;
 
     impl World for Made {
         fn kernel_symbol(&self, address: u64) -> Option<Symbol> {
-            (address >= 0x100).then(|| Symbol { name: "vfs_read".into(), offset: address - 0x100, file: None })
+            let symbol = Symbol { name: "vfs_read".into(), offset: address.checked_sub(0x100)?, ..Symbol::default() };
+            Some(symbol)
         }
 
-        fn user_symbol(&self, process: u32, address: u64) -> Option<Symbol> {
-            let named = (address == 0x10).then(|| "main".to_owned());
-            (process == 7).then(|| Symbol { name: named.unwrap_or_default(), offset: 3, file: Some("/bin/x".into()) })
+        fn user_symbol(&self, process: u64, address: u64, detail: Detail) -> Option<Rc<Symbol>> {
+            let file = (address != 0x30).then(|| "/bin/x".to_owned());
+            let symbol = Symbol { name: "main".into(), offset: 3, file, ..Symbol::default() };
+            let line = |line| (detail == Detail::Frame).then(|| format!("/src/x.c:{line}"));
+            match (process, address) {
+                (7, 0x10 | 0x30) => Some(Rc::new(symbol)),
+                (7, 0x18) => {
+                    let inlined = |name: &str, at| Inlined { name: name.into(), line: line(at) };
+                    let inlined = vec![inlined("outer", 5), inlined("inner", 6)];
+                    Some(Rc::new(Symbol { line: line(7), inlined, ..symbol }))
+                }
+                _ => None,
+            }
         }
     }
 
@@ -218,11 +250,23 @@ mod tests {
         assert_eq!(shown(&stack(false, StackMode::Raw), kernel), "\n105\n1\n");
         let user = &[2, 7, 0x10, 0x20, 0];
         assert_eq!(shown(&stack(true, StackMode::Bpftrace), user), "\n        main+3\n        0x20\n");
-        assert_eq!(shown(&stack(true, StackMode::Perf), user), "\n\t10 main+3 (/bin/x)\n\t20 0x20 (/bin/x)\n");
+        assert_eq!(shown(&stack(true, StackMode::Perf), user), "\n\t10 main+3 (/bin/x)\n\t20 0x20 ([unknown])\n");
+        assert_eq!(shown(&stack(true, StackMode::Perf), &[1, 7, 0x30]), "\n\t30 main+3 ([unknown])\n");
         assert_eq!(shown(&stack(true, StackMode::BuildId), user), "\n10\n20\n");
         assert_eq!(shown(&stack(true, StackMode::Perf), &[1, 8, 0x10]), "\n\t10 0x10 ([unknown])\n");
         let failed = [2, 7, 0x10, Stack::FAILURE];
         assert_eq!(shown(&stack(true, StackMode::Raw), &failed), "\n10\n        <unwind failure>\n");
         assert_eq!(shown(&stack(false, StackMode::Bpftrace), &[]), "\n");
+    }
+
+    #[test]
+    fn lines_and_inlined_functions() {
+        let stack = |mode| Type::Stack(Stack { user: true, mode, depth: 3 });
+        let lines =
+            "\n        [inlined] inner@/src/x.c:6\n        [inlined] outer@/src/x.c:5\n        main+3@/src/x.c:7\n";
+        assert_eq!(shown(&stack(StackMode::Bpftrace), &[1, 7, 0x18]), lines);
+        let lines = "\n\t18 inner (inlined)\n\t18 outer (inlined)\n\t18 main+3 (/bin/x)\n";
+        assert_eq!(shown(&stack(StackMode::Perf), &[1, 7, 0x18]), lines);
+        assert_eq!(shown(&Type::USym, &[0x18, 7]), "main");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 /// A place in a symbol.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbol {
     /// Its name.
     pub name: String,
@@ -15,6 +15,28 @@ pub struct Symbol {
     pub offset: u64,
     /// The file it is in, where that is not the kernel.
     pub file: Option<String>,
+    /// The file of its source and the line there, as `file:line`.
+    pub line: Option<String>,
+    /// Functions that the compiler has put into it at this place: the one that was called first comes first.
+    pub inlined: Vec<Inlined>,
+}
+
+/// A function that is part of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inlined {
+    /// Its name.
+    pub name: String,
+    /// As [`Symbol::line`].
+    pub line: Option<String>,
+}
+
+/// How much is wanted to be known of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Detail {
+    /// The symbol's name and the distance from it.
+    Name,
+    /// Source and inlined functions as well.
+    Frame,
 }
 
 /// A machine, as far as showing values goes. Whatever is not known has no name.
@@ -24,13 +46,13 @@ pub trait World {
         None
     }
 
-    /// The symbol of a process at an address; its name is empty when only the file is known.
-    fn user_symbol(&self, _process: u32, _address: u64) -> Option<Symbol> {
+    /// The symbol of a process at an address. The process is the word that programs hand on.
+    fn user_symbol(&self, _process: u64, _address: u64, _detail: Detail) -> Option<Rc<Symbol>> {
         None
     }
 
     /// The build id of the file at an address of a process, in hexadecimal, and the place in that file.
-    fn build_id(&self, _process: u32, _address: u64) -> Option<(String, u64)> {
+    fn build_id(&self, _process: u64, _address: u64) -> Option<(String, u64)> {
         None
     }
 
