@@ -287,6 +287,7 @@ impl Layout {
                 kind: MapKind::LruHash,
                 key_size: 16,
                 value_size: 8,
+                inner_size: None,
                 max_entries: 4096,
             });
             let seen = self.kernel_maps.len() as u32 - 1;
@@ -295,6 +296,7 @@ impl Layout {
                 kind: MapKind::RingBuf,
                 key_size: 0,
                 value_size: 0,
+                inner_size: None,
                 max_entries: PROCESS_RING,
             });
             (seen, seen + 1)

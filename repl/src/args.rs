@@ -142,6 +142,10 @@ pub struct Args {
     #[arg(long, value_name = "FEATURE,...", value_delimiter = ',')]
     pub no_feature: Vec<Feature>,
 
+    /// At the end, draw the maps whose keys have stacks as a flame graph (SVG) into this file
+    #[arg(long, value_name = "FILE")]
+    pub flamegraph: Option<PathBuf>,
+
     /// Write the compiled programs to this file as a BPF ELF object, and end
     #[arg(long, value_name = "FILE")]
     pub emit_elf: Option<PathBuf>,

@@ -23,6 +23,7 @@ use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_impo
 use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
 use runtime::child::{Child, Ended};
+use runtime::flame::{self, GraphFile};
 use runtime::load::LoadError;
 use runtime::machine::processes::Processes;
 use runtime::machine::{Machine, symbols};
@@ -156,6 +157,8 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     if show_stage(Stage::Types, &|| Ok(lang::dump_types::dump(&program)))? {
         return Ok(0);
     }
+    let drawn = args.flamegraph.as_ref().map(|_| flame::maps(&program)).transpose();
+    let drawn = drawn.map_err(|diagnostic| reporter.show(sources, &diagnostic)).map_err(|()| Failed)?;
     let sizes = sizes(&program.config);
     let options =
         Options { keep_text: !stages.is_empty(), process, sizes, tell_reads: args.warnings > 0, ..Options::default() };
@@ -202,6 +205,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         let diagnostic = Diagnostic::error(unwinding_call(&program), "dw_ustack requires a target process");
         return show(reporter, sources, &[diagnostic.with_help(help)]).map(|()| 0);
     }
+    let graph = args.flamegraph.as_ref().map(|path| flame_graph(path, reporter)).transpose()?;
     let mut config = Config {
         child: child(args, unwinds, reporter)?,
         process: process.map(|number| watch(number, reporter)).transpose()?,
@@ -211,6 +215,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         dwarf_pids,
         mode: trial,
         processes: Processes::default(),
+        flame_graph: graph.zip(drawn),
     };
     let symbols = symbols::Options {
         demangle: program.config.cpp_demangle,
@@ -402,6 +407,14 @@ fn child(args: &Args, is_watched: bool, reporter: &Reporter) -> Result<Option<Ch
         None => Ok(None),
         Some(Ok(child)) => Ok(Some(child)),
         Some(Err(error)) => fail(reporter, &error.to_string(), None),
+    }
+}
+
+/// The file of `--flamegraph`, which is written at the end.
+fn flame_graph(path: &Path, reporter: &Reporter) -> Result<GraphFile, Failed> {
+    match GraphFile::create(path) {
+        Ok(file) => Ok(file),
+        Err(error) => fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
     }
 }
 

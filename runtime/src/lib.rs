@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod child;
 mod commands;
+pub mod flame;
 pub mod load;
 pub mod machine;
 pub mod output;

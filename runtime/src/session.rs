@@ -9,6 +9,7 @@ mod trial;
 use crate::attach::{self, AttachError, Link};
 use crate::child::{Child, Ended};
 use crate::commands;
+use crate::flame::{self, GraphFile};
 use crate::load::{LoadError, Loaded, load};
 use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
@@ -86,6 +87,8 @@ pub struct Config {
     pub dwarf_pids: Vec<u32>,
     /// Where processes are noted that the script takes addresses of.
     pub processes: Processes,
+    /// Where a flame graph of these maps goes at the end.
+    pub flame_graph: Option<(GraphFile, Vec<MapId>)>,
     /// What is run beside `begin` and `end`.
     pub mode: Mode,
 }
@@ -697,8 +700,19 @@ impl<'a> Session<'a> {
             output.map(&names[map.index()], &self.entries(map)?, 0, 1).map_err(output_error)?;
         }
         flush(output)?;
+        self.draw()?;
         self.report_sites(host);
         Ok(self.exit.map_or(0, |exit| exit.code))
+    }
+
+    /// Writes the flame graph if one is wanted.
+    fn draw(&mut self) -> Result<(), RunError> {
+        let Some((file, maps)) = self.config.flame_graph.take() else { return Ok(()) };
+        let mut graph = flame::Graph::new(maps.len(), self.job.settings);
+        for map in maps {
+            graph.add(&self.job.program.maps[map.index()], &self.entries(map)?);
+        }
+        file.finish(&graph.draw()).map_err(|error| RunError::System("writing the flame graph", error))
     }
 }
 

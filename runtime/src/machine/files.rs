@@ -75,6 +75,11 @@ fn is_file(file: &File) -> bool {
 }
 
 impl MappedFile {
+    /// Whether its path is one of rtrace's.
+    pub fn has_own_path(&self) -> bool {
+        self.root.as_ref().is_none_or(|root| !root.is_elsewhere)
+    }
+
     /// Where the file can be opened: by its own path if that is still the same file, else by way of the descriptor.
     pub fn reachable(&self) -> Option<PathBuf> {
         let by_path = || match self.has_own_path() {
@@ -88,13 +93,6 @@ impl MappedFile {
             (None, Some(about)) if about.ino() == self.inode => Some(PathBuf::from(&self.path)),
             _ => None,
         }
-    }
-}
-
-impl MappedFile {
-    /// Whether its path is one of rtrace's.
-    pub fn has_own_path(&self) -> bool {
-        self.root.as_ref().is_none_or(|root| !root.is_elsewhere)
     }
 }
 
