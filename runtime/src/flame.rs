@@ -2,7 +2,8 @@
 //!
 //! A map is drawn if its key has a stack, alone or among other parts, and its values are numbers that may be added up:
 //! integers, `count()` and `sum()`. Other parts of the key stand below the stack, the process's stack below the
-//! kernel's. Of several maps each stands on a frame with its name.
+//! kernel's. Of several maps each has a graph of its own beside the others, as wide as theirs: their numbers may be of
+//! different kinds.
 
 mod file;
 mod svg;
@@ -55,26 +56,20 @@ fn has_numbers(value: &Type) -> bool {
 
 /// A flame graph that grows map by map.
 pub struct Graph<'s> {
-    tree: Tree,
+    /// With the names of their maps.
+    trees: Vec<(String, Tree)>,
     settings: &'s Settings,
-    /// Each map gets a frame of its own.
-    several: bool,
-    title: String,
 }
 
 impl<'s> Graph<'s> {
-    /// Of so many maps.
-    pub fn new(maps: usize, settings: &'s Settings) -> Self {
-        Self { tree: Tree::default(), settings, several: maps > 1, title: String::new() }
+    /// Nothing yet.
+    pub fn new(settings: &'s Settings) -> Self {
+        Self { trees: Vec::new(), settings }
     }
 
     /// Adds a map. Values that are not positive take no room.
     pub fn add(&mut self, map: &Map, entries: &Entries) {
-        if !self.title.is_empty() {
-            self.title.push_str(", ");
-        }
-        self.title.push('@');
-        self.title.push_str(&map.name);
+        let mut tree = Tree::default();
         let mut frames = Vec::new();
         for index in 0..entries.len() {
             let amount = amount(&map.value, entries.value(index));
@@ -82,9 +77,6 @@ impl<'s> Graph<'s> {
                 continue;
             }
             frames.clear();
-            if self.several {
-                frames.push(Frame::new(Kind::Key, format!("@{}", map.name)));
-            }
             let mut stacks = Vec::new();
             self.key(map.key.as_deref().unwrap_or_default(), entries.key(index), &mut frames, &mut stacks);
             // A process calls the kernel, so its own stack is below.
@@ -92,13 +84,14 @@ impl<'s> Graph<'s> {
             for (stack, bytes) in stacks {
                 self.stack(stack, bytes, &mut frames);
             }
-            self.tree.add(&frames, amount);
+            tree.add(&frames, amount);
         }
+        self.trees.push((format!("@{}", map.name), tree));
     }
 
     /// The picture.
     pub fn draw(&self) -> String {
-        svg::draw(&self.tree, &self.title)
+        svg::draw(&self.trees)
     }
 
     /// Takes the stacks out of a key, and the rest as frames.
@@ -209,36 +202,38 @@ mod tests {
     }
 
     fn folded(graph: &Graph<'_>) -> Vec<String> {
-        graph.tree.folded()
+        let lines = |(name, tree): &(String, Tree)| -> Vec<String> {
+            tree.folded().into_iter().map(|line| format!("{name}: {line}")).collect()
+        };
+        graph.trees.iter().flat_map(lines).collect()
     }
 
     #[test]
     fn kernel_stacks_stand_on_those_of_processes_and_other_parts_below() {
         let settings = Settings { world: Shared::new(Made), ..Settings::default() };
         let map = map("", vec![stack(false), Type::I64, stack(true)], Type::Aggregate(Aggregate::Count));
-        let mut graph = Graph::new(1, &settings);
+        let mut graph = Graph::new(&settings);
         graph.add(&map, &entries(&map, &[(&[1, 1, 0, 42, 2, 7, 2, 3], 5), (&[1, 1, 0, 42, 1, 7, 3, 0], 2)]));
-        assert_eq!(folded(&graph), ["42;main;read;small;vfs_read 5", "42;main;vfs_read 2"]);
+        assert_eq!(folded(&graph), ["@: 42;main;read;small;vfs_read 5", "@: 42;main;vfs_read 2"]);
     }
 
     #[test]
-    fn several_maps_have_their_names_and_what_is_not_positive_takes_no_room() {
+    fn several_maps_are_apart_and_what_is_not_positive_takes_no_room() {
         let settings = Settings { world: Shared::new(Made), ..Settings::default() };
         let a = map("a", vec![Type::Tuple(vec![stack(true)])], Type::I64);
         let b = map("b", vec![stack(false)], Type::Aggregate(Aggregate::Sum { signed: true }));
-        let mut graph = Graph::new(2, &settings);
+        let mut graph = Graph::new(&settings);
         graph.add(&a, &entries(&a, &[(&[1, 7, 3, 0], 3), (&[1, 7, 9, 0], -3), (&[2, 7, 99, 3], 1)]));
         graph.add(&b, &entries(&b, &[(&[0, 0, 0], 4), (&[1, 1, 0], 0)]));
-        assert_eq!(folded(&graph), ["@a;main 3", "@a;main;[unknown] 1", "@b 4"]);
-        assert_eq!(graph.title, "@a, @b");
+        assert_eq!(folded(&graph), ["@a: main 3", "@a: main;[unknown] 1", "@b:  4"]);
     }
 
     #[test]
     fn counts_that_no_stack_can_have_are_cut() {
         let settings = Settings { world: Shared::new(Made), ..Settings::default() };
         let map = map("", vec![stack(false)], Type::Aggregate(Aggregate::Count));
-        let mut graph = Graph::new(1, &settings);
+        let mut graph = Graph::new(&settings);
         graph.add(&map, &entries(&map, &[(&[u64::MAX, 1, 1], 1)]));
-        assert_eq!(folded(&graph), ["vfs_read;vfs_read 1"]);
+        assert_eq!(folded(&graph), ["@: vfs_read;vfs_read 1"]);
     }
 }

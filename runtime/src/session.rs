@@ -244,8 +244,6 @@ impl<'a> Session<'a> {
         if let (Some(_), Some(pid)) = (&news, config.pid) {
             config.processes.note(u64::from(pid));
         }
-        let watch = news.map(|ring| Watch::start(ring, config.processes.clone())).transpose();
-        let watch = watch.map_err(|e| RunError::System("watching processes", e))?;
         let now = clock_gettime(ClockId::Boottime);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
         store.word(START_TIME).store(now, Ordering::Relaxed);
@@ -263,6 +261,9 @@ impl<'a> Session<'a> {
         let mut points = job.object.programs.iter().flat_map(|program| &program.points);
         let signals = signals(points.any(|point| matches!(point.attach, Attach::Signal)))
             .map_err(|e| RunError::System("catching signals", e))?;
+        // Not before: a thread takes over which signals are blocked.
+        let watch = news.map(|ring| Watch::start(ring, config.processes.clone())).transpose();
+        let watch = watch.map_err(|e| RunError::System("watching processes", e))?;
         for (offset, bytes) in &layout.tables {
             for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
                 let word = word.try_into().map_or(0, u64::from_ne_bytes);
@@ -708,7 +709,7 @@ impl<'a> Session<'a> {
     /// Writes the flame graph if one is wanted.
     fn draw(&mut self) -> Result<(), RunError> {
         let Some((file, maps)) = self.config.flame_graph.take() else { return Ok(()) };
-        let mut graph = flame::Graph::new(maps.len(), self.job.settings);
+        let mut graph = flame::Graph::new(self.job.settings);
         for map in maps {
             graph.add(&self.job.program.maps[map.index()], &self.entries(map)?);
         }

@@ -19,6 +19,7 @@
 //! cannot run here says so through [`requires!`] and is counted as skipped, never as passed.
 
 mod binary;
+pub mod compile;
 mod fentry;
 pub mod kernel;
 mod need;

@@ -9,7 +9,6 @@ use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Command;
 
 /// Something a case cannot run without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +37,8 @@ pub enum Need {
     Root,
     /// A file or device of this path.
     File(&'static str),
-    /// A compiler for C.
-    Compiler,
+    /// A program of this name in `PATH`, such as a compiler.
+    Program(&'static str),
     /// Debug registers, for `watchpoint`.
     Watchpoints,
     /// Behaviour in which rtrace differs from bpftrace on purpose. Missing when `RTRACE_REFERENCE` is set, which is
@@ -93,9 +92,9 @@ impl Need {
             Need::Kernel(major, minor) => kernel_version() >= (major, minor),
             Need::Root => has_capabilities(&[CAP_SYS_ADMIN, CAP_SETUID]),
             Need::File(path) => Path::new(path).exists(),
+            Need::Program(name) => in_path(name),
             // The kernel says it at boot only; there is no processor of ours without them.
             Need::Watchpoints => Path::new("/sys/bus/event_source/devices/breakpoint").exists(),
-            Need::Compiler => Command::new("cc").arg("--version").output().is_ok_and(|out| out.status.success()),
             Need::Own => std::env::var_os("RTRACE_REFERENCE").is_none(),
         }
     }
@@ -116,11 +115,16 @@ impl fmt::Display for Need {
             Need::Kernel(major, minor) => write!(f, "the kernel is older than {major}.{minor}"),
             Need::Root => write!(f, "not root"),
             Need::File(path) => write!(f, "there is no {path}"),
+            Need::Program(name) => write!(f, "there is no program {name} here"),
             Need::Watchpoints => write!(f, "the kernel has no hardware breakpoints"),
-            Need::Compiler => write!(f, "there is no C compiler, cc"),
             Need::Own => write!(f, "bpftrace is known to differ here"),
         }
     }
+}
+
+fn in_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 const CAP_SETUID: u32 = 7;
@@ -184,6 +188,8 @@ mod tests {
     fn the_first_unmet_need_is_the_reason() {
         let reason = missing(&[Need::File("/proc/self"), Need::File("/no/such"), Need::Kernel(999, 0)]);
         assert_eq!(reason.as_deref(), Some("there is no /no/such"));
+        let reason = missing(&[Need::Program("rt-no-such-program")]);
+        assert_eq!(reason.as_deref(), Some("there is no program rt-no-such-program here"));
         assert_eq!(missing(&[Need::Kernel(3, 0), Need::Cpus(1)]), None);
     }
 

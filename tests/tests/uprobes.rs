@@ -186,7 +186,7 @@ int main(void) { return area(&shape, -2, 200, 1.5, 1L << 40) == 0; }
 
 #[test]
 fn arguments_have_names_and_types_where_there_is_debug_information() {
-    requires!(Bpf, Uprobes, Compiler);
+    requires!(Bpf, Uprobes, Program("cc"));
     for (name, options) in [("shapes-o0", &["-g", "-O0"]), ("shapes-o2", &["-g", "-O2"])] {
         let program = Scratch::compiled(name, SHAPES, options);
         let path = program.path().display();
@@ -209,7 +209,7 @@ fn arguments_have_names_and_types_where_there_is_debug_information() {
 
 #[test]
 fn a_line_of_source_is_a_place() {
-    requires!(Bpf, Uprobes, Compiler);
+    requires!(Bpf, Uprobes, Program("cc"));
     let program = Scratch::compiled("line", SHAPES, &["-g", "-O0"]);
     let path = program.path().display();
     let line = SHAPES.lines().position(|line| line.contains("int area(")).expect("its text") + 1;
@@ -234,7 +234,7 @@ fn a_line_of_source_is_a_place() {
 
 #[test]
 fn all_arguments_at_once_are_a_record() {
-    requires!(Bpf, Uprobes, Compiler);
+    requires!(Bpf, Uprobes, Program("cc"));
     let source = "__attribute__((noinline)) int f(int *n, char c) { return *n + c; }
         int main(void) { int n = 13; return f(&n, 'x') == 0; }";
     let program = Scratch::compiled("record", source, &["-g", "-O0"]);
@@ -246,7 +246,7 @@ fn all_arguments_at_once_are_a_record() {
 
 #[test]
 fn what_debug_information_does_not_say_is_refused() {
-    requires!(Uprobes, Compiler);
+    requires!(Uprobes, Program("cc"));
     let program = Scratch::compiled("refused", SHAPES, &["-g", "-O0"]);
     let path = program.path().display();
     let refused = |body: &str, why: &str| {

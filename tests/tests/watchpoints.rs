@@ -33,7 +33,7 @@ fn watched(name: &str, text: &str) -> String {
 
 #[test]
 fn writes_are_counted_in_every_thread() {
-    requires!(Bpf, Compiler, Watchpoints);
+    requires!(Bpf, Program("cc"), Watchpoints);
     assert_eq!(watched("writes", "watchpoint:0x10000000:8:w { @ = count(); }"), "\n\n@: 11\n");
     assert_eq!(
         watched("byte", "w:0x10000008:1:w { @[probetype, probe] = count(); }"),
@@ -43,13 +43,13 @@ fn writes_are_counted_in_every_thread() {
 
 #[test]
 fn reads_come_with_the_writes() {
-    requires!(Bpf, Compiler, Watchpoints);
+    requires!(Bpf, Program("cc"), Watchpoints);
     assert_eq!(watched("reads", "watchpoint:0x10000000:8:rw { @ = count(); }"), "\n\n@: 16\n");
 }
 
 #[test]
 fn a_watchpoint_can_be_ended_by_the_script() {
-    requires!(Bpf, Compiler, Watchpoints);
+    requires!(Bpf, Program("cc"), Watchpoints);
     let text = "watchpoint:0x10000000:8:w { @first = count(); unwatch(0x10000000); } watchpoint:0x10000008:8:w { @second = count(); }";
     let out = watched("unwatch", text);
     assert!(out.contains("@second: 10\n"), "{out}");
@@ -74,7 +74,7 @@ fn what_no_processor_watches_is_refused() {
 
 #[test]
 fn more_than_the_processor_has_is_an_error_that_says_so() {
-    requires!(Bpf, Compiler, Watchpoints);
+    requires!(Bpf, Program("cc"), Watchpoints);
     let program = Scratch::compiled("many", PROGRAM, &["-O1", "-pthread"]);
     let text: String = (0..40).map(|i| format!("watchpoint:{}:8:w {{ @ = 1; }} ", 0x1000_0000 + i * 8)).collect();
     let out = Run::program(text).child(program.path().display().to_string()).to_end();

@@ -1,7 +1,7 @@
 //! The picture: one SVG file with everything in it. Without a script it is a plain drawing; where a viewer runs scripts,
 //! a click on a frame makes it as wide as the picture, and the search marks frames whose names match.
 
-use super::tree::{Frame, GROUND, Kind, Tree};
+use super::tree::{GROUND, Kind, Tree};
 use std::fmt::Write;
 
 const WIDTH: f64 = 1200.0;
@@ -19,20 +19,23 @@ const LEAST: f64 = 0.2;
 
 /// A frame that is to be drawn.
 struct Drawn<'t> {
-    frame: Option<&'t Frame>,
-    total: u64,
+    name: &'t str,
+    /// None of what all stands on.
+    kind: Option<Kind>,
+    /// How much it is.
+    label: String,
     depth: u32,
     /// Where it begins and ends: parts of the whole.
     span: (f64, f64),
 }
 
-/// Draws a tree.
-pub fn draw(tree: &Tree, title: &str) -> String {
-    let drawn = places(tree);
+/// Draws trees side by side.
+pub fn draw(trees: &[(String, Tree)]) -> String {
+    let drawn = places(trees);
     let deepest = drawn.iter().map(|drawn| drawn.depth).max().unwrap_or(0);
     let height = HEAD + (deepest + 1) * HEIGHT + FOOT;
+    let names: Vec<&str> = trees.iter().map(|(name, _)| name.as_str()).collect();
     let mut out = String::new();
-    let whole = tree.total(GROUND);
     let mut put = |text: std::fmt::Arguments<'_>| {
         // Writing to memory does not fail.
         let _ = out.write_fmt(text);
@@ -46,20 +49,18 @@ pub fn draw(tree: &Tree, title: &str) -> String {
          <text id=\"search\" x=\"{}\" y=\"26\">Search</text>\n\
          <text id=\"details\" x=\"{MARGIN}\" y=\"{}\"> </text>\n\
          <text id=\"matched\" x=\"{}\" y=\"{}\"> </text>\n<g id=\"frames\">\n",
-        escaped(&format!("Flame graph of {}", if title.is_empty() { "nothing" } else { title })),
+        escaped(&format!("Flame graph of {}", names.join(", "))),
         WIDTH - MARGIN,
         height - 12,
         WIDTH - MARGIN,
         height - 12,
     ));
-    for Drawn { frame, total, depth, span } in &drawn {
+    for Drawn { name, kind, label, depth, span } in &drawn {
         let (from, to) = (MARGIN + span.0 * (WIDTH - 2.0 * MARGIN), MARGIN + span.1 * (WIDTH - 2.0 * MARGIN));
         let y = height - FOOT - (depth + 1) * HEIGHT;
-        let name = frame.map_or("all", |frame| frame.name.as_str());
-        let percent = if whole == 0 { 0.0 } else { *total as f64 * 100.0 / whole as f64 };
-        let inlined = if frame.is_some_and(|frame| frame.kind == Kind::Inlined) { " (inlined)" } else { "" };
+        let inlined = if *kind == Some(Kind::Inlined) { " (inlined)" } else { "" };
         put(format_args!(
-            "<g data-x=\"{:.7}\" data-w=\"{:.7}\"><title>{}{inlined}: {total}, {percent:.2}%</title>\
+            "<g data-x=\"{:.7}\" data-w=\"{:.7}\"><title>{}{inlined}: {label}</title>\
              <rect x=\"{from:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{}\"/>\
              <text x=\"{:.1}\" y=\"{}\">{}</text></g>\n",
             span.0,
@@ -67,7 +68,7 @@ pub fn draw(tree: &Tree, title: &str) -> String {
             escaped(name),
             to - from,
             HEIGHT - 1,
-            color(*frame),
+            color(name, *kind),
             from + 3.0,
             y + 12,
             escaped(&fitted(name, to - from)),
@@ -78,23 +79,59 @@ pub fn draw(tree: &Tree, title: &str) -> String {
 }
 
 /// Where the frames go, those below before those that stand on them.
-fn places(tree: &Tree) -> Vec<Drawn<'_>> {
+fn places(trees: &[(String, Tree)]) -> Vec<Drawn<'_>> {
+    let mut places = Vec::new();
+    match trees {
+        [(_, tree)] => place(tree, "all", None, 0, (0.0, 1.0), &mut places),
+        trees => {
+            // Numbers of different kinds are not added up: each tree gets the same room.
+            let label = format!("{} maps", trees.len());
+            places.push(Drawn { name: "all", kind: None, label, depth: 0, span: (0.0, 1.0) });
+            let share = 1.0 / trees.len() as f64;
+            for (index, (name, tree)) in trees.iter().enumerate() {
+                let from = index as f64 * share;
+                place(tree, name, Some(Kind::Key), 1, (from, from + share), &mut places);
+            }
+        }
+    }
+    places
+}
+
+/// Places the frames of a tree within a span.
+fn place<'t>(
+    tree: &'t Tree,
+    name: &'t str,
+    kind: Option<Kind>,
+    depth: u32,
+    span: (f64, f64),
+    places: &mut Vec<Drawn<'t>>,
+) {
     let whole = tree.total(GROUND);
-    let mut places = vec![Drawn { frame: None, total: whole, depth: 0, span: (0.0, 1.0) }];
-    let mut open = vec![(GROUND, 0, 0.0)];
+    let label = |total: u64| {
+        let percent = if whole == 0 { 0.0 } else { total as f64 * 100.0 / whole as f64 };
+        format!("{total}, {percent:.2}%")
+    };
+    places.push(Drawn { name, kind, label: label(whole), depth, span });
+    let mut open = vec![(GROUND, depth, span.0)];
     while let Some((node, depth, start)) = open.pop() {
         let mut from = start;
         for (frame, child) in tree.children(node) {
             let total = tree.total(child);
-            let to = from + total as f64 / whole as f64;
+            let to = from + total as f64 / whole as f64 * (span.1 - span.0);
             if (to - from) * WIDTH >= LEAST {
-                places.push(Drawn { frame: Some(frame), total, depth: depth + 1, span: (from, to.min(1.0)) });
+                let span = (from, to.min(span.1));
+                places.push(Drawn {
+                    name: &frame.name,
+                    kind: Some(frame.kind),
+                    label: label(total),
+                    depth: depth + 1,
+                    span,
+                });
                 open.push((child, depth + 1, from));
             }
             from = to;
         }
     }
-    places
 }
 
 /// As much of a name as there is room for.
@@ -108,13 +145,12 @@ fn fitted(name: &str, width: f64) -> String {
 }
 
 /// A color by what the frame is, and of its own by its name: the same in every picture.
-fn color(frame: Option<&Frame>) -> String {
-    let Some(frame) = frame else { return rgb(40, 10, 82) };
+fn color(name: &str, kind: Option<Kind>) -> String {
+    let Some(kind) = kind else { return rgb(40, 10, 82) };
     // FNV-1a
-    let hash =
-        frame.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let (hue, light) = (hash % 24, 64 + hash / 24 % 10);
-    match frame.kind {
+    match kind {
         Kind::Key => rgb(150 + hue, 25, light + 8),
         Kind::User => rgb(22 + hue, 85, light),
         Kind::Inlined => rgb(46 + hue / 2, 70, light + 8),
@@ -167,7 +203,7 @@ const SCRIPT: &str = r#"
   var frames = Array.prototype.map.call(document.querySelectorAll('#frames > g'), function (g) {
     var title = g.querySelector('title').textContent;
     return { g: g, rect: g.querySelector('rect'), text: g.querySelector('text'), title: title,
-      name: title.replace(/( \(inlined\))?: \d+, [\d.]+%$/, ''),
+      name: title.replace(/( \(inlined\))?: (\d+, [\d.]+%|\d+ maps)$/, ''),
       x: +g.getAttribute('data-x'), w: +g.getAttribute('data-w'), y: +g.querySelector('rect').getAttribute('y') };
   });
   function zoom(to) {
@@ -220,10 +256,15 @@ const SCRIPT: &str = r#"
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Frame;
     use super::*;
 
     fn frames(names: &[&str]) -> Vec<Frame> {
         names.iter().map(|name| Frame::new(Kind::User, (*name).into())).collect()
+    }
+
+    fn shown(trees: &[(String, Tree)]) -> Vec<(&str, u32, (f64, f64))> {
+        places(trees).iter().map(|place| (place.name, place.depth, place.span)).collect()
     }
 
     #[test]
@@ -231,27 +272,43 @@ mod tests {
         let mut tree = Tree::default();
         tree.add(&frames(&["main", "a<int>"]), 3);
         tree.add(&frames(&["main", "b"]), 1);
-        let places = places(&tree);
-        let shown: Vec<_> = places.iter().map(|p| (p.frame.map(|f| f.name.as_str()), p.depth, p.span)).collect();
-        assert_eq!(
-            shown,
-            [
-                (None, 0, (0.0, 1.0)),
-                (Some("main"), 1, (0.0, 1.0)),
-                (Some("a<int>"), 2, (0.0, 0.75)),
-                (Some("b"), 2, (0.75, 1.0)),
-            ]
-        );
-        let svg = draw(&tree, "@");
+        let trees = [("@".to_owned(), tree)];
+        let expected =
+            [("all", 0, (0.0, 1.0)), ("main", 1, (0.0, 1.0)), ("a<int>", 2, (0.0, 0.75)), ("b", 2, (0.75, 1.0))];
+        assert_eq!(shown(&trees), expected);
+        let svg = draw(&trees);
         assert!(svg.contains("<title>a&lt;int&gt;: 3, 75.00%</title>"), "{svg}");
         assert!(svg.contains("Flame graph of @<") && svg.ends_with("</svg>\n"));
-        assert_eq!(svg, draw(&tree, "@"));
+        assert_eq!(svg, draw(&trees));
+    }
+
+    #[test]
+    fn trees_stand_side_by_side() {
+        let (mut few, mut many) = (Tree::default(), Tree::default());
+        few.add(&frames(&["main"]), 1);
+        many.add(&frames(&["main"]), 3_000_000);
+        many.add(&[], 1_000_000);
+        let trees = [("@few".to_owned(), few), ("@many".to_owned(), many)];
+        let expected = [
+            ("all", 0, (0.0, 1.0)),
+            ("@few", 1, (0.0, 0.5)),
+            ("main", 2, (0.0, 0.5)),
+            ("@many", 1, (0.5, 1.0)),
+            ("main", 2, (0.5, 0.875)),
+        ];
+        assert_eq!(shown(&trees), expected);
+        let svg = draw(&trees);
+        for part in ["Flame graph of @few, @many<", ">all: 2 maps<", ">@few: 1, 100.00%<", ">main: 3000000, 75.00%<"] {
+            assert!(svg.contains(part), "{part}: {svg}");
+        }
     }
 
     #[test]
     fn nothing_is_a_picture_too() {
-        let svg = draw(&Tree::default(), "");
-        assert!(svg.contains("all: 0, 0.00%") && svg.contains("Flame graph of nothing"), "{svg}");
+        let svg = draw(&[("@".to_owned(), Tree::default())]);
+        assert!(svg.contains("all: 0, 0.00%") && !svg.contains("NaN"), "{svg}");
+        let two = [("@a".to_owned(), Tree::default()), ("@b".to_owned(), Tree::default())];
+        assert!(!draw(&two).contains("NaN"));
     }
 
     #[test]
@@ -264,10 +321,9 @@ mod tests {
 
     #[test]
     fn colors() {
-        assert_eq!(
-            (rgb(0, 100, 50), rgb(120, 100, 25), rgb(240, 0, 100)),
-            ("#ff0000".into(), "#008000".into(), "#ffffff".into())
-        );
+        assert_eq!(rgb(0, 100, 50), "#ff0000");
+        assert_eq!(rgb(120, 100, 25), "#008000");
+        assert_eq!(rgb(240, 0, 100), "#ffffff");
     }
 
     #[test]
@@ -276,6 +332,6 @@ mod tests {
         for number in 0..100_000 {
             tree.add(&frames(&[&format!("f{number}")]), 1);
         }
-        assert_eq!(places(&tree).len(), 1);
+        assert_eq!(places(&[("@".to_owned(), tree)]).len(), 1);
     }
 }

@@ -5,8 +5,8 @@ use super::elf::Elf;
 use super::files::{MappedFile, Root, descriptor};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Where distributions put them.
@@ -47,7 +47,7 @@ impl DebugFile {
         }
         let belongs = match (&program.build_id, &elf.build_id, &program.debug_link) {
             (Some(program), Some(own), _) => program == own,
-            (_, _, Some((_, sum))) => checksum(file.try_clone().ok()?)? == *sum,
+            (_, _, Some((_, sum))) => checksum(&file)? == *sum,
             _ => false,
         };
         if !belongs {
@@ -80,14 +80,18 @@ fn by_name(elf: &Elf, program: &str) -> Vec<PathBuf> {
 }
 
 /// The checksum that a debug link names: CRC-32 as in zip files.
-fn checksum(mut file: File) -> Option<u32> {
+fn checksum(file: &File) -> Option<u32> {
     let mut sum = crc32fast::Hasher::new();
     let mut buffer = vec![0; 256 << 10];
+    let mut at = 0;
     loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(sum.finalize()),
-            count => sum.update(&buffer[..count]),
+        // The descriptor's own position is that of whoever read the headers.
+        let count = file.read_at(&mut buffer, at).ok()?;
+        if count == 0 {
+            return Some(sum.finalize());
         }
+        sum.update(&buffer[..count]);
+        at += count as u64;
     }
 }
 
