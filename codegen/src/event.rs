@@ -15,6 +15,15 @@ pub const CONTROL_SIZE: u32 = 32;
 /// arguments, which is random, mixed with this times the number of programs that it and its parents have run.
 pub const PROGRAM_FACTOR: u32 = 0x9e37_79b1;
 
+/// Bytes of the record by which user space is told of a process: its word, and the time on the monotonic clock.
+pub const PROCESS_SIZE: u32 = 16;
+
+/// Reads such a record.
+pub fn process_met(record: &[u8]) -> Option<(u64, u64)> {
+    let (process, rest) = record.split_first_chunk()?;
+    Some((u64::from_ne_bytes(*process), u64::from_ne_bytes(*rest.first_chunk()?)))
+}
+
 /// Whether a process whose program has its arguments at an address can be the one of a word. A word that tells nothing,
 /// and an address that is not known, fit everything.
 pub fn process_word_fits(word: u64, arguments: u64) -> bool {

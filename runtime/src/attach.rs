@@ -272,7 +272,7 @@ fn threads(process: u32) -> io::Result<Vec<u32>> {
 }
 
 /// The CPUs that are running, from a list such as `0-3,8`.
-fn online_cpus() -> io::Result<Vec<u32>> {
+pub fn online_cpus() -> io::Result<Vec<u32>> {
     let text = fs::read_to_string("/sys/devices/system/cpu/online")?;
     let mut cpus = Vec::new();
     for part in text.trim().split(',') {

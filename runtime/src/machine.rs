@@ -8,8 +8,10 @@ mod debug_file;
 mod elf;
 mod files;
 mod kernel;
+mod past;
 mod perf_map;
 pub mod processes;
+mod sideband;
 pub mod symbols;
 pub mod watch;
 

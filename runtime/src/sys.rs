@@ -451,6 +451,10 @@ struct PerfEventAttr {
     config1: u64,
     /// Also the length of a breakpoint.
     config2: u64,
+    branch_sample_type: u64,
+    sample_regs_user: u64,
+    sample_stack_user: u32,
+    clock: i32,
 }
 
 /// `PERF_TYPE_TRACEPOINT`
@@ -567,4 +571,26 @@ pub fn open_counter(kind: u32, config: u64, sampling: Sampling, cpu: u32) -> io:
         &PerfEventAttr { kind, size, config, sample_period, flags, ..PerfEventAttr::default() },
         Scope::Cpu(cpu),
     )
+}
+
+/// Opens an event that counts nothing on a CPU, and tells of what processes there do: that they map code, run another
+/// program, come to be. It wakes its reader when so many bytes have gathered.
+pub fn open_sideband(cpu: u32, wakeup_bytes: u32) -> io::Result<OwnedFd> {
+    /// `PERF_TYPE_SOFTWARE` and `PERF_COUNT_SW_DUMMY`
+    const DUMMY: (u32, u64) = (1, 9);
+    /// `PERF_SAMPLE_TIME`
+    const TIME: u64 = 1 << 2;
+    /// Members of `perf_event_attr`: mmap, comm, task, watermark, sample_id_all, mmap2, comm_exec, use_clockid.
+    const FLAGS: u64 = 1 << 8 | 1 << 9 | 1 << 13 | 1 << 14 | 1 << 18 | 1 << 23 | 1 << 24 | 1 << 25;
+    let attr = PerfEventAttr {
+        kind: DUMMY.0,
+        size: mem::size_of::<PerfEventAttr>() as u32,
+        config: DUMMY.1,
+        sample_type: TIME,
+        flags: FLAGS,
+        wakeup_events: wakeup_bytes,
+        clock: libc::CLOCK_MONOTONIC,
+        ..PerfEventAttr::default()
+    };
+    perf_event_open(&attr, Scope::Cpu(cpu))
 }

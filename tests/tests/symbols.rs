@@ -300,6 +300,25 @@ fn a_process_that_has_ended_by_the_time_of_printing() {
 }
 
 #[test]
+fn processes_that_live_for_a_moment() {
+    requires!(Bpf, Tracefs, Btf, Root, Program("gcc"));
+    // Each ends right after the only event that it has.
+    let source = small_program("rt_brief").replace("usleep(100000);", "");
+    let (program, _source) = compiled("sym_brief", "gcc", "c", FLAGS, &source);
+    let text = "config = { show_debug_info = 0 }
+        tracepoint:syscalls:sys_enter_getppid /strncmp(comm, \"rtrace-\", 7) == 0/ { @[ustack(2)] = count(); }";
+    let out = Run::program(text).run(|_| {
+        for _ in 0..50 {
+            let status = std::process::Command::new(program.path()).status();
+            assert!(status.is_ok_and(|status| status.success()));
+        }
+    });
+    let named = out.code(0).stdout.matches("        rt_brief+").count();
+    let whole = out.stdout.matches("        main+").count();
+    assert_eq!((named, whole), (50, 50), "{out}");
+}
+
+#[test]
 fn symbols_need_not_be_kept() {
     requires!(Bpf, Tracefs, Program("gcc"));
     let (program, _source) = compiled("sym_cache", "gcc", "c", FLAGS, &small_program("rt_outer"));

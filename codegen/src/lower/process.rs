@@ -8,7 +8,7 @@
 use super::Lowering;
 use super::memory::Addr;
 use super::task::Task;
-use crate::event::PROGRAM_FACTOR;
+use crate::event::{PROCESS_SIZE, PROGRAM_FACTOR};
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC};
 use lang::builtins::BuiltinId;
@@ -59,8 +59,12 @@ impl Lowering<'_, '_> {
         self.builder.ins().brif(is_known, done, &[], new, &[]);
 
         self.builder.switch_to_block(new);
-        let (to, from) = (self.map_pointer(ring), self.address(key));
-        let (bytes, zero) = (self.int(8), self.int(0));
+        let record = self.temporary(PROCESS_SIZE);
+        self.store_word(process, record);
+        let now = self.call(Helper::KtimeGetNs, &[]);
+        self.store_word(now, record.plus(8));
+        let (to, from) = (self.map_pointer(ring), self.address(record));
+        let (bytes, zero) = (self.int(i64::from(PROCESS_SIZE)), self.int(0));
         let sent = self.call(Helper::RingbufOutput, &[to, from, bytes, zero]);
         // Where there was no room the next event tries again.
         let is_sent = self.compare(IntCC::Equal, sent, 0);

@@ -1,10 +1,13 @@
-//! What the processes met have mapped, noted while they live.
+//! What the processes met have mapped: noted while they live, or put together from the news of them if they have ended.
 //!
 //! A process is known by the word that BPF programs hand on (`codegen::event::process_word_fits`): its number in the low
 //! half, and in the high half what tells its programs apart. What is noted without that word is noted under the number
 //! alone.
 
 use super::files::{Files, Line, MappedFile, Root};
+use super::past::Past;
+use super::sideband::Told;
+use super::watch::Source;
 use codegen::event::process_word_fits;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -18,14 +21,18 @@ const MOST: usize = 4096;
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Processes, shared by those who note and those who ask.
-#[derive(Clone, Debug, Default)]
-pub struct Processes(Arc<Mutex<Known>>);
+#[derive(Clone, Default)]
+pub struct Processes {
+    known: Arc<Mutex<Known>>,
+    source: Arc<Mutex<Option<Source>>>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
     processes: HashMap<u64, Process>,
     order: VecDeque<u64>,
     files: Files,
+    past: Past,
 }
 
 /// A process as it was when it was looked at.
@@ -97,23 +104,47 @@ impl Processes {
         self.known().look(process);
     }
 
-    /// Notes some of the processes that `next` gives, while those who ask wait. True if there may be more.
-    pub fn note_some(&self, mut next: impl FnMut() -> Option<u64>) -> bool {
-        /// So that nobody waits long.
-        const SOME: usize = 16;
+    /// Notes a process that was met; false if it has ended.
+    pub fn meet(&self, process: u64) -> bool {
+        self.known().look(process)
+    }
+
+    /// Notes a process that has ended since it was met at a time, from the news of it.
+    pub fn recall(&self, process: u64, time: u64) {
+        self.known().recall(process, time);
+    }
+
+    /// Takes news of processes.
+    pub fn tell(&self, news: Vec<Told>) {
         let mut known = self.known();
-        let mut last = None;
-        for _ in 0..SOME {
-            let Some(process) = next() else { return false };
-            if last.replace(process) != Some(process) {
-                known.look(process);
-            }
+        news.into_iter().for_each(|told| known.past.note(told));
+    }
+
+    /// Takes news from here from now on.
+    pub fn listen(&self, source: Option<Source>) {
+        *lock(&self.source) = source;
+    }
+
+    /// Takes the news that have come.
+    pub fn catch_up(&self) {
+        if let Some(source) = &mut *lock(&self.source) {
+            source.drain(self);
         }
-        true
     }
 
     /// What is at an address of a process. One that has mapped something since is looked at again.
     pub fn find(&self, process: u64, address: u64) -> Found {
+        match self.find_known(process, address) {
+            Found::Here(place) => Found::Here(place),
+            // The news of it may still be on their way.
+            _ => {
+                self.catch_up();
+                self.find_known(process, address)
+            }
+        }
+    }
+
+    fn find_known(&self, process: u64, address: u64) -> Found {
         /// The pages at 0 are never mapped, and the upper half is the kernel's.
         const USER: std::ops::Range<u64> = 4096..1 << 56;
         if !USER.contains(&address) {
@@ -137,9 +168,13 @@ impl Processes {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Whoever panicked with it has left a table that can still be read.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked with it has left a table that can still be read.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Known {
@@ -167,24 +202,50 @@ impl Known {
             Some(known) => Arc::clone(&known.about),
             None => Arc::new(About { number: own_number(number), root: Root::of(number).map(Arc::new) }),
         };
-        let mut mappings: Vec<Mapping> = maps
-            .lines()
-            .filter_map(Line::parse)
-            .filter(|line| line.is_code)
-            .map(|line| {
-                let what = match line.path {
-                    "[vdso]" => What::Vdso,
-                    path if path.starts_with('/') && line.inode != 0 => {
-                        What::File(self.files.get(&line, number, about.root.as_ref()))
-                    }
-                    _ => What::Made,
-                };
-                Mapping { start: line.start, end: line.end, offset: line.offset, what }
-            })
-            .collect();
+        let lines = maps.lines().filter_map(Line::parse).filter(|line| line.is_code);
+        let mappings = lines.map(|line| self.files.mapping(&line, number, about.root.as_ref())).collect();
+        self.insert(process, program, mappings, about);
+        true
+    }
+
+    /// Puts together what a process had mapped that cannot be looked at any more.
+    fn recall(&mut self, process: u64, time: u64) {
+        let number = process as u32;
+        let Some(image) = self.past.image(number, time) else { return };
+        let about = match self.processes.get(&process) {
+            Some(known) => Arc::clone(&known.about),
+            // Its copy may still be there, and see the same files.
+            None => Arc::new(About { number, root: image.like.and_then(Root::of).map(Arc::new) }),
+        };
+        let mut mappings = Vec::new();
+        if let Some(like) = image.like {
+            let maps = fs::read_to_string(format!("/proc/{like}/maps")).unwrap_or_default();
+            let lines = maps.lines().filter_map(Line::parse).filter(|line| line.is_code);
+            mappings.extend(lines.map(|line| self.files.mapping(&line, like, about.root.as_ref())));
+        }
+        for code in image.code {
+            let line = Line {
+                start: code.range.start,
+                end: code.range.end,
+                is_code: true,
+                offset: code.offset,
+                device: &code.device,
+                inode: code.inode,
+                path: &code.path,
+            };
+            mappings.retain(|old: &Mapping| !old.overlaps(line.start, line.end));
+            mappings.push(self.files.mapping(&line, number, about.root.as_ref()));
+        }
+        if !mappings.is_empty() {
+            self.insert(process, (0, 0), mappings, about);
+        }
+    }
+
+    /// Keeps what a process has mapped.
+    fn insert(&mut self, process: u64, program: (u64, u64), mut mappings: Vec<Mapping>, about: Arc<About>) {
         // What was there before and has left its place free is still what older addresses mean.
         if let Some(before) = self.processes.get(&process) {
-            let is_free = |old: &&Mapping| !mappings.iter().any(|new| new.start < old.end && old.start < new.end);
+            let is_free = |old: &&Mapping| !mappings.iter().any(|new| new.overlaps(old.start, old.end));
             let gone: Vec<Mapping> = before.mappings.iter().filter(is_free).cloned().collect();
             mappings.extend(gone);
         }
@@ -198,7 +259,24 @@ impl Known {
                 self.processes.remove(&first);
             }
         }
-        true
+    }
+}
+
+impl Files {
+    /// What a line of maps tells.
+    fn mapping(&mut self, line: &Line<'_>, process: u32, root: Option<&Arc<Root>>) -> Mapping {
+        let what = match line.path {
+            "[vdso]" => What::Vdso,
+            path if path.starts_with('/') && line.inode != 0 => What::File(self.get(line, process, root)),
+            _ => What::Made,
+        };
+        Mapping { start: line.start, end: line.end, offset: line.offset, what }
+    }
+}
+
+impl Mapping {
+    fn overlaps(&self, start: u64, end: u64) -> bool {
+        self.start < end && start < self.end
     }
 }
 
