@@ -2,14 +2,14 @@
 //!
 //! The kernel makes the text up as it is read (over 100,000 lines, tens of milliseconds), so nothing here runs unless
 //! a name or an address is asked for, reading stops at the answer, and no table is kept. Symbolising stacks, which
-//! does want a table, belongs to the runtime.
+//! does want a table, belongs to the runtime: it has a [`Reader`], which goes on where it stopped.
 //!
 //! A line is `ffffffff81000000 T _text`, followed by a tab and `[module]` for symbols of modules. A process that may
 //! not see addresses (no CAP_SYSLOG, `kernel.kptr_restrict`) gets zeros, but all the names.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 
 use lang::nearest::Nearest;
@@ -121,7 +121,13 @@ impl Kallsyms {
     /// over.
     pub fn for_each(&self, visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>) -> Result<(), KallsymsError> {
         let failed = |source| KallsymsError::Io { path: self.path.clone(), source };
-        stream(File::open(&self.path).map_err(failed)?, visit).map_err(failed)
+        Reader::new(File::open(&self.path).map_err(failed)?).read(visit).map(|_| ()).map_err(failed)
+    }
+
+    /// Opens the list for reading it piece by piece.
+    pub fn reader(&self) -> Result<Reader<File>, KallsymsError> {
+        let failed = |source| KallsymsError::Io { path: self.path.clone(), source };
+        File::open(&self.path).map(Reader::new).map_err(failed)
     }
 
     fn addresses_hidden(&self) -> Result<bool, KallsymsError> {
@@ -134,44 +140,58 @@ impl Kallsyms {
     }
 }
 
-/// Cuts `source` into lines across reads. A line longer than the buffer is dropped: no symbol is that long.
-fn stream(mut source: impl Read, mut visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>) -> io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
-    let mut filled = 0;
-    let mut in_long_line = false;
-    loop {
-        let read = match source.read(&mut buffer[filled..]) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let end = filled + read;
-        let whole = match buffer[filled..end].iter().rposition(|byte| *byte == b'\n') {
-            Some(newline) => filled + newline + 1,
-            // The last line may lack its newline.
-            None if read == 0 => end,
-            None => 0,
-        };
-        for line in buffer[..whole].split(|byte| *byte == b'\n') {
-            if std::mem::take(&mut in_long_line) {
-                continue;
+/// A list that is read piece by piece: it is cut into lines across reads. A line longer than the buffer is dropped: no
+/// symbol is that long.
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: R,
+    buffer: Vec<u8>,
+    /// What is in the buffer and has not been looked at.
+    rest: Range<usize>,
+    in_long_line: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from here.
+    pub fn new(source: R) -> Self {
+        Reader { source, buffer: vec![0; CHUNK], rest: 0..0, in_long_line: false }
+    }
+
+    /// Passes the symbols that follow to `visit` until it says to break; then the next call goes on behind that symbol.
+    /// False at the end of the list.
+    pub fn read(&mut self, mut visit: impl FnMut(Symbol<'_>) -> ControlFlow<()>) -> io::Result<bool> {
+        loop {
+            while let Some(length) = memchr::memchr(b'\n', &self.buffer[self.rest.clone()]) {
+                let line = self.rest.start..self.rest.start + length;
+                self.rest.start = line.end + 1;
+                if !std::mem::take(&mut self.in_long_line) && pass(&self.buffer[line], &mut visit).is_break() {
+                    return Ok(true);
+                }
             }
-            let Some(symbol) = std::str::from_utf8(line).ok().and_then(parse_line) else {
-                continue;
-            };
-            if visit(symbol).is_break() {
-                return Ok(());
+            self.buffer.copy_within(self.rest.clone(), 0);
+            self.rest = 0..self.rest.len();
+            if self.rest.end == self.buffer.len() {
+                (self.rest, self.in_long_line) = (0..0, true);
             }
-        }
-        if read == 0 {
-            return Ok(());
-        }
-        buffer.copy_within(whole..end, 0);
-        filled = end - whole;
-        if filled == buffer.len() {
-            (filled, in_long_line) = (0, true);
+            match self.source.read(&mut self.buffer[self.rest.end..]) {
+                Ok(0) => {
+                    // The last line may lack its newline.
+                    let line = std::mem::take(&mut self.rest);
+                    if !self.in_long_line {
+                        let _ = pass(&self.buffer[line], &mut visit);
+                    }
+                    return Ok(false);
+                }
+                Ok(read) => self.rest.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
+}
+
+fn pass(line: &[u8], visit: &mut impl FnMut(Symbol<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    std::str::from_utf8(line).ok().and_then(parse_line).map_or(ControlFlow::Continue(()), visit)
 }
 
 fn parse_line(line: &str) -> Option<Symbol<'_>> {
@@ -219,19 +239,37 @@ mod tests {
         let mut text: String = (0..50).map(|i| format!("{i:016x} T symbol_{i}\n")).collect();
         text.push_str("0000000000000032 T symbol_50");
         let mut seen = 0;
-        let result = stream(Dribble(text.as_bytes()), |symbol| {
+        let result = Reader::new(Dribble(text.as_bytes())).read(|symbol| {
             assert_eq!((symbol.address, symbol.name), (seen, format!("symbol_{seen}").as_str()));
             seen += 1;
             ControlFlow::Continue(())
         });
-        assert!(result.is_ok() && seen == 51, "{seen}");
+        assert!(result.is_ok_and(|is_more| !is_more) && seen == 51, "{seen}");
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_stopped() {
+        let text: String = (0..50).map(|i| format!("{i:016x} T symbol_{i}\n")).collect();
+        let mut reader = Reader::new(Dribble(text.as_bytes()));
+        let mut seen = Vec::new();
+        let mut reads = 0;
+        while reader
+            .read(|symbol| {
+                seen.push(symbol.address);
+                if symbol.address % 10 == 9 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .expect("nothing fails")
+        {
+            reads += 1;
+        }
+        assert_eq!((reads, seen), (5, (0..50).collect()));
     }
 
     #[test]
     fn a_line_longer_than_the_buffer_is_passed_over() {
         let text = format!("0 T {}\n1 T after\n", "x".repeat(3 * CHUNK));
         let mut names = Vec::new();
-        let result = stream(text.as_bytes(), |symbol| {
+        let result = Reader::new(text.as_bytes()).read(|symbol| {
             names.push(symbol.name.to_owned());
             ControlFlow::Continue(())
         });

@@ -28,7 +28,7 @@ pub use files::MOST_OPEN;
 /// This machine.
 #[derive(Default)]
 pub struct Machine {
-    kernel: OnceCell<KernelSymbols>,
+    kernel: RefCell<Option<KernelSymbols>>,
     symbols: RefCell<Symbols>,
     clock: OnceCell<clock::Clock>,
 }
@@ -45,7 +45,7 @@ impl Machine {
 
 impl World for Machine {
     fn kernel_symbol(&self, address: u64) -> Option<Symbol> {
-        self.kernel.get_or_init(KernelSymbols::read).find(address)
+        self.kernel.borrow_mut().get_or_insert_with(KernelSymbols::open).find(address)
     }
 
     fn user_symbol(&self, process: u64, address: u64, detail: Detail) -> Option<Rc<Symbol>> {
