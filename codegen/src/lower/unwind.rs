@@ -14,7 +14,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::ast::TypeTag;
 use lang::builtins::BuiltinId;
 use lang::span::Span;
-use lang::types::{Stack, Type};
+use lang::types::{Stack, StackMode, Type};
 
 // What the walk knows, by its offset in words.
 /// The instruction that the frame is at.
@@ -112,6 +112,11 @@ impl Lowering<'_, '_> {
 
         let count = self.load_word(state.plus(COUNT));
         self.store_word(count, to);
+        let process = match stack.mode {
+            // Nothing is looked up for its addresses.
+            StackMode::Raw => process,
+            _ => self.met_process(),
+        };
         self.store_word(process, to.plus(8));
         self.copy_block(state.plus(FRAMES), to.plus(stack.header()), stack.depth * 8);
     }

@@ -98,7 +98,7 @@ mod tests {
         past
     }
 
-    fn paths<'a>(past: &'a Past, process: u32, time: u64) -> Option<Vec<&'a str>> {
+    fn paths(past: &Past, process: u32, time: u64) -> Option<Vec<&str>> {
         Some(past.image(process, time)?.code.iter().map(|code| code.path.as_str()).collect())
     }
 
