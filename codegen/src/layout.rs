@@ -5,6 +5,7 @@
 //! child's pid) and what the program tells user space without an event: one counter for each place where something can
 //! be lost. User space reads and writes all of it by the offsets given here.
 
+use crate::helpers::Helper;
 use crate::unwind;
 use hashbrown::HashMap;
 use lang::span::Span;
@@ -88,12 +89,29 @@ pub enum SiteKind {
     OutOfBounds,
     /// A loop took more turns than the kernel allows.
     LoopStopped,
-    /// A map was read where it has no element; only told if asked for.
+    /// A map was read where it has no element.
     MissingElement,
     /// Nothing is known of the stack of the process.
     NoUnwinding,
-    /// Memory could not be read; only told if asked for.
-    FailedRead,
+    /// Memory could not be read by this helper.
+    FailedRead(Helper),
+    /// There was no stack to be taken, of the process or of the kernel.
+    NoStack {
+        /// The process's.
+        user: bool,
+    },
+}
+
+impl SiteKind {
+    /// Whether it is told only if asked for: it happens in programs that are right, and gives zeros.
+    pub fn is_quiet(self) -> bool {
+        matches!(self, Self::MissingElement | Self::FailedRead(_) | Self::NoStack { .. })
+    }
+
+    /// Whether a helper said why.
+    fn has_code(self) -> bool {
+        matches!(self, Self::MapFull | Self::FailedRead(_))
+    }
 }
 
 /// A place in the script where something can go wrong, with its counter in `.bss`.
@@ -105,6 +123,8 @@ pub struct Site {
     pub span: Span,
     /// Offset of its 64-bit counter in `.bss`.
     pub counter: u32,
+    /// Offset in `.bss` of what the helper gave the last time, a negative error number.
+    pub code: Option<u32>,
 }
 
 /// Offset in `.bss` of the time tracing started: nanoseconds since boot (`CLOCK_BOOTTIME`), written by user space.
@@ -174,7 +194,7 @@ pub struct Layout {
     pub tai_offset: Option<u32>,
     /// How a test or benchmark tells what it returns.
     pub result: Option<ResultPlace>,
-    /// Reads that find nothing are counted and told as well.
+    /// What is [quiet](SiteKind::is_quiet) is told as well.
     pub tells_reads: bool,
     sizes: Sizes,
     site_numbers: HashMap<(SiteKind, Span), u32>,
@@ -401,7 +421,8 @@ impl Layout {
         }
         let number = self.sites.len() as u32;
         let counter = self.reserve_bss(8);
-        self.sites.push(Site { kind, span, counter });
+        let code = kind.has_code().then(|| self.reserve_bss(8));
+        self.sites.push(Site { kind, span, counter, code });
         self.site_numbers.insert((kind, span), number);
         number
     }

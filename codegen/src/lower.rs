@@ -138,6 +138,7 @@ fn attempt(
         returned: false,
         has_left: false,
         in_part: false,
+        guesses: false,
         saved: HashMap::new(),
     };
     lowering.begin_memory(with_scratch);
@@ -217,6 +218,8 @@ struct Lowering<'a, 'f> {
     has_left: bool,
     /// The function being filled, or one around it, is a part, which has no event.
     in_part: bool,
+    /// Reads that are being made may fail as a matter of course.
+    guesses: bool,
     /// Where in the scratch memory parts find numbers of the event.
     saved: HashMap<Access, u32>,
 }

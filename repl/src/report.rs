@@ -33,8 +33,9 @@ impl Reporter {
         if diagnostic.severity == Severity::Warning && !self.warnings {
             return;
         }
+        let detail = diagnostic.detail.as_deref().map_or(String::new(), |detail| format!("{detail}\n"));
         let headline = self.headline(sources, diagnostic, self.look.color);
-        self.write(&format!("{headline}\n{}", self.picture(sources, diagnostic)));
+        self.write(&format!("{headline}\n{detail}{}", self.picture(sources, diagnostic)));
     }
 
     /// Writes an error that has no place in a script, and what can be done about it.

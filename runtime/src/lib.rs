@@ -12,4 +12,5 @@ pub mod session;
 pub mod store;
 mod sys;
 pub mod timers;
+mod trouble;
 pub mod unwind;

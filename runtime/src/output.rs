@@ -55,6 +55,11 @@ pub trait Output {
         Ok(false)
     }
 
+    /// Something that went wrong while probes ran, so many times since it was told last. False as for `message`.
+    fn trouble(&mut self, _trouble: &Trouble, _times: u64, _place: &Place) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// A map, in its order: the last `top` entries (0: all), values divided by `div` (0 and 1: as they are).
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()>;
 
@@ -75,6 +80,24 @@ pub struct Said(pub &'static str);
 impl Said {
     /// What a command of `system()` wrote.
     pub const SYSTEM: Self = Self("syscall");
+}
+
+/// What can go wrong while probes run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Records found no room.
+    Lost,
+    /// A helper of the kernel failed.
+    Helper {
+        /// Its name.
+        name: &'static str,
+        /// What it gave.
+        code: i64,
+        /// What the system says to that.
+        reason: String,
+    },
+    /// Anything else, in one sentence.
+    Other(&'static str),
 }
 
 /// A place in a script, counted from 1.

@@ -14,14 +14,15 @@ use crate::load::{LoadError, Loaded, load};
 use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
 use crate::machine::watch::Watch;
-use crate::output::{Entries, Output, Place, Settings};
+use crate::output::{Entries, Output, Place, Settings, Trouble};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
 use crate::timers::{Interval, Timers};
+use crate::trouble;
 use crate::unwind::Unwinder;
 use codegen::event::{Control, ControlRecord};
-use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME, SiteKind};
+use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME};
 use codegen::object::{Object, Point, Program};
 use lang::config::MissingProbes;
 use lang::diag::Diagnostic;
@@ -218,8 +219,6 @@ struct Session<'a> {
     hushed: bool,
     /// A `begin` probe has ended the run: nothing is attached.
     over: bool,
-    /// A site has spoken up for the first time.
-    news: bool,
     /// A signal has ended the run.
     interrupted: bool,
     /// Nothing is printed, and no command run.
@@ -292,7 +291,6 @@ impl<'a> Session<'a> {
             exit: None,
             hushed: false,
             over: false,
-            news: false,
             interrupted: false,
             muted: false,
             _watch: watch,
@@ -327,7 +325,6 @@ impl<'a> Session<'a> {
                 Held::Control(record) => self.take(Event::Control(record), output, host)?,
             }
         }
-        self.tell_news(host);
         Ok(())
     }
 
@@ -453,7 +450,7 @@ impl<'a> Session<'a> {
                 (false, true) => Some(BREATH),
                 (false, false) => None,
             };
-            self.wait(host, limit)?;
+            self.wait(output, host, limit)?;
         }
     }
 
@@ -463,7 +460,7 @@ impl<'a> Session<'a> {
 
     /// Waits until there is something to do, and does it unless it is about events. With a limit, records to print are
     /// no reason to return before it is over.
-    fn wait(&mut self, host: &mut dyn Host, limit: Option<Timespec>) -> Result<(), RunError> {
+    fn wait(&mut self, output: &mut dyn Output, host: &mut dyn Host, limit: Option<Timespec>) -> Result<(), RunError> {
         let child = self.config.child.as_ref().map(|child| child.fd());
         let process = self.config.process.as_ref().map(|process| process.as_fd());
         let own = [self.signals.as_fd(), self.ticker.as_fd()];
@@ -483,7 +480,7 @@ impl<'a> Session<'a> {
         if ready[1] {
             let mut expired = [0; 8];
             let _ = rustix::io::read(&self.ticker, &mut expired);
-            self.tick(host);
+            self.tick(output, host)?;
         }
         if has_child && ready[2] {
             // Ctrl-C ends the command as well, and that is no news.
@@ -534,7 +531,6 @@ impl<'a> Session<'a> {
         let mut rings = std::mem::take(&mut self.rings);
         let result = rings.drain(most, |event| self.take(event, output, host));
         self.rings = rings;
-        self.tell_news(host);
         self.note_exit();
         result
     }
@@ -569,11 +565,11 @@ impl<'a> Session<'a> {
                     None => Ok(()),
                 }
             }
-            Event::Control(record) => self.control(record, output),
+            Event::Control(record) => self.control(record, output, host),
         }
     }
 
-    fn control(&mut self, record: ControlRecord, output: &mut dyn Output) -> Result<(), RunError> {
+    fn control(&mut self, record: ControlRecord, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         let failed = |error| RunError::System("changing a map", error);
         let map = MapId(record.number);
         match record.kind {
@@ -600,10 +596,7 @@ impl<'a> Session<'a> {
             }
             Control::Clear => self.store.clear(map).map_err(failed),
             Control::Zero => self.store.zero(map).map_err(failed),
-            Control::Site => {
-                self.news = true;
-                Ok(())
-            }
+            Control::Site => self.first_news(record.number as usize, output, host),
             Control::Process => {
                 if let Some(unwinder) = &self.unwinder {
                     unwinder.ask(record.arguments[0] as u32);
@@ -618,76 +611,45 @@ impl<'a> Session<'a> {
         self.store.read(map, info).map_err(|error| RunError::System("reading a map", error))
     }
 
-    fn tell_news(&mut self, host: &mut dyn Host) {
-        if std::mem::take(&mut self.news) {
-            self.tick(host);
-        }
-    }
-
     /// Tells what has gone wrong since the last time. A site speaks up the first time only, so from then on all are
     /// looked at each second.
-    fn tick(&mut self, host: &mut dyn Host) {
-        if self.report_sites(host) && !self.ticking {
+    fn tick(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        (0..self.reported.len()).try_for_each(|number| self.tell_site(number, output, host))
+    }
+
+    /// A site has spoken up for the first time.
+    fn first_news(&mut self, number: usize, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        if !self.ticking {
             let second = Timespec { tv_sec: 1, tv_nsec: 0 };
             let period = Itimerspec { it_interval: second, it_value: second };
             self.ticking = timerfd_settime(&self.ticker, TimerfdTimerFlags::empty(), &period).is_ok();
         }
+        self.tell_site(number, output, host)
     }
 
-    fn report_sites(&mut self, host: &mut dyn Host) -> bool {
-        let mut news = false;
-        for ((site, count), reported) in self.store.site_counts().zip(&mut self.reported) {
-            let more = count - *reported;
-            if more == 0 {
-                continue;
-            }
-            news = true;
-            *reported = count;
-            let times = if more == 1 { String::new() } else { format!(" ({more} times)") };
-            let diagnostic = match site.kind {
-                SiteKind::LostEvent if more == 1 => Diagnostic::warning(site.span, "Lost 1 event")
-                    .with_help("the output was too slow for so many; print less, or gather in a map"),
-                SiteKind::LostEvent => Diagnostic::warning(site.span, format!("Lost {more} events"))
-                    .with_help("the output was too slow for so many; print less, or gather in a map"),
-                SiteKind::MapFull => Diagnostic::warning(site.span, format!("Map full; can't update element{times}"))
-                    .with_help(
-                        "Try increasing max_map_keys config or manually setting the max entries in a map declaration \
-                         e.g. `let @a = hash(5000)`",
-                    ),
-                SiteKind::LoopStopped => {
-                    let title = format!("The kernel ended this loop before it was through{times}");
-                    Diagnostic::warning(site.span, title)
-                        .with_help("it allows some millions of turns, and from Linux 6.15 on a quarter of a second")
-                }
-                SiteKind::DivisionByZero => Diagnostic::warning(
-                    site.span,
-                    format!(
-                        "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the \
-                         result.{times}"
-                    ),
-                ),
-                SiteKind::MissingElement => Diagnostic::warning(
-                    site.span,
-                    format!("Can't lookup map element because it does not exist.{times}"),
-                )
-                .with_help("0 or an empty text is what it reads as; has_key() tells whether there is one"),
-                SiteKind::NoUnwinding => {
-                    Diagnostic::warning(site.span, format!("No DWARF unwind data available for this process.{times}"))
-                        .with_help(
-                            "Use -p or --dwarf-pid to specify target PIDs; those that they start are found when met",
-                        )
-                }
-                SiteKind::FailedRead => Diagnostic::warning(site.span, format!("Bad address{times}"))
-                    .with_help("this memory cannot be read here, or is not loaded yet; zeros are used instead"),
-                SiteKind::OutOfBounds => Diagnostic::warning(
-                    site.span,
-                    format!("Array access out of bounds. This can lead to unexpected results.{times}"),
-                )
-                .with_help("0 is used as the result"),
-            };
-            host.diagnostic(&diagnostic);
+    /// Tells how often something has gone wrong at a site since the last time, unless it is of a kind that is to be
+    /// told only if asked for.
+    fn tell_site(&mut self, number: usize, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        let (Some(site), Some(reported)) = (self.store.site(number), self.reported.get_mut(number)) else {
+            return Ok(());
+        };
+        let times = self.store.count(site) - *reported;
+        if times == 0 || site.kind.is_quiet() && !self.job.object.layout.tells_reads {
+            return Ok(());
         }
-        news
+        *reported += times;
+        let trouble =
+            trouble::of(site.kind, site.code.map_or(0, |code| self.store.word(code).load(Ordering::Relaxed) as i64));
+        let warning = trouble::warning(site, &trouble, times);
+        if !host.wants(&warning) && trouble != Trouble::Lost {
+            return Ok(());
+        }
+        if !output.trouble(&trouble, times, &host.place(site.span)).map_err(output_error)? {
+            // It belongs behind what has been printed so far.
+            flush(output)?;
+            host.diagnostic(&warning);
+        }
+        Ok(())
     }
 
     /// Prints what is left, and the maps.
@@ -700,9 +662,13 @@ impl<'a> Session<'a> {
         for map in maps.into_iter().filter(|_| self.job.program.config.print_maps_on_exit) {
             output.map(&names[map.index()], &self.entries(map)?, 0, 1).map_err(output_error)?;
         }
+        self.tick(output, host)?;
         flush(output)?;
         self.draw()?;
-        self.report_sites(host);
+        let sites = self.store.sites().iter().map(|site| (site, self.store.count(site)));
+        for line in trouble::summary(sites, self.job.object.layout.tells_reads || self.config.quiet) {
+            host.warn(&line);
+        }
         Ok(self.exit.map_or(0, |exit| exit.code))
     }
 

@@ -67,9 +67,19 @@ impl Store {
         self.bss.word(offset)
     }
 
-    /// How often something has gone wrong at each site.
-    pub fn site_counts(&self) -> impl Iterator<Item = (&Site, u64)> {
-        self.sites.iter().map(|site| (site, self.word(site.counter).load(Ordering::Relaxed)))
+    /// Where things can go wrong.
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The site with this number.
+    pub fn site(&self, number: usize) -> Option<&Site> {
+        self.sites.get(number)
+    }
+
+    /// How often something has gone wrong at a site.
+    pub fn count(&self, site: &Site) -> u64 {
+        self.word(site.counter).load(Ordering::Relaxed)
     }
 
     /// All entries of a map, in no order, what the CPUs have gathered merged. A keyless map has one, or none if it has

@@ -65,13 +65,13 @@ impl Lowering<'_, '_> {
         let bss = self.bss();
         let zeros = self.address(Addr::new(bss).plus(zeros));
         // It fails when another CPU was first, which is as good, or when the map is full: the next lookup tells.
-        self.insert_new(kernel_map, key, zeros);
+        let result = self.insert_new(kernel_map, key, zeros);
         let found = self.lookup(kernel_map, key);
         let is_there = self.compare(IntCC::NotEqual, found, 0);
         self.builder.ins().brif(is_there, there, &[found.into()], lost, &[]);
 
         self.builder.switch_to_block(lost);
-        self.in_branch(|this| this.report_site(SiteKind::MapFull, span));
+        self.in_branch(|this| this.report_failure(SiteKind::MapFull, span, result));
         self.builder.ins().jump(done, &[]);
 
         self.builder.switch_to_block(there);
@@ -93,7 +93,11 @@ impl Lowering<'_, '_> {
                 self.store_word(zero, key);
                 (kernel_map, key)
             }
-            MapPlace::PerCpuHash(kernel_map) => (kernel_map, self.key(map, keys)),
+            MapPlace::PerCpuHash(kernel_map) => {
+                let key = self.key(map, keys);
+                self.tell_missing_element(kernel_map, key, span);
+                (kernel_map, key)
+            }
             MapPlace::Global(_) | MapPlace::Hash(_) => unreachable!("aggregations are kept per CPU"),
         };
         let key = self.address(key);

@@ -13,6 +13,8 @@ use lang::types::{AddressSpace, Type};
 pub struct Source {
     address: Value,
     space: AddressSpace,
+    /// The program's own memory, which can always be read.
+    is_own: bool,
 }
 
 impl Lowering<'_, '_> {
@@ -24,22 +26,23 @@ impl Lowering<'_, '_> {
                     Type::Pointer(_, space) => space,
                     _ => AddressSpace::Either,
                 };
-                Source { address: self.scalar(expr), space }
+                Source { address: self.scalar(expr), space, is_own: false }
             }
             ExprKind::EventField(index) if self.field(*index).access.base == Base::Context => {
                 let offset = self.field(*index).access.offset as i32;
-                Source { address: self.address(Addr { base: self.event, offset }), space: AddressSpace::Kernel }
+                let address = self.address(Addr { base: self.event, offset });
+                Source { address, space: AddressSpace::Kernel, is_own: false }
             }
             ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } => {
                 let space = space_of(expr);
                 let ty = Type::Pointer(Box::new(expr.ty.clone()), space);
                 let place = Expr { kind: ExprKind::AddressOf(Box::new(expr.clone())), ty, span: expr.span };
-                Source { address: self.scalar(&place), space }
+                Source { address: self.scalar(&place), space, is_own: false }
             }
             _ => {
                 let bytes = self.temporary(expr.ty.slot_size());
                 self.store(expr, &expr.ty, bytes);
-                Source { address: self.address(bytes), space: AddressSpace::Kernel }
+                Source { address: self.address(bytes), space: AddressSpace::Kernel, is_own: true }
             }
         }
     }
@@ -50,7 +53,9 @@ impl Lowering<'_, '_> {
         self.by_space(from, |this, helper| {
             let helper = if helper == AddressSpace::User { Helper::ProbeReadUser } else { Helper::ProbeReadKernel };
             let result = this.call(helper, &[to, size, from.address]);
-            this.tell_failed_read(result);
+            if !from.is_own {
+                this.note_failed_read(helper, result);
+            }
         });
     }
 

@@ -6,8 +6,9 @@ use crate::event::{CONTROL_SIZE, Control, DATA_HEADER};
 use crate::helpers::Helper;
 use crate::layout::{CONTROL_RING, EXIT, EXIT_ASKED, SiteKind};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use lang::printf::Origin;
 use lang::span::Span;
-use lang::typed::{Expr, FormatId};
+use lang::typed::{Expr, ExprKind, FormatId};
 use lang::types::Type;
 
 /// What `bpf_ringbuf_query` tells (include/uapi/linux/bpf.h): bytes not yet read, and the producer's position.
@@ -25,6 +26,8 @@ impl Lowering<'_, '_> {
     /// Sends the values of a format, written straight into the ring buffer.
     pub fn print(&mut self, format: FormatId, args: &[Expr], span: Span) {
         let types = &self.program.formats[format.index()].args;
+        // Where an array of pointers ends is only known when all of them have been followed.
+        self.guesses = self.program.formats[format.index()].origin == Origin::Join;
         // Numbers first: computing them may branch, and they need no memory. What changes something is computed in its
         // turn too; other texts and tuples go straight into the record.
         let given: Vec<Given> = args
@@ -58,6 +61,7 @@ impl Lowering<'_, '_> {
                 to = to.plus(ty.slot_size());
             }
         });
+        self.guesses = false;
     }
 
     /// Sends a control record.
@@ -166,9 +170,9 @@ impl Lowering<'_, '_> {
         (site, self.atomic_add(Addr::new(bss).plus(counter), one))
     }
 
-    /// If it is asked for, tells of a read whose helper gave an error.
-    pub fn tell_failed_read(&mut self, result: Value) {
-        if !self.layout.tells_reads {
+    /// Counts a read for which the helper gave an error, and tells of it if that is asked for.
+    pub fn note_failed_read(&mut self, helper: Helper, result: Value) {
+        if self.guesses {
             return;
         }
         let span = self.here();
@@ -176,21 +180,42 @@ impl Lowering<'_, '_> {
         let failed = self.compare(IntCC::SignedLessThan, result, 0);
         self.builder.ins().brif(failed, bad, &[], done, &[]);
         self.builder.switch_to_block(bad);
-        self.in_branch(|this| this.report_site(SiteKind::FailedRead, span));
+        self.in_branch(|this| this.report_failure(SiteKind::FailedRead(helper), span, result));
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
 
-    /// If reads are told of, they come from `span` from here on: a statement may have several.
-    pub fn at_read(&mut self, span: Span) {
+    /// If reads are told of, they come from this expression from here on: a statement may have several.
+    pub fn at_read(&mut self, expr: &Expr) {
         if self.layout.tells_reads {
-            self.at(span);
+            // From where the pointer stands that is followed; brackets around it are not part of it.
+            let mut first = expr;
+            while let ExprKind::Member { base, .. } | ExprKind::Element { base, .. } = &first.kind {
+                first = match &base.kind {
+                    ExprKind::Deref(pointer) => pointer,
+                    _ => base,
+                };
+            }
+            self.at(Span::new(first.span.start, expr.span.end.max(first.span.start)));
         }
+    }
+
+    /// Counts that something went wrong with what a helper gave for a reason.
+    pub fn report_failure(&mut self, kind: SiteKind, span: Span, result: Value) {
+        let site = self.layout.use_site(kind, span);
+        if let Some(code) = self.layout.sites[site as usize].code {
+            let bss = self.bss();
+            self.store_word(result, Addr::new(bss).plus(code));
+        }
+        self.report_site(kind, span);
     }
 
     /// Counts that something went wrong, and tells user space the first time.
     pub fn report_site(&mut self, kind: SiteKind, span: Span) {
         let (site, before) = self.count_site(kind, span);
+        if kind.is_quiet() && !self.layout.tells_reads {
+            return;
+        }
         let (first, done) = (self.builder.create_block(), self.builder.create_block());
         let is_first = self.compare(IntCC::Equal, before, 0);
         self.builder.ins().brif(is_first, first, &[], done, &[]);

@@ -82,7 +82,7 @@ impl Lowering<'_, '_> {
             ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } => {
                 let mark = self.mark();
                 let place = self.place(expr);
-                self.at_read(expr.span);
+                self.at_read(expr);
                 let bits = match expr.kind {
                     ExprKind::Member { bits, .. } => bits,
                     _ => None,
@@ -199,7 +199,7 @@ impl Lowering<'_, '_> {
             ExprKind::Deref(_) | ExprKind::Member { .. } | ExprKind::Element { .. } | ExprKind::EventField(_) => {
                 let mark = self.mark();
                 let place = self.place(expr);
-                self.at_read(expr.span);
+                self.at_read(expr);
                 // What a pointer to a value of the script points to is a slot.
                 let size = match &expr.ty {
                     Type::Tuple(_) | Type::Record(_) => expr.ty.slot_size(),

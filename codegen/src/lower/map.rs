@@ -90,6 +90,21 @@ impl Lowering<'_, '_> {
         found
     }
 
+    /// If that is asked for, tells that an element is missing which is about to be read all the same.
+    pub fn tell_missing_element(&mut self, kernel_map: u32, key: Addr, span: Span) {
+        if !self.layout.tells_reads {
+            return;
+        }
+        let [missing, done] = [(); 2].map(|()| self.builder.create_block());
+        let found = self.lookup(kernel_map, key);
+        let is_missing = self.compare(IntCC::Equal, found, 0);
+        self.builder.ins().brif(is_missing, missing, &[], done, &[]);
+        self.builder.switch_to_block(missing);
+        self.in_branch(|this| this.report_site(SiteKind::MissingElement, span));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+    }
+
     /// The scalar value of a map; zero when it is not there.
     pub fn map_get(&mut self, map: MapId, keys: &[Expr], span: Span) -> Value {
         if let Some(value) = self.global_address(map) {
@@ -135,7 +150,7 @@ impl Lowering<'_, '_> {
                 self.at(span);
                 let from = self.address(from);
                 let result = self.update(kernel_map, key, from, BPF_ANY);
-                self.report_unless_zero(result, SiteKind::MapFull, span);
+                self.report_unless_zero(result, span);
             }
             MapPlace::PerCpuArray(_) | MapPlace::PerCpuHash(_) => unreachable!("checked: not an aggregation"),
         }
@@ -147,12 +162,12 @@ impl Lowering<'_, '_> {
         self.store_word(one, Addr::new(bss).plus(offset));
     }
 
-    fn report_unless_zero(&mut self, result: Value, kind: SiteKind, span: Span) {
+    fn report_unless_zero(&mut self, result: Value, span: Span) {
         let (bad, done) = (self.builder.create_block(), self.builder.create_block());
         let failed = self.compare(IntCC::NotEqual, result, 0);
         self.builder.ins().brif(failed, bad, &[], done, &[]);
         self.builder.switch_to_block(bad);
-        self.in_branch(|this| this.report_site(kind, span));
+        self.in_branch(|this| this.report_failure(SiteKind::MapFull, span, result));
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
@@ -200,7 +215,7 @@ impl Lowering<'_, '_> {
         self.builder.ins().brif(is_there, there, &[found.into()], lost, &[]);
 
         self.builder.switch_to_block(lost);
-        self.in_branch(|this| this.report_site(SiteKind::MapFull, span));
+        self.in_branch(|this| this.report_failure(SiteKind::MapFull, span, result));
         let zero = self.int(0);
         self.builder.ins().jump(done, &[zero.into()]);
 

@@ -181,14 +181,15 @@ impl Lowering<'_, '_> {
     pub fn read(&mut self, space: AddressSpace, to: Addr, size: u32, from: Addr) {
         let size = self.int(i64::from(size));
         let (to, from) = (self.address(to), self.address(from));
-        let result = self.in_space(space, from, |this, space| {
+        self.in_space(space, from, |this, space| {
             let helper = match space {
                 AddressSpace::User => Helper::ProbeReadUser,
                 _ => Helper::ProbeReadKernel,
             };
-            this.call(helper, &[to, size, from])
+            let result = this.call(helper, &[to, size, from]);
+            this.note_failed_read(helper, result);
+            result
         });
-        self.tell_failed_read(result);
     }
 
     /// Does something to an address as one of the kernel or of the process, whichever it is.
@@ -279,9 +280,10 @@ impl Lowering<'_, '_> {
                 AddressSpace::User => Helper::ProbeReadUserStr,
                 _ => Helper::ProbeReadKernelStr,
             };
-            this.call(helper, &[to_pointer, bytes, from])
+            let length = this.call(helper, &[to_pointer, bytes, from]);
+            this.note_failed_read(helper, length);
+            length
         });
-        self.tell_failed_read(length);
         // The helper closes the text within its bytes; if there was no zero before, the last byte is the text's own.
         let (full, done) = (self.builder.create_block(), self.builder.create_block());
         let is_full = self.compare(IntCC::Equal, length, i64::from(size));

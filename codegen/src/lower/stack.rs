@@ -4,6 +4,7 @@
 use super::Lowering;
 use super::memory::Addr;
 use crate::helpers::Helper;
+use crate::layout::SiteKind;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::BuiltinId;
 use lang::typed::Expr;
@@ -27,6 +28,9 @@ impl Lowering<'_, '_> {
                 // What it does not fill it zeroes, and everything if there is no stack.
                 let taken = self.call(Helper::GetStack, &[self.event, at, size, flags]);
                 let is_stack = self.compare(IntCC::SignedGreaterThan, taken, 0);
+                if self.layout.tells_reads {
+                    self.tell_missing_stack(taken, stack.user);
+                }
                 let is_stack = self.builder.ins().uextend(types::I64, is_stack);
                 let count = self.shifted(taken, 3);
                 self.builder.ins().imul(count, is_stack)
@@ -41,6 +45,17 @@ impl Lowering<'_, '_> {
             };
             self.store_word(process, to.plus(8));
         }
+    }
+
+    fn tell_missing_stack(&mut self, taken: Value, user: bool) {
+        let span = self.here();
+        let (bad, done) = (self.builder.create_block(), self.builder.create_block());
+        let failed = self.compare(IntCC::SignedLessThan, taken, 0);
+        self.builder.ins().brif(failed, bad, &[], done, &[]);
+        self.builder.switch_to_block(bad);
+        self.in_branch(|this| this.report_site(SiteKind::NoStack { user }, span));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
     }
 
     /// `len(stack)`

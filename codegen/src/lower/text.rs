@@ -57,7 +57,7 @@ impl Lowering<'_, '_> {
                 let Type::Str(room) = expr.ty else { unreachable!("checked: a text") };
                 let mark = self.mark();
                 let place = self.place(expr);
-                self.at_read(expr.span);
+                self.at_read(expr);
                 self.store_place_text(place, room, size, to);
                 self.reset(mark);
             }
@@ -104,15 +104,16 @@ impl Lowering<'_, '_> {
             Type::Str(_) => AddressSpace::Kernel,
             _ => AddressSpace::Either,
         };
-        self.at_read(pointer.span);
-        let result = self.in_space(space, from, |this, space| {
+        self.at_read(pointer);
+        self.in_space(space, from, |this, space| {
             let helper = match space {
                 AddressSpace::User => Helper::ProbeReadUserStr,
                 _ => Helper::ProbeReadKernelStr,
             };
-            this.call(helper, &[to, size, from])
+            let result = this.call(helper, &[to, size, from]);
+            this.note_failed_read(helper, result);
+            result
         });
-        self.tell_failed_read(result);
     }
 
     /// The smaller of a value and a constant, in a form that the verifier follows.

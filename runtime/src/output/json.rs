@@ -17,7 +17,7 @@ use super::number::Number;
 use super::trial::{self, Trial};
 use super::value::{self, Style};
 use super::view::View;
-use super::{Output, Place, Said, Settings, opaque, printf, push_fmt};
+use super::{Output, Place, Said, Settings, Trouble, opaque, printf, push_fmt};
 
 /// Writes JSON lines.
 pub struct Json<W> {
@@ -43,6 +43,12 @@ impl<W: Write> Json<W> {
     fn end(&mut self) -> io::Result<()> {
         self.line.extend_from_slice(b"}\n");
         self.writer.write_all(&self.line)
+    }
+
+    fn write_place(&mut self, place: &Place) {
+        self.line.extend_from_slice(b", \"filename\": ");
+        write_string(&mut self.line, place.file.as_bytes());
+        push_fmt(&mut self.line, format_args!(", \"line\": {}, \"col\": {}", place.line, place.column));
     }
 
     fn write_printf(&mut self, format: &Format, record: &[u8]) -> io::Result<()> {
@@ -95,9 +101,32 @@ impl<W: Write> Output for Json<W> {
         self.line.clear();
         push_fmt(&mut self.line, format_args!("{{\"type\": \"{}\", \"msg\": ", kind.0));
         write_string(&mut self.line, text);
-        self.line.extend_from_slice(b", \"filename\": ");
-        write_string(&mut self.line, place.file.as_bytes());
-        push_fmt(&mut self.line, format_args!(", \"line\": {}, \"col\": {}", place.line, place.column));
+        self.write_place(place);
+        self.end().map(|()| true)
+    }
+
+    fn trouble(&mut self, trouble: &Trouble, times: u64, place: &Place) -> io::Result<bool> {
+        self.line.clear();
+        match trouble {
+            Trouble::Lost => push_fmt(
+                &mut self.line,
+                format_args!("{{\"type\": \"lost_events\", \"count\": {times}, \"data\": {{\"events\": {times}}}"),
+            ),
+            Trouble::Helper { name, code, reason } => {
+                self.line.extend_from_slice(b"{\"type\": \"helper_error\", \"msg\": ");
+                write_string(&mut self.line, reason.as_bytes());
+                push_fmt(&mut self.line, format_args!(", \"helper\": \"{name}\", \"retcode\": {code}"));
+            }
+            Trouble::Other(text) => {
+                self.line.extend_from_slice(b"{\"type\": \"runtime_error\", \"msg\": ");
+                write_string(&mut self.line, text.as_bytes());
+            }
+        }
+        self.write_place(place);
+        // One is what readers of bpftrace's lines expect, so it goes without saying.
+        if times != 1 && *trouble != Trouble::Lost {
+            push_fmt(&mut self.line, format_args!(", \"count\": {times}"));
+        }
         self.end().map(|()| true)
     }
 

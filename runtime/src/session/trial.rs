@@ -16,7 +16,7 @@ use crate::output::trial::{Measured, Tested, Trial};
 use crate::output::{Output, Place, Settings, Text};
 use crate::session::{Host, Mode};
 use crate::sys;
-use codegen::layout::{EXIT, EXIT_ASKED, SiteKind};
+use codegen::layout::{EXIT, EXIT_ASKED, Site, SiteKind};
 use lang::diag::Diagnostic;
 use lang::span::Span;
 use lang::target::Attach;
@@ -104,8 +104,8 @@ impl Session<'_> {
         };
         self.end(loaded, output, host)?;
         output.end_of_records().map_err(output_error)?;
+        self.tick(output, host)?;
         flush(output)?;
-        self.report_sites(host);
         Ok(u8::from(!passed))
     }
 
@@ -238,8 +238,8 @@ impl Session<'_> {
         witness: &mut Witness<'_, '_>,
     ) -> Result<Verdict, RunError> {
         self.drain(ALL, output, witness)?;
+        self.tick(output, witness)?;
         flush(output)?;
-        self.report_sites(witness);
         let troubles = self.troubles() - before;
         let exit_code = self.exit.filter(|exit| exit.asked).map_or(0, |exit| exit.code);
         let word = |offset: u32| self.store.word(offset).load(Ordering::Relaxed);
@@ -265,10 +265,11 @@ impl Session<'_> {
         self.troubles()
     }
 
-    /// How often something has gone wrong. A flood of output that nobody reads is no fault of a test.
+    /// How often something has gone wrong. A flood of output that nobody reads is no fault of a test, nor is what is told
+    /// only if asked for.
     fn troubles(&self) -> u64 {
-        let counts = self.store.site_counts();
-        counts.filter(|(site, _)| site.kind != SiteKind::LostEvent).map(|(_, count)| count).sum()
+        let is_fault = |site: &&Site| site.kind != SiteKind::LostEvent && !site.kind.is_quiet();
+        self.store.sites().iter().filter(is_fault).map(|site| self.store.count(site)).sum()
     }
 
     /// Whether a signal wants all this to end.
