@@ -68,11 +68,10 @@ pub(super) struct Plans {
 impl Plans {
     /// The type that `plan` stands for.
     pub(super) fn ty(self: &Arc<Self>, plan: &Plan) -> Type {
-        let byte = Type::Int(IntType { bits: 8, signed: false });
         match plan {
             Plan::Ready(ty) => ty.clone(),
             Plan::Char => Type::Int(IntType { bits: 8, signed: true }),
-            Plan::Opaque(size) => Type::Array(Box::new(byte), *size),
+            Plan::Opaque(_) => Type::Void,
             Plan::Pointer(to) => Type::Pointer(Box::new(self.ty(to)), AddressSpace::Either),
             Plan::Array(of, length) if is_char(of) && *length > 0 => Type::Str(*length),
             Plan::Array(of, length) => Type::Array(Box::new(self.ty(of)), *length),

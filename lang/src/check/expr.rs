@@ -88,7 +88,12 @@ impl Checker<'_> {
             A::Cast { ty, value } => {
                 let value = self.expr(state, value);
                 match self.type_name(state, ty) {
-                    Some(ty) => self.cast(value, ty, span),
+                    Some(to) => {
+                        // Without brackets around it.
+                        let span =
+                            Span::new(span.start.max(ty.span.start.saturating_sub(1)), span.end.min(value.span.end));
+                        self.cast(value, to, span)
+                    }
                     None => unknown(span),
                 }
             }

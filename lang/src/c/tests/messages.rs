@@ -221,7 +221,7 @@ fn types_of_members() {
             "int8 * * s",
             "void * call",
             "int32 *[3] *[2] a",
-            "uint8[8] d",
+            "void d",
             "int8[0] tail",
         ]
     );
