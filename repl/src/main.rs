@@ -76,7 +76,7 @@ fn main() -> ExitCode {
             Err(failed) => return code(Err(failed)),
         }
     }
-    let source = match source(&args) {
+    let source = match source(&args, &reporter) {
         Ok(source) => source,
         Err((title, help)) => {
             reporter.plain(&title, help.as_deref());
@@ -97,12 +97,12 @@ fn code(result: Result<u8, run::Failed>) -> ExitCode {
 }
 
 /// The script, from wherever it is given, or why there is none.
-fn source(args: &Args) -> Result<Source, (String, Option<String>)> {
-    match &args.programs[..] {
-        [] => {}
-        [program] => return Ok(Source::new("stdin", program)),
-        // bpftrace runs the last and says nothing of the others.
-        _ => return Err(("-e is given more than once".into(), Some("one program may have many probes".into()))),
+fn source(args: &Args, reporter: &Reporter) -> Result<Source, (String, Option<String>)> {
+    if let [others @ .., program] = &args.programs[..] {
+        if !others.is_empty() {
+            reporter.warning("-e is given more than once; only the last program is run");
+        }
+        return Ok(Source::new("stdin", program));
     }
     let Some(script) = args.script() else {
         return Err((
