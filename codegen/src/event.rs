@@ -47,6 +47,10 @@ const fn inverse(number: u32) -> u32 {
     inverse
 }
 
+/// Bytes before a captured packet: the number of its file and in the high 32 bits how many of its bytes to leave out,
+/// the time since boot, how many bytes of it follow.
+pub const PACKET_HEADER: u32 = 24;
+
 /// What a control record asks for. The word at 0 is the kind in the low and a number in the high 32 bits, the word at 8
 /// the data ring's producer position, the words at 16 and 24 arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

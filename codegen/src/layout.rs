@@ -18,6 +18,8 @@ use lang::types::Type;
 pub enum MapKind {
     /// `BPF_MAP_TYPE_HASH`
     Hash = 1,
+    /// `BPF_MAP_TYPE_PERF_EVENT_ARRAY`
+    PerfEventArray = 4,
     /// `BPF_MAP_TYPE_PERCPU_HASH`
     PerCpuHash = 5,
     /// `BPF_MAP_TYPE_PERCPU_ARRAY`
@@ -184,6 +186,8 @@ pub struct Layout {
     pub control_ring: Option<u32>,
     /// The processes that user space has been told of, and the ring buffer by which it is.
     pub processes: Option<(u32, u32)>,
+    /// The buffers of captured packets, one for each CPU.
+    pub packets: Option<u32>,
     /// A per-CPU array with one element a program, for values too large for the stack.
     pub scratch: Option<u32>,
     /// What it takes to walk stacks by tables, if that is done.
@@ -215,6 +219,7 @@ impl Layout {
             data_ring: None,
             control_ring: None,
             processes: None,
+            packets: None,
             scratch: None,
             unwinding: None,
             kfuncs: Vec::new(),
@@ -321,6 +326,18 @@ impl Layout {
             });
             (seen, seen + 1)
         })
+    }
+
+    /// The buffers of captured packets, which a first use creates.
+    pub fn use_packets(&mut self, cpus: u32) -> u32 {
+        match self.packets {
+            Some(map) => map,
+            None => {
+                let map = self.add_map("packets".to_owned(), MapKind::PerfEventArray, 4, 4, cpus);
+                self.packets = Some(map);
+                map
+            }
+        }
     }
 
     fn add_ring(&mut self, name: &str, bytes: u32) -> u32 {

@@ -12,6 +12,7 @@ mod expr;
 mod loops;
 mod map;
 mod memory;
+mod packet;
 mod parts;
 mod place;
 mod process;

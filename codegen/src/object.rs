@@ -254,6 +254,8 @@ fn units(program: &typed::Program, features: Features) -> Vec<(usize, Vec<&typed
                 can_share
                     && shareable(&other.attach, &point.attach)
                     && same_view(&other.context, &point.context)
+                    // One without a number to tell it by runs for each link of its own.
+                    && (point.context.program != ProgramType::BtfTracepoint || point.context.guard.is_some())
                     && !points.iter().any(|other| same_call(other, point))
             };
             match units[first..].iter_mut().find(|(_, points)| same(points)) {

@@ -181,6 +181,7 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
     let wants = Wants {
         named_args: mentions(probe, "args"),
         by_perf: mentions(probe, "kstack") || mentions(probe, "write_user"),
+        typed_args: mentions(probe, "skboutput") || mentions(probe, "socket_cookie"),
     };
     let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
     for point in &probe.points {

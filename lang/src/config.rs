@@ -219,7 +219,7 @@ pub static VARIABLES: &[Variable] = &[
     row("max_type_res_iterations", Kind::Gone, "", ""),
     row("missing_probes", Kind::Word(set_missing_probes, "Invalid value for missing_probes: valid values are ignore, warn, and error."), "error", "Attach points that are not there: ignore, warn or error"),
     row("on_stack_limit", Kind::Number(|c| &mut c.on_stack_limit), "32", "Accepted for bpftrace's sake; rtrace finds room by itself"),
-    row("perf_rb_pages", Kind::Number(|c| &mut c.perf_rb_pages), "0", "Pages of the buffer for printed records"),
+    row("perf_rb_pages", Kind::Number(|c| &mut c.perf_rb_pages), "0", "Pages of the buffer for printed records, and of each processor's for packets"),
     row("print_maps_on_exit", Kind::Bool(|c| &mut c.print_maps_on_exit), "true", "Print all maps at the end"),
     row("show_debug_info", Kind::Bool(|c| &mut c.show_debug_info), "true", "Show file and line in stacks where they are known"),
     row("stack_mode", Kind::Word(set_stack_mode, "Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id."), "bpftrace", "How stacks are printed: bpftrace, perf, raw or build_id"),

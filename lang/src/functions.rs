@@ -79,6 +79,7 @@ pub enum FunctionId {
     WriteUser,
     Override,
     SocketCookie,
+    Skboutput,
     Uaddr,
     Unwatch,
 }
@@ -260,6 +261,7 @@ pub static FUNCTIONS: &[Function] = &[
     call(FunctionId::Debugf, "debugf", (1, 13), "debugf(\"format\", args...)", "Writes to the kernel's trace buffer, /sys/kernel/tracing/trace; slow.", r#"begin { debugf("pid %d", pid); }"#),
     dangerous(call(FunctionId::WriteUser, "write_user", (3, 3), "write_user(address, value, length)", "Writes the first bytes of a value to memory of the current process; true if that could be done.", r#"tracepoint:syscalls:sys_enter_openat { write_user(args.filename, "x", 1); }"#)),
     fixed(FunctionId::SocketCookie, "socket_cookie", (&[Param::Address], || Type::U64), "socket_cookie(sock)", "The kernel's number of a socket, in fentry and raw tracepoints.", "fentry:sock_def_readable { print(socket_cookie(args.file)); }"),
+    call(FunctionId::Skboutput, "skboutput", (4, 4), "skboutput(\"file\", args.skb, length, offset)", "Writes the first bytes of a packet, without the offset's, to a capture file, in fentry, fexit and raw tracepoints; 0 if that could be done.", r#"rawtracepoint:consume_skb { skboutput("out.pcap", (struct sk_buff *)arg0, 64, 0); }"#),
     dangerous(call(FunctionId::Override, "override", (1, 1), "override(value)", "Leaves out the traced function, which returns the value.", "kprobe:vfs_read { override(-5); }")),
 ];
 
@@ -273,7 +275,6 @@ pub const NOT_YET: &[&str] = &[
     "offsetof",
     "path",
     "percpu_kaddr",
-    "skboutput",
     "str_concat",
     "tseries",
 ];

@@ -80,6 +80,8 @@ pub struct Wants {
     /// What only a program run by perf has right: `kstack`, which at a raw tracepoint begins with the machinery that ran
     /// the program, and `write_user`, which the kernel permits to no other.
     pub by_perf: bool,
+    /// Arguments whose types the verifier knows, as `skboutput` and `socket_cookie` need them.
+    pub typed_args: bool,
 }
 
 /// Abilities of a kernel's BPF machine that change the generated code.

@@ -25,6 +25,8 @@ pub struct Program {
     pub probes: Vec<Probe>,
     /// Texts that values refer to by number: the formats of `strftime()`, the filters of `cgroup_path()`.
     pub texts: Vec<Vec<u8>>,
+    /// Capture files that `skboutput()` refers to by number.
+    pub captures: Vec<String>,
 }
 
 macro_rules! id {

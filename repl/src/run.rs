@@ -545,10 +545,6 @@ impl Host for Terminal<'_> {
         self.reporter.message(self.sources, diagnostic);
     }
 
-    fn warn(&mut self, text: &str) {
-        self.reporter.warning(text);
-    }
-
     fn complain(&mut self, text: &str) {
         self.reporter.plain(text, None);
     }

@@ -7,6 +7,7 @@ pub mod flame;
 pub mod load;
 pub mod machine;
 pub mod output;
+mod packets;
 pub mod rings;
 pub mod session;
 pub mod store;

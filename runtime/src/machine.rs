@@ -3,7 +3,7 @@
 //! Nothing is read before it is asked for, and what costs much to read is kept.
 
 mod cgroups;
-mod clock;
+pub(crate) mod clock;
 mod debug_file;
 mod elf;
 mod files;

@@ -15,6 +15,7 @@ use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
 use crate::machine::watch::Watch;
 use crate::output::{Entries, Output, Place, Settings, Trouble};
+use crate::packets::{CaptureError, Packets};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
@@ -51,6 +52,9 @@ pub enum RunError {
     /// A probe was refused.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// Packets cannot be captured.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// Nobody reads the output any more.
     #[error("the output was closed")]
     OutputClosed,
@@ -203,6 +207,7 @@ struct Session<'a> {
     /// Events of `begin` probes, held back until everything is attached.
     held: Vec<Held>,
     rings: Rings,
+    packets: Packets,
     store: Store,
     links: Vec<Link>,
     /// Finds the tables for walks up the stack, if there are any.
@@ -243,6 +248,14 @@ impl<'a> Session<'a> {
         if let (Some(_), Some(pid)) = (&news, config.pid) {
             config.processes.note(u64::from(pid));
         }
+        let packets = match ring(layout.packets) {
+            Some(map) => {
+                // A run that captures nothing leaves no file behind, nor empties one.
+                let paths = if config.dry_run { &[][..] } else { &job.program.captures };
+                Packets::open(map, paths, job.program.config.perf_rb_pages)?
+            }
+            None => Packets::default(),
+        };
         let now = clock_gettime(ClockId::Boottime);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
         store.word(START_TIME).store(now, Ordering::Relaxed);
@@ -280,6 +293,7 @@ impl<'a> Session<'a> {
             config,
             held: Vec::new(),
             rings,
+            packets,
             store,
             links: Vec::new(),
             unwinder,
@@ -465,7 +479,8 @@ impl<'a> Session<'a> {
         let process = self.config.process.as_ref().map(|process| process.as_fd());
         let own = [self.signals.as_fd(), self.ticker.as_fd()];
         let data = self.rings.data_fd().filter(|_| limit.is_none());
-        let fds = own.into_iter().chain(child).chain(process).chain(self.rings.control_fd()).chain(data);
+        let packets = self.packets.fds().filter(|_| limit.is_none());
+        let fds = own.into_iter().chain(child).chain(process).chain(self.rings.control_fd()).chain(data).chain(packets);
         let mut wait: Vec<PollFd<'_>> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         match poll(&mut wait, limit.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
@@ -531,6 +546,7 @@ impl<'a> Session<'a> {
         let mut rings = std::mem::take(&mut self.rings);
         let result = rings.drain(most, |event| self.take(event, output, host));
         self.rings = rings;
+        self.packets.drain(&self.job.program.captures)?;
         self.note_exit();
         result
     }

@@ -218,9 +218,15 @@ fn reads_that_find_nothing_are_told_when_asked_for() {
     assert_eq!(out.stderr.matches("WARNING: Can't lookup").count(), 1, "{out}");
     assert_eq!(out.stderr.matches("WARNING: Bad address").count(), 2, "{out}");
     out.stderr_has("stdin:1:38-48: WARNING: Bad address").stderr_has("stdin:1:61-71: WARNING: Bad address");
-    // Zeros are what such reads give, and no trouble unless somebody asks.
-    let quiet = Run::program(program).to_end();
-    quiet.code(2).stdout_is("0\n0\n\n\n\n@[1]: 1\n").nowhere("WARNING");
+    out.stderr_has("\nAdditional Info - helper: map_lookup_elem, retcode: 0\n");
+    out.stderr_has("\nAdditional Info - helper: probe_read_user_str, retcode: -14\n");
+    // Zeros are what such reads give, and no more than a line at the end unless somebody asks.
+    let told = Run::program(program).to_end();
+    told.code(2).stdout_is("0\n0\n\n\n\n@[1]: 1\n");
+    told.stderr_has("WARNING: 2 reads of memory failed and gave zeros; -k tells where");
+    assert_eq!(told.stderr.matches("WARNING").count(), 1, "{told}");
+    Run::program(program).arg("-q").to_end().code(2).nowhere("WARNING");
+    Run::program(program).arg("--no-warnings").to_end().code(2).nowhere("WARNING");
     Run::program(program).arg("-kk").to_end().code(1).stdout_is("").stderr_has("-kk has been deprecated");
 }
 
@@ -230,4 +236,48 @@ fn a_locale_that_is_not_utf8_has_frames_of_ascii() {
         |locale: &str| Run::program("begin { print(nsec); }").env("LC_ALL", locale).to_end().code(1).stderr.clone();
     assert!(drawn("C").is_ascii() && drawn("de_DE.ISO-8859-1").is_ascii());
     assert!(!drawn("C.UTF-8").is_ascii() && !drawn("en_US.utf8").is_ascii());
+}
+
+#[test]
+fn troubles_are_lines_of_json_in_their_place() {
+    requires!(Bpf);
+    let program = r#"config = { max_map_keys = 1 } begin { @[1] = 1; print(1); @[2] = 1; $zero = 0; print(2 / $zero); print(*(uint8 *)8); print(@[3]); }"#;
+    let json = || Run::program(program).arg("-f").arg("json").arg("-q");
+    let out = json().arg("-k").to_end();
+    out.code(0).stdout_is(concat!(
+        r#"{"type": "value", "data": 1}"#,
+        "\n",
+        r#"{"type": "helper_error", "msg": "Argument list too long", "helper": "map_update_elem", "retcode": -7, "filename": "stdin", "line": 1, "col": 59}"#,
+        "\n",
+        r#"{"type": "runtime_error", "msg": "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.", "filename": "stdin", "line": 1, "col": 86}"#,
+        "\n",
+        r#"{"type": "value", "data": 1}"#,
+        "\n",
+        r#"{"type": "helper_error", "msg": "Bad address", "helper": "probe_read_user", "retcode": -14, "filename": "stdin", "line": 1, "col": 104}"#,
+        "\n",
+        r#"{"type": "value", "data": 0}"#,
+        "\n",
+        r#"{"type": "helper_error", "msg": "Success", "helper": "map_lookup_elem", "retcode": 0, "filename": "stdin", "line": 1, "col": 124}"#,
+        "\n",
+        r#"{"type": "value", "data": 0}"#,
+        "\n",
+        r#"{"type": "map", "data": {"@": {"1": 1}}}"#,
+        "\n",
+    ));
+    // What is quiet stays so, and what is no output is nowhere with --no-warnings.
+    let quiet = json().to_end();
+    quiet.code(0).nowhere("probe_read_user").nowhere("map_lookup_elem").stdout_has("map_update_elem");
+    json().arg("--no-warnings").to_end().code(0).nowhere("_error");
+}
+
+#[test]
+fn what_goes_wrong_often_is_told_with_its_number() {
+    requires!(Bpf);
+    let program =
+        "config = { max_map_keys = 1 } begin { $i = 0; while ($i < 50) { @[$i] = $i; $i++ } print(str((int8 *)0)); }";
+    let json = Run::program(program).arg("-f").arg("json").to_end();
+    json.code(0).stdout_has(r#""retcode": -7, "filename": "stdin", "line": 1, "col": 65, "count": 49}"#);
+    let text = Run::program(program).to_end();
+    text.code(0).stderr_has("WARNING: Map full; can't update element (49 times)");
+    text.stderr_has("WARNING: 1 read of memory failed and gave zeros");
 }

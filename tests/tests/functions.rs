@@ -233,3 +233,62 @@ fn frames_of_a_process_have_names() {
     let frames = printed("begin { print(ustack(perf, 4)); }");
     assert!(frames.contains("+") && frames.contains(" (/"), "{frames}");
 }
+
+/// The packets of a capture file: seconds, nanoseconds, bytes.
+fn packets(path: &std::path::Path) -> Vec<(u32, u32, Vec<u8>)> {
+    let file = std::fs::read(path).expect("a capture file");
+    let word = |at: usize| u32::from_ne_bytes(file[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!([word(0), word(4), word(16), word(20)], [0xa1b2_3c4d, 2 | 4 << 16, 65535, 101]);
+    let mut packets = Vec::new();
+    let mut at = 24;
+    while at < file.len() {
+        let length = word(at + 8) as usize;
+        assert_eq!(word(at + 8), word(at + 12));
+        packets.push((word(at), word(at + 4), file[at + 16..at + 16 + length].to_vec()));
+        at += 16 + length;
+    }
+    packets
+}
+
+#[test]
+fn packets_are_captured() {
+    requires!(Bpf, Btf);
+    let files = [rtrace_tests::Scratch::new("whole.pcap"), rtrace_tests::Scratch::new("part.pcap")];
+    let [whole, part] = files.each_ref().map(rtrace_tests::Scratch::path);
+    let program = format!(
+        r#"rawtracepoint:netif_receive_skb /pid == $1/ {{
+            $skb = args.skb;
+            printf("%d %d\n", args.skb.len, skboutput("{}", $skb, args.skb.len, 0));
+            skboutput("{}", (struct sk_buff *)arg0, 24, 20);
+        }}"#,
+        whole.display(),
+        part.display()
+    );
+    let out = Run::program(program).parameter(std::process::id().to_string()).arg("-q").run(|session| {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        for text in ["one", "and two"] {
+            socket.send_to(text.as_bytes(), socket.local_addr().expect("bound")).expect("sent");
+        }
+        session.wait_stdout("35 0");
+    });
+    out.code(0);
+    let bytes: Vec<Vec<u8>> = packets(whole).into_iter().map(|(.., bytes)| bytes).collect();
+    // The headers of IP and UDP come first.
+    assert_eq!(bytes.iter().map(|bytes| &bytes[28..]).collect::<Vec<_>>(), [&b"one"[..], b"and two"], "{out}");
+    assert!(bytes.iter().all(|bytes| bytes[0] == 0x45));
+    let parts = packets(part);
+    // The first four bytes of UDP's header are the two ports.
+    assert_eq!(parts.iter().map(|(.., bytes)| &bytes[..]).collect::<Vec<_>>(), [&bytes[0][20..24], &bytes[1][20..24]]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    assert!(
+        parts.iter().all(|(seconds, nanoseconds, _)| now - u64::from(*seconds) < 600 && *nanoseconds < 1_000_000_000)
+    );
+}
+
+#[test]
+fn a_capture_file_that_cannot_be_written_is_named() {
+    requires!(Bpf, Btf);
+    let program = r#"rawtracepoint:consume_skb { skboutput("/nowhere/at/all.pcap", (struct sk_buff *)arg0, 1, 0); }"#;
+    let out = Run::program(program).to_end();
+    out.code(1).stderr_has("cannot write to /nowhere/at/all.pcap: No such file or directory");
+}

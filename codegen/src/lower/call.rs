@@ -56,8 +56,11 @@ impl Lowering<'_, '_> {
             (FunctionId::Debugf, [format, values @ ..]) => self.debug_print(format, values),
             (FunctionId::WriteUser, [address, value, length]) => self.write_user(address, value, known(length)),
             (FunctionId::SocketCookie, [socket]) => {
-                let socket = self.scalar(socket);
+                let socket = self.typed_pointer(socket);
                 self.call(Helper::GetSocketCookie, &[socket])
+            }
+            (FunctionId::Skboutput, [file, packet, length, offset]) => {
+                self.capture(known(file), packet, length, known(offset), whole.span)
             }
             (FunctionId::Override, [value]) => {
                 let value = self.scalar(value);

@@ -5,6 +5,7 @@ mod map;
 mod memory;
 mod meta;
 mod output;
+mod packet;
 mod stack;
 mod task;
 mod text;
@@ -114,6 +115,7 @@ impl Checker<'_> {
             }
             F::Debugf => self.debugf(state, row, args, span),
             F::WriteUser => self.write_user(state, row, args, span),
+            F::Skboutput => self.skboutput(state, row, args, span),
             F::Override => self.override_return(state, row, args, span),
             F::Signal | F::SignalThread => self.signal(state, row, args, span),
             F::Fail => {

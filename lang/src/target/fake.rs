@@ -117,6 +117,7 @@ impl Target for FakeTarget {
             (Some(TypeTag::Struct), "task_struct") => Some(Type::Struct(task_struct())),
             (Some(TypeTag::Struct), "bpf_iter__task") => Some(Type::Struct(iterated_task())),
             (Some(TypeTag::Struct), "pt_regs") => Some(Type::Struct(pt_regs())),
+            (Some(TypeTag::Struct), "sk_buff") => Some(Type::Struct(Struct::new("struct sk_buff", 232, 8, Vec::new))),
             _ => None,
         }
     }

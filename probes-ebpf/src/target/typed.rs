@@ -19,6 +19,14 @@ const ITER_PREFIX: &str = "bpf_iter_";
 /// Most arguments that a raw tracepoint or a traced function passes (`MAX_BPF_FUNC_ARGS`, include/linux/bpf.h).
 const MOST_ARGS: usize = 12;
 
+/// A raw tracepoint whose program has arguments that the verifier knows the types of.
+fn attach_typed(btf: &Btf, event: String) -> Attach {
+    match btf.raw_tracepoint(&event) {
+        Ok(Some((id, _))) => Attach::BtfTracepoint { name: event, btf_id: id.0 },
+        _ => Attach::RawTracepoint { name: event },
+    }
+}
+
 impl KernelTarget {
     fn needs_types(&self, word: &str) -> Result<&Arc<Types>, TargetError> {
         let title = || format!("{word} needs the kernel's type information, and this kernel has none (no BTF)");
@@ -50,10 +58,13 @@ impl KernelTarget {
                     // The first parameter is the tracepoint's own, which programs do not see.
                     let named = STUBS.iter().find_map(|stub| btf.func_proto(&format!("{stub}{event}")).ok().flatten());
                     let params: Vec<Param<'_>> = named.unwrap_or(proto).params().skip(1).collect();
-                    let context = Context {
-                        args: (0..params.len().min(MOST_ARGS)).map(word).collect(),
-                        ..Context::bare(ProgramType::RawTracepoint)
+                    // A module's types take a descriptor that its own loading would have to be given.
+                    let program = match wants.typed_args && name == "vmlinux" {
+                        true => ProgramType::BtfTracepoint,
+                        false => ProgramType::RawTracepoint,
                     };
+                    let args = (0..params.len().min(MOST_ARGS)).map(word).collect();
+                    let context = Context { args, ..Context::bare(program) };
                     // Events that are seen the same way share a program.
                     let fields = if wants.named_args { fields(&types, &params) } else { Vec::new() };
                     let context = Context { fields, ..context };
@@ -72,7 +83,10 @@ impl KernelTarget {
         }
         let each = found.into_iter().map(|(event, (owner, context))| Resolved {
             name: Some(format!("rawtracepoint:{owner}:{event}")),
-            attach: Attach::RawTracepoint { name: event },
+            attach: match context.program {
+                ProgramType::BtfTracepoint => attach_typed(base.btf(), event),
+                _ => Attach::RawTracepoint { name: event },
+            },
             context,
         });
         Ok(each.collect())

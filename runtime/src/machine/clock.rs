@@ -19,9 +19,14 @@ impl Clock {
         Self { offset: nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Boottime) }
     }
 
+    /// The time of day at a time since boot, in nanoseconds.
+    pub fn of_day_at(&self, nanoseconds: u64) -> i128 {
+        i128::from(nanoseconds) + self.offset
+    }
+
     /// A time since boot, formed.
     pub fn since_boot(&self, nanoseconds: u64, format: &[u8]) -> Vec<u8> {
-        let time = i128::from(nanoseconds) + self.offset;
+        let time = self.of_day_at(nanoseconds);
         let (seconds, rest) = (time.div_euclid(1_000_000_000), time.rem_euclid(1_000_000_000));
         formed(seconds as i64, rest as u32 / 1000, format)
     }

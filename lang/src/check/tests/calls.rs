@@ -120,3 +120,22 @@ begin { @ = kstack(2); @ = kstack(3); if (kstack) { print(1); } }
 "#,
     );
 }
+
+#[test]
+fn packets() {
+    check(
+        r#"
+kprobe:f { skboutput("a", arg0, 1, 0); }
+         //^^^^^^^^^^^^^^^^^^^^^^^^^^ error: skboutput can not be used with "kprobe" probes | it takes the typed arguments of fentry, fexit or rawtracepoint
+"#,
+    );
+    check(
+        r#"
+rawtracepoint:f { $p = (struct sk_buff *)arg0; skboutput("a", arg0, 1, 0); skboutput("", $p, 1, 0); skboutput("a", $p, 65536, 0); skboutput("a", $p, 1, -1); skboutput("a", $p, pid, 14); }
+                                                            //^^^^ error: skboutput() expects a pointer to a packet (int provided) | write args.skb, or (struct sk_buff *)arg0
+                                                                                   //^^ error: skboutput() takes the name of a file
+                                                                                                                     //^^^^^ error: skboutput() takes a length up to 65535
+                                                                                                                                                      //^^ error: skboutput() takes no negative number here
+"#,
+    );
+}
