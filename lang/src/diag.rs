@@ -32,8 +32,6 @@ pub struct Diagnostic {
     pub span: Span,
     /// One line: what is wrong. No full stop at the end.
     pub title: String,
-    /// A second line under the first, for those who look closer.
-    pub detail: Option<String>,
     /// A few words under the place itself; empty when the title says it all.
     pub label: String,
     /// Other places that belong to it.
@@ -51,7 +49,6 @@ impl Diagnostic {
             severity: Severity::Error,
             span,
             title: title.into(),
-            detail: None,
             label: String::new(),
             related: Vec::new(),
             help: None,

@@ -30,12 +30,17 @@ impl Reporter {
 
     /// Writes one diagnostic about a script.
     pub fn show(&self, sources: &SourceMap, diagnostic: &Diagnostic) {
+        self.show_detailed(sources, diagnostic, "");
+    }
+
+    /// Writes one diagnostic about a script, with a second line under the first unless it is empty.
+    pub fn show_detailed(&self, sources: &SourceMap, diagnostic: &Diagnostic, detail: &str) {
         if diagnostic.severity == Severity::Warning && !self.warnings {
             return;
         }
-        let detail = diagnostic.detail.as_deref().map_or(String::new(), |detail| format!("{detail}\n"));
         let headline = self.headline(sources, diagnostic, self.look.color);
-        self.write(&format!("{headline}\n{detail}{}", self.picture(sources, diagnostic)));
+        let (picture, newline) = (self.picture(sources, diagnostic), if detail.is_empty() { "" } else { "\n" });
+        self.write(&format!("{headline}\n{detail}{newline}{picture}"));
     }
 
     /// Writes an error that has no place in a script, and what can be done about it.

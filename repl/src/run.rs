@@ -533,6 +533,10 @@ impl Host for Terminal<'_> {
         self.reporter.show(self.sources, diagnostic);
     }
 
+    fn trouble(&mut self, warning: &Diagnostic, detail: &str) {
+        self.reporter.show_detailed(self.sources, warning, detail);
+    }
+
     fn wants(&self, diagnostic: &Diagnostic) -> bool {
         diagnostic.is_error() || !self.args.no_warnings
     }

@@ -116,6 +116,8 @@ pub trait Host {
     fn attached(&mut self, probes: usize);
     /// An error or warning about the running script.
     fn diagnostic(&mut self, diagnostic: &Diagnostic);
+    /// Something went wrong in the running script; the detail is for those who look closer, and may be empty.
+    fn trouble(&mut self, warning: &Diagnostic, detail: &str);
     /// Whether the script's own errors and warnings of this kind are wanted.
     fn wants(&self, diagnostic: &Diagnostic) -> bool;
     /// The line that says what an error or warning is, and where.
@@ -663,7 +665,7 @@ impl<'a> Session<'a> {
         if !output.trouble(&trouble, times, &host.place(site.span)).map_err(output_error)? {
             // It belongs behind what has been printed so far.
             flush(output)?;
-            host.diagnostic(&warning);
+            host.trouble(&warning, &trouble::detail(&trouble));
         }
         Ok(())
     }

@@ -67,12 +67,15 @@ pub fn warning(site: &Site, trouble: &Trouble, times: u64) -> Diagnostic {
         (_, Trouble::Other(text)) => (format!("{text}{many}"), None),
         (_, Trouble::Lost) => (format!("Lost {times} events"), None),
     };
-    let detail = match trouble {
-        Trouble::Helper { name, code, .. } => Some(format!("Additional Info - helper: {name}, retcode: {code}")),
-        _ => None,
-    };
-    let warning = Diagnostic::warning(site.span, title).with_maybe_help(help.map(str::to_owned));
-    Diagnostic { detail, ..warning }
+    Diagnostic::warning(site.span, title).with_maybe_help(help.map(str::to_owned))
+}
+
+/// Which helper failed with what, if one did.
+pub fn detail(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Helper { name, code, .. } => format!("Additional Info - helper: {name}, retcode: {code}"),
+        Trouble::Lost | Trouble::Other(_) => String::new(),
+    }
 }
 
 /// What the end of a run says of all sites together: a line each for what was lost and what was not told before.
@@ -124,9 +127,8 @@ mod tests {
         let read = site(SiteKind::FailedRead(Helper::ProbeReadUserStr));
         let trouble = of(read.kind, -14);
         assert_eq!(trouble, Trouble::Helper { name: "probe_read_user_str", code: -14, reason: "Bad address".into() });
-        let warning = warning(&read, &trouble, 3);
-        assert_eq!(warning.title, "Bad address (3 times)");
-        assert_eq!(warning.detail.as_deref(), Some("Additional Info - helper: probe_read_user_str, retcode: -14"));
+        assert_eq!(warning(&read, &trouble, 3).title, "Bad address (3 times)");
+        assert_eq!(detail(&trouble), "Additional Info - helper: probe_read_user_str, retcode: -14");
     }
 
     #[test]
