@@ -117,6 +117,8 @@ pub enum Verb {
     EscapedBytes,
     /// `%rh`: bytes in hexadecimal with blanks between.
     HexBytes,
+    /// `%gr`: the names of the kernel's flags for getting pages.
+    PageFlags,
 }
 
 impl Verb {
@@ -134,6 +136,7 @@ impl Verb {
             Self::Bytes => "r",
             Self::EscapedBytes => "rx",
             Self::HexBytes => "rh",
+            Self::PageFlags => "gr",
         }
     }
 
@@ -144,6 +147,7 @@ impl Verb {
             Type::Unknown => true,
             Type::Buffer(_) => of_bytes || self == Self::Text,
             _ if of_bytes => false,
+            Type::Bool if self == Self::PageFlags => false,
             ty if ty.is_opaque() => self == Self::Text,
             Type::Void | Type::Aggregate(_) => false,
             Type::Str(_) | Type::Tuple(_) | Type::Record(_) | Type::Array(..) | Type::Struct(_) => self == Self::Text,
@@ -159,10 +163,27 @@ pub struct FormatError {
     pub range: std::ops::Range<usize>,
     /// One line.
     pub title: String,
+    /// What would work.
+    pub help: &'static str,
 }
 
+/// A format string, understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// In order.
+    pub pieces: Vec<Piece>,
+    /// Where in the format each conversion stands.
+    pub places: Vec<std::ops::Range<usize>>,
+}
+
+/// What can be written.
+const CONVERSIONS: &str =
+    "there are %d %i %u %x %X %o %c %s %p, %r %rx %rh for buffers and %gr; a percent sign is written %%";
+const PERCENT: &str = "a percent sign is written %%";
+
 /// Splits a format string into pieces.
-pub fn parse(format: &[u8]) -> Result<Vec<Piece>, FormatError> {
+pub fn parse(format: &[u8]) -> Result<Parsed, FormatError> {
+    let mut places = Vec::new();
     let mut pieces = Vec::new();
     let mut text = Vec::new();
     let mut at = 0;
@@ -179,13 +200,14 @@ pub fn parse(format: &[u8]) -> Result<Vec<Piece>, FormatError> {
             }
             let (conversion, end) = conversion(format, at)?;
             pieces.push(Piece::Value(conversion));
+            places.push(at..end);
             at = end;
         }
     }
     if !text.is_empty() {
         pieces.push(Piece::Text(text));
     }
-    Ok(pieces)
+    Ok(Parsed { pieces, places })
 }
 
 /// The conversion that starts with the `%` at `start`, and where it ends.
@@ -214,7 +236,14 @@ fn conversion(format: &[u8], start: usize) -> Result<(Conversion, usize), Format
     }
     let length = &format[length_start..at];
     let end = (at + 1).min(format.len());
-    let unknown = |title: String| FormatError { range: start..end, title };
+    let unknown = |title: String| {
+        let help = match format.get(at) {
+            Some(b'*') => "the width is written in the format: %8d",
+            Some(b'a'..=b'z' | b'A'..=b'Z' | b'$') => CONVERSIONS,
+            _ => PERCENT,
+        };
+        FormatError { range: start..end, title, help }
+    };
     conversion.bits = match length {
         b"" => 32,
         b"hh" => 8,
@@ -236,13 +265,14 @@ fn conversion(format: &[u8], start: usize) -> Result<(Conversion, usize), Format
             Some(b'h') => Verb::HexBytes,
             _ => Verb::Bytes,
         },
+        Some(b'g') if format.get(at + 1) == Some(&b'r') => Verb::PageFlags,
         Some(_) => {
             let shown = String::from_utf8_lossy(&format[start..end]).into_owned();
             return Err(unknown(format!("unknown conversion `{shown}` in the format")));
         }
         None => return Err(unknown("the format ends within a conversion".into())),
     };
-    let end = end + usize::from(matches!(conversion.verb, Verb::EscapedBytes | Verb::HexBytes));
+    let end = end + usize::from(matches!(conversion.verb, Verb::EscapedBytes | Verb::HexBytes | Verb::PageFlags));
     Ok((conversion, end))
 }
 
@@ -257,6 +287,7 @@ fn number(format: &[u8], at: &mut usize) -> Result<Option<u32>, FormatError> {
             return Err(FormatError {
                 range: start..*at,
                 title: "a field this wide makes no sense (at most 4096)".into(),
+                help: "write a smaller number",
             });
         }
         value = Some(next);
@@ -273,7 +304,8 @@ mod tests {
 
     #[test]
     fn text_and_conversions_alternate() {
-        let pieces = parse(b"a %5d|%-08lx%%b").unwrap();
+        let Parsed { pieces, places } = parse(b"a %5d|%-08lx%%b").unwrap();
+        assert_eq!(places, [2..5, 6..12]);
         assert_eq!(pieces.len(), 5);
         assert_eq!(pieces[0], Piece::Text(b"a ".to_vec()));
         let Piece::Value(hex) = pieces[3].clone() else { panic!("{pieces:?}") };
@@ -300,6 +332,10 @@ mod tests {
         assert_eq!(parse(b"ab %y").unwrap_err().range, 3..5);
         assert_eq!(parse(b"%*d").unwrap_err().range, 0..2);
         assert_eq!(parse(b"100%").unwrap_err().title, "the format ends within a conversion");
+        assert_eq!(parse(b"100%").unwrap_err().help, PERCENT);
+        assert_eq!(parse(b"%5").unwrap_err().help, PERCENT);
+        assert_eq!(parse(b"100% by").unwrap_err().help, CONVERSIONS);
+        assert_eq!(parse(b"%g").unwrap_err().range, 0..2);
         assert!(parse(b"%99999999999d").is_err());
     }
 }

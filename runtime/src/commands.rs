@@ -9,8 +9,8 @@ use lang::printf::{Format, Origin, Piece};
 use lang::types::Type;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// Does what a record of this format asks for; of a file at most so many bytes are printed.
 pub fn perform(
@@ -43,7 +43,20 @@ pub fn perform(
             output.flush().map_err(output_error)?;
             let command = String::from_utf8_lossy(&formed).into_owned();
             match shell(&command) {
-                Ok(bytes) => output.said(Said::SYSTEM, &bytes),
+                Ok((bytes, status)) => {
+                    // What a command that failed has said all the same is worth seeing.
+                    let said = match status.success() || !bytes.is_empty() {
+                        true => output.said(Said::SYSTEM, &bytes).and_then(|()| output.flush()),
+                        false => Ok(()),
+                    };
+                    match (status.code(), status.signal()) {
+                        (Some(0), _) => {}
+                        (Some(code), _) => host.complain(&format!("command exited with code {code}")),
+                        (None, Some(signal)) => host.complain(&format!("command was ended by signal {signal}")),
+                        (None, None) => {}
+                    }
+                    said
+                }
                 Err(error) => {
                     host.complain(&format!("failed to run command '{command}' ({})", reason(&error)));
                     Ok(())
@@ -88,10 +101,11 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Runs a command by the shell and gives what it writes.
-fn shell(command: &str) -> io::Result<Vec<u8>> {
+/// Runs a command by the shell and gives what it writes, its errors among it, and how it ended.
+fn shell(command: &str) -> io::Result<(Vec<u8>, ExitStatus)> {
+    let (mut reader, writer) = io::pipe()?;
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     // SAFETY: between fork and exec only the signal mask of the new process is set, by a call that is safe there.
     unsafe {
         shell.pre_exec(|| {
@@ -104,7 +118,12 @@ fn shell(command: &str) -> io::Result<Vec<u8>> {
             }
         })
     };
-    Ok(shell.output()?.stdout)
+    let mut child = shell.spawn()?;
+    // Its own end of the pipe, which would keep it open.
+    drop(shell);
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    Ok((bytes, child.wait()?))
 }
 
 /// The texts of `join()`, up to the first pointer that is none: its record has all pointers, then all texts.
@@ -160,7 +179,8 @@ mod tests {
 
     #[test]
     fn commands_and_files_give_their_bytes() {
-        assert_eq!(shell("printf 'a b'; exit 3").expect("a shell"), b"a b");
+        let (said, status) = shell("printf 'a b'; echo c >&2; exit 3").expect("a shell");
+        assert_eq!((&said[..], status.code()), (&b"a bc\n"[..], Some(3)));
         assert_eq!(reason(&read("/nowhere/at/all", 1).expect_err("no such file")), "No such file or directory");
     }
 }

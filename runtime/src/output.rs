@@ -18,6 +18,7 @@ use lang::typed::Map;
 
 pub mod aggregate;
 pub mod buckets;
+mod gfp;
 pub mod json;
 pub mod map;
 mod names;

@@ -234,6 +234,23 @@ fn frames_of_a_process_have_names() {
     assert!(frames.contains("+") && frames.contains(" (/"), "{frames}");
 }
 
+#[test]
+fn a_command_that_fails_is_told_behind_what_it_wrote() {
+    requires!(Bpf);
+    let program = r#"begin { printf("a\n"); system("echo b; echo c >&2; exit 3"); system("exit 4"); system("kill -9 $$"); printf("d\n"); }"#;
+    let out = Run::program(program).arg("--unsafe").to_end();
+    out.code(0).stdout_is("a\nb\nc\n\nd\n\n\n");
+    out.stderr_has("ERROR: command exited with code 3\nERROR: command exited with code 4\n");
+    out.stderr_has("ERROR: command was ended by signal 9");
+}
+
+#[test]
+fn flags_for_getting_pages_have_names() {
+    requires!(Bpf);
+    let program = r#"begin { $f = 0xcc0; printf("%gr|%-12gr|%gr %gr\n", $f, 1, 0, 0x8000000000000820); }"#;
+    assert_eq!(printed(program), "GFP_KERNEL|GFP_DMA     |0 GFP_ATOMIC|0x8000000000000000");
+}
+
 /// The packets of a capture file: seconds, nanoseconds, bytes.
 fn packets(path: &std::path::Path) -> Vec<(u32, u32, Vec<u8>)> {
     let file = std::fs::read(path).expect("a capture file");

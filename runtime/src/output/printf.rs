@@ -10,7 +10,7 @@ use lang::types::Type;
 use super::number::{Number, first_word};
 use super::opaque::{self, Bytes};
 use super::value::{self, Slots, Style};
-use super::{Settings, ShortRecord, push_fmt};
+use super::{Settings, ShortRecord, gfp, push_fmt};
 
 /// Appends a record in its format. Nothing is appended when the record is too short.
 pub fn write_record(out: &mut Vec<u8>, format: &Format, record: &[u8], settings: &Settings) -> Result<(), ShortRecord> {
@@ -78,6 +78,10 @@ fn write_number(out: &mut Vec<u8>, conversion: Conversion, word: u64) -> u8 {
             out.push(word as u8);
             return fill_byte(conversion.zero);
         }
+        Verb::PageFlags => {
+            gfp::write(out, word);
+            return fill_byte(conversion.zero);
+        }
         Verb::Pointer => {
             match word {
                 0 => out.push(b'0'),
@@ -135,7 +139,7 @@ fn write_digits(out: &mut Vec<u8>, conversion: Conversion, value: u64) {
 /// Fills what was appended since `start` to the width of the field.
 fn pad(out: &mut Vec<u8>, start: usize, conversion: Conversion, fill: u8) {
     let missing = (conversion.width as usize).saturating_sub(out.len() - start);
-    let is_text = conversion.verb == Verb::Text || form_of_bytes(conversion.verb).is_some();
+    let is_text = matches!(conversion.verb, Verb::Text | Verb::PageFlags) || form_of_bytes(conversion.verb).is_some();
     match (conversion.left, fill) {
         // Zeros behind a number would make it another number.
         (true, b'0') if !is_text => out.resize(out.len() + missing, b' '),

@@ -140,7 +140,8 @@ fn histogram(aggregate: Aggregate, values: &[i64]) -> Vec<i64> {
 
 #[test]
 fn a_sample_of_each_event_goes_through_each_format() {
-    let format = Format { origin: Origin::Printf, pieces: format::parse(b"n %d\n").unwrap(), args: vec![Type::I64] };
+    let format =
+        Format { origin: Origin::Printf, pieces: format::parse(b"n %d\n").unwrap().pieces, args: vec![Type::I64] };
     let map = map_of("m", Some(vec![Type::I64]), Type::Aggregate(Aggregate::Stats { signed: true }));
     let sample = |output: &mut dyn Output| {
         output.attached(2)?;

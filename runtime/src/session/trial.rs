@@ -382,6 +382,10 @@ impl Host for Witness<'_, '_> {
         self.message(&Diagnostic { severity: lang::Severity::Warning, ..diagnostic.clone() });
     }
 
+    fn trouble(&mut self, warning: &Diagnostic, _detail: &str) {
+        self.message(warning);
+    }
+
     fn wants(&self, diagnostic: &Diagnostic) -> bool {
         self.host.wants(diagnostic)
     }

@@ -36,7 +36,7 @@ impl Checker<'_> {
         let values: Vec<Expr> = args[1..].iter().map(|arg| self.expr(state, arg)).collect();
         let mut values = values.into_iter();
         let mut text = Vec::new();
-        for piece in printf::parse(&format).unwrap_or_else(|_| vec![Piece::Text(format.clone())]) {
+        for piece in printf::parse(&format).map_or_else(|_| vec![Piece::Text(format.clone())], |parsed| parsed.pieces) {
             match piece {
                 Piece::Text(piece) => text.extend(piece),
                 Piece::Value(conversion) => match values.next() {

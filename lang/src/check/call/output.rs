@@ -27,14 +27,41 @@ impl Checker<'_> {
         args: &[ast::Expr],
         span: Span,
     ) -> Option<StmtKind> {
+        let formed = self.format_and_values(state, row, args, span)?;
+        for (conversion, value, place) in formed.each() {
+            if !conversion.verb.accepts(&value.ty) {
+                let letter = conversion.verb.letter();
+                let title = format!("unsupported format specifier for type '{}': {letter}", value.ty);
+                let help =
+                    if matches!(value.kind, ExprKind::ReadAggregate(..)) { "cast it: (int64)@map" } else { "use %s" };
+                self.report(
+                    Diagnostic::error(place, title).with_related(value.span, "this is the value").with_help(help),
+                );
+            }
+        }
+        let types = formed.values.iter().map(|value| value.ty.clone()).collect();
+        Some(StmtKind::Print(self.add_format(origin, formed.pieces, types), formed.values))
+    }
+
+    /// A format that is known when compiling, with as many values as it shows.
+    fn format_and_values(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        row: &Function,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Option<Formed> {
         let (format, values) = args.split_first()?;
         let written = matches!(format.kind, ast::ExprKind::Str(_));
         // A format is no value: it may be longer than texts are.
         let format = match &format.kind {
             ast::ExprKind::Str(text) => text_literal(text.clone(), format.span),
-            _ => self.expr(state, format),
+            _ => match self.param_text(format) {
+                Some(text) => text,
+                None => self.expr(state, format),
+            },
         };
-        let ExprKind::Str(text) = &format.kind else {
+        let ExprKind::Str(text) = format.kind else {
             if format.ty == Type::Unknown {
                 return None;
             }
@@ -42,40 +69,36 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, title).with_help(format!("write {}(\"%s\\n\", value)", row.name)));
             return None;
         };
-        let pieces = match printf::parse(text) {
-            Ok(pieces) => pieces,
+        let places = Places::new(&text, format.span, written);
+        let parsed = match printf::parse(&text) {
+            Ok(parsed) => parsed,
             Err(error) => {
-                // Byte for byte only while nothing before the fault was escaped; else the whole literal is shown.
-                let start = format.span.start + 1 + error.range.start as u32;
-                let plain = written && format.span.end - format.span.start == text.len() as u32 + 2;
-                let place = match plain {
-                    true => Span::new(start, format.span.start + 1 + error.range.end as u32),
-                    false => format.span,
-                };
-                self.report(Diagnostic::error(place, error.title));
+                self.report(Diagnostic::error(places.of(&error.range), error.title).with_help(error.help));
                 return None;
             }
         };
-        let conversions: Vec<Conversion> = pieces.iter().filter_map(Piece::as_value).collect();
         let values: Vec<Expr> = values.iter().map(|value| self.value(state, value)).collect();
-        let (given, expected) = (values.len(), conversions.len());
+        let (given, expected) = (values.len(), parsed.places.len());
         if given != expected {
-            let word = if given < expected { "not enough" } else { "too many" };
+            let (word, place, help) = match values.get(expected..) {
+                Some([first, .., last]) => {
+                    ("too many", Span::new(first.span.start, last.span.end), "nothing shows these")
+                }
+                Some([surplus]) => ("too many", surplus.span, "nothing shows this"),
+                _ => ("not enough", places.of(&parsed.places[given]), "there is no value for this"),
+            };
             let title = format!("{word} arguments for format string ({given} supplied, {expected} expected)");
-            self.report(Diagnostic::error(span, title));
+            self.report(Diagnostic::error(place, title).with_help(help));
             return None;
         }
-        for (conversion, value) in conversions.iter().zip(&values) {
-            if !conversion.verb.accepts(&value.ty) {
-                let letter = conversion.verb.letter();
-                let title = format!("unsupported format specifier for type '{}': {letter}", value.ty);
-                let help =
-                    if matches!(value.kind, ExprKind::ReadAggregate(..)) { "cast it: (int64)@map" } else { "use %s" };
-                self.report(Diagnostic::error(value.span, title).with_help(help));
-            }
-        }
-        let types = values.iter().map(|value| value.ty.clone()).collect();
-        Some(StmtKind::Print(self.add_format(origin, pieces, types), values))
+        let places = parsed.places.iter().map(|range| places.of(range)).collect::<Vec<_>>();
+        let conversions = parsed.pieces.iter().filter_map(Piece::as_value);
+        // As text, an aggregation that stands for a number is that number.
+        let values = values.into_iter().zip(conversions).map(|(value, conversion)| match conversion.verb {
+            Verb::Text => as_number(value),
+            _ => value,
+        });
+        Some(Formed { text, places, values: values.collect(), pieces: parsed.pieces })
     }
 
     pub fn print(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Option<StmtKind> {
@@ -119,26 +142,26 @@ impl Checker<'_> {
 
     /// `debugf("format", values...)`: the kernel reads the format.
     pub fn debugf(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
-        let Some(format) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
-        let expected = match printf::parse(&format) {
-            Ok(pieces) => pieces.iter().filter(|piece| piece.as_value().is_some()).count(),
-            Err(error) => return self.refuse(args[0].span, error.title),
-        };
-        let values: Vec<Expr> = args[1..].iter().map(|arg| self.value(state, arg)).collect();
-        if values.iter().any(|value| value.ty == Type::Unknown) {
+        let Some(formed) = self.format_and_values(state, row, args, span) else { return unknown(span) };
+        if formed.values.iter().any(|value| value.ty == Type::Unknown) {
             return unknown(span);
         }
-        let given = values.len();
-        if given != expected {
-            let word = if given < expected { "not enough" } else { "too many" };
-            let title = format!("{word} arguments for format string ({given} supplied, {expected} expected)");
-            return self.refuse(span, title);
+        for (conversion, value, place) in formed.each() {
+            let letter = conversion.verb.letter();
+            let title = if !kernel_shows(conversion) {
+                format!("Invalid format specifier for `debugf`: {letter}")
+            } else if !conversion.verb.accepts(&value.ty) || matches!(conversion.verb, Verb::Text) != is_text(&value.ty)
+            {
+                format!("unsupported format specifier for type '{}': {letter}", value.ty)
+            } else {
+                continue;
+            };
+            let help = "the kernel shows %d %i %u %x %X %p %c of numbers and %s of texts, with l or ll and a width";
+            self.report(Diagnostic::error(place, title).with_related(value.span, "this is the value").with_help(help));
+            return unknown(span);
         }
-        if let Some(value) = values.iter().find(|value| !value.ty.is_scalar() && !matches!(value.ty, Type::Str(_))) {
-            return self.refuse(value.span, format!("debugf() shows numbers and texts only ({} provided)", value.ty));
-        }
-        let format = text_literal(format, args[0].span);
-        let args = std::iter::once(format).chain(values).collect();
+        let format = text_literal(formed.text, args[0].span);
+        let args = std::iter::once(format).chain(formed.values).collect();
         Expr { kind: ExprKind::Call(row.id, args), ty: Type::I64, span }
     }
 
@@ -184,6 +207,66 @@ impl Checker<'_> {
         let types = values.iter().map(|value| value.ty.clone()).collect();
         Some(StmtKind::Print(self.add_format(Origin::Join, vec![Piece::Text(separator)], types), values))
     }
+}
+
+/// A format and the values that it shows, each with the place of its conversion.
+struct Formed {
+    text: Vec<u8>,
+    pieces: Vec<Piece>,
+    places: Vec<Span>,
+    values: Vec<Expr>,
+}
+
+impl Formed {
+    fn each(&self) -> impl Iterator<Item = (Conversion, &Expr, Span)> {
+        let conversions = self.pieces.iter().filter_map(Piece::as_value);
+        conversions.zip(&self.values).zip(&self.places).map(|((conversion, value), place)| (conversion, value, *place))
+    }
+}
+
+/// Where in the script the bytes of a format stand.
+struct Places {
+    /// Of each byte, and of the end; empty if that cannot be told.
+    starts: Vec<u32>,
+    whole: Span,
+}
+
+impl Places {
+    fn new(text: &[u8], whole: Span, written: bool) -> Self {
+        // What can stand in a literal only behind a backslash takes two bytes. If the length says that there is no
+        // other escape, all is known.
+        let mut starts = Vec::with_capacity(text.len() + 1);
+        let mut at = whole.start + 1;
+        for byte in text {
+            starts.push(at);
+            at += if matches!(byte, b'\n' | b'\t' | b'\r' | b'"' | b'\\') { 2 } else { 1 };
+        }
+        starts.push(at);
+        if !written || at + 1 != whole.end {
+            starts.clear();
+        }
+        Self { starts, whole }
+    }
+
+    fn of(&self, range: &std::ops::Range<usize>) -> Span {
+        match (self.starts.get(range.start), self.starts.get(range.end)) {
+            (Some(start), Some(end)) => Span::new(*start, *end),
+            _ => self.whole,
+        }
+    }
+}
+
+fn is_text(ty: &Type) -> bool {
+    matches!(ty, Type::Str(_))
+}
+
+/// Whether the kernel's own printf knows a conversion (`bpf_bprintf_prepare`, kernel/bpf/helpers.c).
+fn kernel_shows(conversion: Conversion) -> bool {
+    let is_number = matches!(conversion.verb, Verb::Signed | Verb::Unsigned | Verb::Hex | Verb::UpperHex);
+    let is_other = matches!(conversion.verb, Verb::Text | Verb::Pointer | Verb::Char);
+    (is_number && matches!(conversion.bits, 32 | 64) || is_other && conversion.bits == 32)
+        && !conversion.alternate
+        && conversion.precision.is_none()
 }
 
 /// How many texts `join()` takes, and bytes of each.

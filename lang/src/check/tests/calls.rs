@@ -107,9 +107,9 @@ fn values_that_only_user_space_can_show() {
     check(
         r#"
 begin { printf("%d", buf("abc", 3)); printf("%r", 1); printf("%p", ksym(1)); }
-                   //^^^^^^^^^^^^^ error: unsupported format specifier for type 'buffer[3]': d | use %s
-                                                //^ error: unsupported format specifier for type 'int8': r | use %s
-                                                                 //^^^^^^^ error: unsupported format specifier for type 'ksym_t': p | use %s
+              //^^ error: unsupported format specifier for type 'buffer[3]': d | use %s
+                                           //^^ error: unsupported format specifier for type 'int8': r | use %s
+                                                            //^^ error: unsupported format specifier for type 'ksym_t': p | use %s
 "#,
     );
     check(

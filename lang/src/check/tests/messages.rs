@@ -635,38 +635,58 @@ begin { $f = "x"; printf($f); }
     );
     check(
         r#"
-begin { printf("%d"); }
-      //^^^^^^^^^^^^ error: not enough arguments for format string (0 supplied, 1 expected)
+begin { printf("a %d %x\n", 1); }
+                   //^^ error: not enough arguments for format string (1 supplied, 2 expected) | there is no value for this
 "#,
     );
     check(
         r#"
-begin { printf("x", 1); }
-      //^^^^^^^^^^^^^^ error: too many arguments for format string (1 supplied, 0 expected)
+begin { printf("x", 1); printf("%d", 1, 2, (3, 4)); }
+                  //^ error: too many arguments for format string (1 supplied, 0 expected) | nothing shows this
+                                      //^^^^^^^^^ error: too many arguments for format string (3 supplied, 1 expected) | nothing shows these
 "#,
     );
     check(
         r#"
 begin { printf("ab %y", 1); }
-                 //^^ error: unknown conversion `%y` in the format
+                 //^^ error: unknown conversion `%y` in the format | there are %d %i %u %x %X %o %c %s %p, %r %rx %rh for buffers and %gr; a percent sign is written %%
 "#,
     );
     check(
         r#"
-begin { printf("\n%y", 1); }
-             //^^^^^^ error: unknown conversion `%y` in the format
+begin { printf("\t\"%-*d", 1); }
+                  //^^^ error: unknown conversion `%-*` in the format | the width is written in the format: %8d
+"#,
+    );
+    // What other escapes stand for may be written in several ways.
+    check(
+        r#"
+begin { printf("\x41%y", 1); }
+             //^^^^^^^^ error: unknown conversion `%y` in the format | there are %d %i %u %x %X %o %c %s %p, %r %rx %rh for buffers and %gr; a percent sign is written %%
 "#,
     );
     check(
         r#"
 begin { printf("100%"); }
-                 //^ error: the format ends within a conversion
+                 //^ error: the format ends within a conversion | a percent sign is written %%
 "#,
     );
     check(
         r#"
-begin { printf("%d", "x"); }
-                   //^^^ error: unsupported format specifier for type 'string[2]': d | use %s
+begin { printf("%d%gr", "x", true); }
+              //^^ error: unsupported format specifier for type 'string[2]': d | use %s
+                //^^^ error: unsupported format specifier for type 'bool': gr | use %s
+"#,
+    );
+    check(
+        r#"
+begin { debugf("%d %r", 1, buf("a", 1)); debugf("%s", 1); debugf("%.2s", "a"); debugf("%hd", 1); debugf("%d"); debugf(comm); }
+                 //^^ error: Invalid format specifier for `debugf`: r | the kernel shows %d %i %u %x %X %p %c of numbers and %s of texts, with l or ll and a width
+                                               //^^ error: unsupported format specifier for type 'int8': s | the kernel shows %d %i %u %x %X %p %c of numbers and %s of texts, with l or ll and a width
+                                                                //^^^^ error: Invalid format specifier for `debugf`: s | the kernel shows %d %i %u %x %X %p %c of numbers and %s of texts, with l or ll and a width
+                                                                                     //^^^ error: Invalid format specifier for `debugf`: d | the kernel shows %d %i %u %x %X %p %c of numbers and %s of texts, with l or ll and a width
+                                                                                                       //^^ error: not enough arguments for format string (0 supplied, 1 expected) | there is no value for this
+                                                                                                             //^^^^^^^^^^^^ error: debugf() expects a string literal (string provided) | write debugf("%s\n", value)
 "#,
     );
 }
@@ -759,7 +779,7 @@ begin { print($1 + $2); print($2 + 1); print($3); }
         &["foo", "-1"],
         r#"
 begin { printf("%d", $1); print(str("abc", $2)); }
-                   //^^ error: unsupported format specifier for type 'string[4]': d | use %s
+              //^^ error: unsupported format specifier for type 'string[4]': d | use %s
                                          //^^ error: str() cannot use negative length (-1)
 "#,
     );
@@ -846,7 +866,7 @@ begin { if (@c) { } print(-@c); print(!@c); printf("%d", @c); }
          //^^^^ error: Invalid condition: count_t | compare it: a condition is a number or a bool
                         //^^^ error: The - operator can not be used on expressions of type 'count_t'
                                     //^^^ error: The ! operator can not be used on expressions of type 'count_t'
-                                                       //^^ error: unsupported format specifier for type 'count_t': d | cast it: (int64)@map
+                                                  //^^ error: unsupported format specifier for type 'count_t': d | cast it: (int64)@map
 begin { @h = hist(5); @s = stats(5); print((int64)@h); print(@s > 5); }
                                          //^^^^^^^^^ error: Cannot cast from "hist_t" to "int64"
                                                            //^^^^^^ error: Type mismatch for '>': comparing stats_t with int8

@@ -136,7 +136,7 @@ fn records_and_enums() {
 #[test]
 fn printf_shows_numbers_of_enums_and_texts_of_all() {
     let printf = |text: &str, ty: Type, value: Val| {
-        let pieces = format::parse(text.as_bytes()).expect("a format");
+        let pieces = format::parse(text.as_bytes()).expect("a format").pieces;
         let count = pieces.iter().filter(|piece| piece.as_value().is_some()).count();
         let format = Format { origin: Origin::Printf, pieces, args: vec![ty.clone(); count] };
         let record = lay_out(&ty, &value).repeat(count);

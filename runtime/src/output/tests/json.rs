@@ -45,7 +45,7 @@ fn numbers_beyond_a_double_are_strings() {
 fn text_is_escaped() {
     let printf = |text: &'static [u8]| {
         let format =
-            Format { origin: Origin::Printf, pieces: format::parse(b"%s|").unwrap(), args: vec![Type::Str(64)] };
+            Format { origin: Origin::Printf, pieces: format::parse(b"%s|").unwrap().pieces, args: vec![Type::Str(64)] };
         let record = lay_out(&Type::Str(64), &Val::Str(text));
         in_format("json", |output| output.record(&format, &record))
     };

@@ -4,7 +4,7 @@ use super::*;
 
 /// What `printf` prints for a format and its values.
 fn check_printf(text: &str, values: &[(Type, Val)], expected: &str) {
-    let pieces = format::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    let pieces = format::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}")).pieces;
     let format = Format { origin: Origin::Printf, pieces, args: values.iter().map(|(ty, _)| ty.clone()).collect() };
     let record: Vec<u8> = values.iter().flat_map(|(ty, value)| lay_out(ty, value)).collect();
     let printed = in_format("text", |output| output.record(&format, &record));
@@ -108,7 +108,8 @@ fn text_that_fills_max_strlen_was_cut_off() {
     // A shorter buffer was asked for, so nothing is missing; what pads it is not shown.
     assert_eq!(shown(3, b"abcdefgh"), "abc");
     // The trailer counts for the width.
-    let format = Format { origin: Origin::Printf, pieces: format::parse(b"[%12s]").unwrap(), args: vec![Type::Str(8)] };
+    let format =
+        Format { origin: Origin::Printf, pieces: format::parse(b"[%12s]").unwrap().pieces, args: vec![Type::Str(8)] };
     let mut out = Vec::new();
     printf::write_record(&mut out, &format, b"12345678", &settings).unwrap();
     assert_eq!(out, b"[  12345678..]");
@@ -116,7 +117,7 @@ fn text_that_fills_max_strlen_was_cut_off() {
 
 #[test]
 fn short_and_odd_records_do_no_harm() {
-    let pieces = format::parse(b"a %d %s %s").unwrap();
+    let pieces = format::parse(b"a %d %s %s").unwrap().pieces;
     let args = vec![Type::I64, Type::Str(16), Type::Tuple(vec![I8, Type::Bool])];
     let format = Format { origin: Origin::Printf, pieces, args };
     let settings = Settings::default();
