@@ -63,7 +63,7 @@ pub fn perform(
                 }
             }
         }
-        Origin::Join => output.said(Said("join"), &joined(format, record, settings)),
+        Origin::Join => output.said(Said::JOIN, &joined(format, record, settings)),
         Origin::Errorf(span) | Origin::Warnf(span) => {
             let title = String::from_utf8_lossy(&formed);
             let (kind, diagnostic) = match format.origin {
@@ -149,7 +149,6 @@ fn joined(format: &Format, record: &[u8], settings: &Settings) -> Vec<u8> {
             line.extend_from_slice(text.get(..settings.max_strlen).unwrap_or(text));
         }
     }
-    line.push(b'\n');
     line
 }
 
@@ -171,10 +170,10 @@ mod tests {
             record
         };
         let settings = Settings::default();
-        assert_eq!(joined(&format, &record([1, 1, 1]), &settings), b"a,,bc\n");
-        assert_eq!(joined(&format, &record([1, 1, 0]), &settings), b"a,\n");
-        assert_eq!(joined(&format, &record([0, 1, 1]), &settings), b"\n");
-        assert_eq!(joined(&format, &[], &settings), b"\n");
+        assert_eq!(joined(&format, &record([1, 1, 1]), &settings), b"a,,bc");
+        assert_eq!(joined(&format, &record([1, 1, 0]), &settings), b"a,");
+        assert_eq!(joined(&format, &record([0, 1, 1]), &settings), b"");
+        assert_eq!(joined(&format, &[], &settings), b"");
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub struct Said(pub &'static str);
 impl Said {
     /// What a command of `system()` wrote.
     pub const SYSTEM: Self = Self("syscall");
+    /// The line of `join()`, without its end.
+    pub const JOIN: Self = Self("join");
 }
 
 /// What can go wrong while probes run.

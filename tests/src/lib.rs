@@ -21,6 +21,7 @@
 mod binary;
 pub mod compile;
 mod fentry;
+pub mod json;
 pub mod kernel;
 mod need;
 pub mod place;

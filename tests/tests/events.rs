@@ -181,6 +181,67 @@ fn the_announcement_comes_first_in_every_form() {
 }
 
 #[test]
+fn every_line_of_json_is_an_object() {
+    requires!(Bpf, Btf);
+    // Each value is printed, kept in a map, and a key.
+    let values = [
+        "-1",
+        "0xffffffffffffffff",
+        "true",
+        "\"q\\\"b\\\\n\\n\\t\\r\\x01\\x1f\\x7f\"",
+        "\"\\xff\\xc3\\x28\"",
+        "\"äöü\"",
+        "comm",
+        "(1,\"a\\n\",true)",
+        "((1,2),(3,))",
+        "((1,),)",
+        "(((1,),),)",
+        "(a=1,b=(c=\"\\\"\",d=(1,2)))",
+        "buf(\"ab\\x00\\xff\",4)",
+        "macaddr((int8*)0)",
+        "ntop(0x0100007f)",
+        "pton(\"::1\")",
+        "(uint8*)16",
+        "strerror(2)",
+        "signal_name(9)",
+        "strftime(\"%Y\",0)",
+        "ksym(kaddr(\"_text\"))",
+        "usym(0)",
+        "kstack(3)",
+        "ustack(perf, 3)",
+        "(enum e)1",
+        "*(struct s*)0",
+        "(struct s*)0",
+        "cgroup_path(cgroup)",
+        "username",
+        "probe",
+        "(int8[4])0x04030201",
+    ];
+    let types = "enum e { A = 1 }; struct t { char c[4]; }; \
+                 struct s { int a; struct t in[2]; enum e en; void *p; float f; union { int u; short v; }; int bits:3; }; ";
+    for value in values {
+        let program = format!(
+            "{types} begin {{ print({value}); @kept = {value}; @key[{value}] = 1; @keys[{value}, 2] = 1; printf(\"%s\\n\", {value}); }}"
+        );
+        let out = Run::program(program).arg("-f").arg("json").arg("-q").to_end();
+        out.code(0);
+        assert_eq!(out.stdout.lines().count(), 5, "{out}");
+        for line in out.stdout.lines() {
+            assert_eq!(rtrace_tests::json::fault(line), None, "{value}: {line}");
+        }
+    }
+    let program = r#"begin { time("%Y \"\n"); cat("/proc/self/cmdline"); system("printf '\\001\\377\"'"); errorf("\"%d", 1); warnf("\\");
+        @h[1, "\""] = hist(5); @l = lhist(5, 0, 10, 1); @s["\\"] = stats(4); @a = avg(1); @m = min(1); print(@h); clear(@h);
+        $zero = 0; print(1 / $zero); print(*(int8 *)0); }"#;
+    let out = Run::program(program).arg("-f").arg("json").arg("-k").arg("--unsafe").to_end();
+    out.code(0);
+    assert!(out.stdout.lines().count() > 12, "{out}");
+    for line in out.stdout.lines() {
+        assert_eq!(rtrace_tests::json::fault(line), None, "{line}");
+    }
+}
+
+#[test]
 fn json_has_one_object_a_line() {
     requires!(Bpf);
     let text =

@@ -20,8 +20,8 @@ impl Lowering<'_, '_> {
         let types = info.key.as_deref().unwrap_or_default();
         let key = self.temporary(info.key_size());
         match keys {
-            // One tuple for several parts.
-            [tuple] if types.len() != 1 => {
+            // A tuple stands for its parts, however many.
+            [tuple] if matches!(tuple.ty, lang::types::Type::Tuple(_)) => {
                 self.store(tuple, &lang::types::Type::Tuple(types.to_vec()), key);
             }
             keys => {

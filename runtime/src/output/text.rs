@@ -59,7 +59,7 @@ impl<W: Write> Output for Text<W> {
     fn said(&mut self, kind: Said, text: &[u8]) -> io::Result<()> {
         self.writer.write_all(text)?;
         // An oddity of bpftrace's: a command's output is followed by an empty line.
-        self.writer.write_all(if kind == Said::SYSTEM { b"\n" } else { b"" })
+        self.writer.write_all(if matches!(kind, Said::SYSTEM | Said::JOIN) { b"\n" } else { b"" })
     }
 
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()> {
