@@ -227,6 +227,8 @@ fn reads_that_find_nothing_are_told_when_asked_for() {
     assert_eq!(told.stderr.matches("WARNING").count(), 1, "{told}");
     Run::program(program).arg("-q").to_end().code(2).nowhere("WARNING");
     Run::program(program).arg("--no-warnings").to_end().code(2).nowhere("WARNING");
+    let both = Run::program(program).arg("-k").arg("--no-warnings").to_end();
+    both.code(1).stdout_is("").stderr_has("USAGE: -k, --warnings conflicts with --no-warnings");
     Run::program(program).arg("-kk").to_end().code(1).stdout_is("").stderr_has("-kk has been deprecated");
 }
 

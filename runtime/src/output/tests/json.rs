@@ -116,3 +116,23 @@ fn histograms_are_lists_of_inclusive_ranges() {
     let expected = format!(r#"{{"type": "hist", "data": {{"@k": {{"a,0": {rows}, "a,1": {rows}}}}}}}"#);
     check_map(&map, &entries, 0, 1, &expected);
 }
+
+#[test]
+fn troubles_have_a_place_and_a_number_if_they_are_many() {
+    let place = Place { file: "a \"b\".rt".into(), line: 2, column: 7 };
+    let told = |trouble: Trouble, times| {
+        in_format("json", |output| {
+            assert!(output.trouble(&trouble, times, &place)?);
+            Ok(())
+        })
+    };
+    let at = r#""filename": "a \"b\".rt", "line": 2, "col": 7"#;
+    let lost = format!("{{\"type\": \"lost_events\", \"count\": 5, \"data\": {{\"events\": 5}}, {at}}}\n");
+    assert_eq!(told(Trouble::Lost, 5), lost);
+    let helper = Trouble::Helper { name: "probe_read_user", code: -14, reason: "Bad address".into() };
+    let begun = r#"{"type": "helper_error", "msg": "Bad address", "helper": "probe_read_user", "retcode": -14"#;
+    assert_eq!(told(helper.clone(), 1), format!("{begun}, {at}}}\n"));
+    assert_eq!(told(helper, 3), format!("{begun}, {at}, \"count\": 3}}\n"));
+    let other = format!("{{\"type\": \"runtime_error\", \"msg\": \"no\", {at}}}\n");
+    assert_eq!(told(Trouble::Other("no"), 1), other);
+}
