@@ -1,7 +1,8 @@
 //! The harness for cases that drive the whole tool.
 //!
 //! A case is a script, what runs beside it, and what must come out. It lives in `tests/tests/`, needs no shell and no
-//! other program, and so runs unchanged on this kernel and in the guests that the `vm` binary boots.
+//! other program unless it says so ([`Need::Program`]), and so runs unchanged on this kernel and in the guests that the
+//! `vm` binary boots.
 //!
 //! ```no_run
 //! use rtrace_tests::{Run, Work, Worker, requires};

@@ -11,13 +11,15 @@ use super::processes::{Found, Place, Processes, What};
 use crate::output::world::{Detail, Inlined, Symbol};
 use blazesym::Pid;
 use blazesym::symbolize::source::{self, Source};
-use blazesym::symbolize::{CodeInfo, Input, Symbolized, Symbolizer};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 use hashbrown::HashMap;
 use std::fs::File;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How many answers are kept before all are forgotten.
 const MOST_ANSWERS: usize = 1 << 16;
@@ -55,7 +57,7 @@ pub struct Symbols {
 /// What has been read so far.
 #[derive(Default)]
 struct Read {
-    answers: HashMap<(u64, u64, Detail), Option<Rc<Symbol>>>,
+    answers: HashMap<(u64, u64, Detail), Answer>,
     symbolizer: Option<Symbolizer>,
     /// By the place in memory of the mapped file, which is kept.
     files: HashMap<*const MappedFile, Rc<ObjectFile>>,
@@ -63,6 +65,25 @@ struct Read {
     programs: HashMap<String, Option<Rc<ObjectFile>>>,
     perf_maps: HashMap<u64, PerfMap>,
     vdso: Option<Option<Range<u64>>>,
+}
+
+/// What came of looking for a symbol.
+enum Answer {
+    Symbol(Rc<Symbol>),
+    /// There was none at this time: code may be loaded or made later.
+    None(Instant),
+}
+
+impl Answer {
+    /// The answer, as long as it holds.
+    fn get(&self) -> Option<Option<Rc<Symbol>>> {
+        /// Somebody who asks again and again need not be told at once.
+        const SOON: Duration = Duration::from_millis(500);
+        match self {
+            Self::Symbol(symbol) => Some(Some(Rc::clone(symbol))),
+            Self::None(time) => (time.elapsed() < SOON).then_some(None),
+        }
+    }
 }
 
 /// A file with symbols, or with a separate file that has them.
@@ -84,8 +105,8 @@ impl Symbols {
     pub fn find(&mut self, process: u64, address: u64, detail: Detail) -> Option<Rc<Symbol>> {
         // Names are names, with or without lines.
         let detail = if self.options.debug_info { detail } else { Detail::Name };
-        if let Some(known) = self.read.answers.get(&(process, address, detail)) {
-            return known.clone();
+        if let Some(known) = self.read.answers.get(&(process, address, detail)).and_then(Answer::get) {
+            return known;
         }
         let found = match self.processes.find(process, address) {
             Found::Here(place) => self.at_place(process, address, &place, detail),
@@ -98,7 +119,8 @@ impl Symbols {
                 if self.read.answers.len() >= MOST_ANSWERS {
                     self.read.answers.clear();
                 }
-                self.read.answers.insert((process, address, detail), found.clone());
+                let answer = found.clone().map_or_else(|| Answer::None(Instant::now()), Answer::Symbol);
+                self.read.answers.insert((process, address, detail), answer);
             }
             false => self.read = Read::default(),
         }
@@ -200,20 +222,14 @@ impl Symbols {
                 .enable_demangling(options.demangle)
                 .build()
         });
-        let Ok(Symbolized::Sym(found)) = symbolizer.symbolize_single(source, input) else { return None };
-        if found.name.is_empty() {
-            return None;
-        }
-        let inlined = found
-            .inlined
-            .iter()
-            .map(|function| Inlined { name: function.name.to_string(), line: function.code_info.as_ref().map(line) });
-        Some(Symbol {
-            name: found.name.to_string(),
-            offset: found.offset as u64,
-            file: None,
-            line: found.code_info.as_deref().map(line),
-            inlined: inlined.collect(),
+        // A file may hold anything. What a reader of such files takes for impossible is no reason to end.
+        let found = catch_unwind(AssertUnwindSafe(|| match symbolizer.symbolize_single(source, input) {
+            Ok(Symbolized::Sym(found)) if !found.name.is_empty() => Some(owned(&found)),
+            _ => None,
+        }));
+        found.unwrap_or_else(|_| {
+            self.read.symbolizer = None;
+            None
         })
     }
 
@@ -225,6 +241,20 @@ impl Symbols {
             Some(line.start..line.end)
         };
         self.read.vdso.get_or_insert_with(read).clone()
+    }
+}
+
+fn owned(found: &Sym<'_>) -> Symbol {
+    let inlined = found
+        .inlined
+        .iter()
+        .map(|function| Inlined { name: function.name.to_string(), line: function.code_info.as_ref().map(line) });
+    Symbol {
+        name: found.name.to_string(),
+        offset: found.offset as u64,
+        file: None,
+        line: found.code_info.as_deref().map(line),
+        inlined: inlined.collect(),
     }
 }
 
@@ -277,6 +307,34 @@ mod tests {
             assert!(symbols.find(this, here(), Detail::Name).is_some());
             assert!(symbols.read.answers.is_empty() && symbols.read.symbolizer.is_none());
         }
+    }
+
+    #[test]
+    fn an_answer_of_nothing_holds_for_a_while() {
+        assert_eq!(Answer::None(Instant::now()).get(), Some(None));
+        let before = Instant::now().checked_sub(Duration::from_secs(2)).expect("the machine is up for longer");
+        assert_eq!(Answer::None(before).get(), None);
+    }
+
+    #[test]
+    fn broken_files_have_no_symbols() {
+        let own = std::fs::read("/proc/self/exe").expect("it can be read");
+        let mut symbols = Symbols::default();
+        let path = std::env::temp_dir().join(format!("rtrace-broken-{}", std::process::id()));
+        // Cut short, and with its tables overwritten here and there.
+        let mut broken = own[..own.len().min(1 << 20)].to_vec();
+        for length in [0, 4, 63, 64, 4096, broken.len()] {
+            std::fs::write(&path, &broken[..length]).expect("the folder for temporary files can be written to");
+            for debug_syms in [false, true] {
+                let _ = symbols.ask_file(&path, 0x1000, debug_syms);
+            }
+        }
+        for at in (40..broken.len()).step_by(37) {
+            broken[at] ^= 0xff;
+        }
+        std::fs::write(&path, &broken).expect("as before");
+        assert_eq!(symbols.ask_file(&path, 0x1000, true), None);
+        let _ = std::fs::remove_file(&path);
     }
 
     #[test]
