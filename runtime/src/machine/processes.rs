@@ -161,10 +161,14 @@ impl Processes {
         {
             return Found::Here(place);
         }
-        match known.processes.contains_key(&process) {
-            true => Found::Nothing,
-            false => Found::Gone,
+        if known.processes.contains_key(&process) {
+            return Found::Nothing;
         }
+        // A number alone may be that of any program that the process has run; the last is the best guess.
+        if process >> 32 == 0 {
+            known.recall(process, u64::MAX);
+        }
+        known.place(process, address).map_or(Found::Gone, Found::Here)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -343,6 +347,50 @@ mod tests {
         assert!(matches!(processes.find(word, address), Found::Here(_)));
         assert!(matches!(processes.find(word, 4096), Found::Nothing));
         assert!(matches!(Processes::default().find(word, address), Found::Gone));
+    }
+
+    #[test]
+    fn a_process_that_nobody_saw_is_known_from_the_news_of_it() {
+        use super::super::sideband::{Code, News};
+        use std::os::unix::fs::MetadataExt;
+        // No process has this number.
+        let nobody = u32::MAX - 1;
+        let own = std::env::current_exe().expect("the test has a file");
+        let inode = fs::metadata(&own).expect("it is there").ino();
+        let path = own.display().to_string();
+        let code = |start, inode| {
+            let (device, path) = ("00:00".to_owned(), path.clone());
+            News::Map(Code { range: start..start + 0x1000, offset: 0x2000, device, inode, path })
+        };
+        let told = |time, what| Told { time, process: nobody, what };
+        let processes = Processes::default();
+        processes.tell(vec![told(1, News::Exec), told(2, code(0x10000, inode)), told(3, code(0x20000, inode + 1))]);
+        let word = 5 << 32 | u64::from(nobody);
+        assert!(matches!(processes.find(word, 0x10010), Found::Gone));
+        processes.recall(word, 4);
+        let Found::Here(Place { what: What::File(file), offset, .. }) = processes.find(word, 0x10010) else {
+            panic!("the file that it had mapped")
+        };
+        assert_eq!((file.reachable(), offset), (Some(own), 0x2010));
+        // What has the path by now is another file.
+        let Found::Here(Place { what: What::File(other), .. }) = processes.find(word, 0x20000) else {
+            panic!("the other one")
+        };
+        assert_eq!(other.reachable(), None);
+        // The number alone is enough to find the last program.
+        assert!(matches!(processes.find(u64::from(nobody), 0x10010), Found::Here(_)));
+    }
+
+    #[test]
+    fn a_process_that_is_news_all_the_time_is_not_looked_at_all_the_time() {
+        let processes = Processes::default();
+        let this = u64::from(std::process::id());
+        let started = Instant::now();
+        for _ in 0..200 {
+            assert!(processes.meet(this));
+        }
+        let looks = processes.known().processes[&this].looks;
+        assert!(u128::from(looks) <= 33 + started.elapsed().as_millis() / 200, "{looks}");
     }
 
     #[test]
