@@ -43,6 +43,8 @@ struct Process {
     /// Sorted by address.
     mappings: Vec<Mapping>,
     looked: Instant,
+    /// How often.
+    looks: u32,
     /// Where its own programs find it.
     about: Arc<About>,
 }
@@ -106,7 +108,12 @@ impl Processes {
 
     /// Notes a process that was met; false if it has ended.
     pub fn meet(&self, process: u64) -> bool {
-        self.known().look(process)
+        /// One that makes code all the time is news all the time, and may have thousands of mappings.
+        const OFTEN: u32 = 32;
+        const SELDOM: Duration = Duration::from_millis(200);
+        let mut known = self.known();
+        let is_busy = |known: &Process| known.looks > OFTEN && known.looked.elapsed() < SELDOM;
+        known.processes.get(&process).is_some_and(is_busy) || known.look(process)
     }
 
     /// Notes a process that has ended since it was met at a time, from the news of it.
@@ -254,7 +261,8 @@ impl Known {
             mappings.extend(gone);
         }
         mappings.sort_by_key(|mapping| mapping.start);
-        let noted = Process { program, mappings, looked: Instant::now(), about };
+        let looks = self.processes.get(&process).map_or(0, |known| known.looks) + 1;
+        let noted = Process { program, mappings, looked: Instant::now(), looks, about };
         if self.processes.insert(process, noted).is_none() {
             self.order.push_back(process);
             if self.order.len() > MOST
