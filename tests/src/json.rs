@@ -3,10 +3,7 @@
 /// What is wrong with a line that should be one object.
 pub fn fault(line: &str) -> Option<String> {
     let mut reader = Reader { rest: line.as_bytes() };
-    let read = reader.object().and_then(|()| match reader.rest {
-        [] => Some(()),
-        _ => None,
-    });
+    let read = reader.object().filter(|()| reader.rest.is_empty());
     match read {
         Some(()) => None,
         None => Some(format!("no JSON before {:?}", String::from_utf8_lossy(reader.rest))),
