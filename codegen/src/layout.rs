@@ -102,6 +102,8 @@ pub enum SiteKind {
         /// The process's.
         user: bool,
     },
+    /// There is no task of that id.
+    NoSuchTask,
 }
 
 impl SiteKind {

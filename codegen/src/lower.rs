@@ -9,6 +9,7 @@ mod bytes;
 mod call;
 mod event;
 mod expr;
+mod kernel;
 mod loops;
 mod map;
 mod memory;
@@ -169,6 +170,8 @@ fn finish(mut builder: FunctionBuilder<'_>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stable {
     PidTgid,
+    /// The same in rtrace's own namespace.
+    OwnPidTgid,
     UidGid,
     Cpu,
     Task,

@@ -180,8 +180,8 @@ impl Header {
 fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, config: &Config) -> Header {
     let wants = Wants {
         named_args: mentions(probe, "args"),
-        by_perf: mentions(probe, "kstack") || mentions(probe, "write_user"),
-        typed_args: mentions(probe, "skboutput") || mentions(probe, "socket_cookie"),
+        by_perf: mentions(probe, "kstack") || mentions(probe, "write_user") || names_tasks(probe),
+        typed_args: mentions(probe, "skboutput") || mentions(probe, "socket_cookie") || names_tasks(probe),
     };
     let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
     for point in &probe.points {
@@ -284,14 +284,24 @@ fn with_params<'a>(point: &'a ast::AttachPoint, params: &[String]) -> Result<Cow
 
 /// Whether a probe uses a name that may need a costlier way to attach.
 fn mentions(probe: &ast::Probe, wanted: &str) -> bool {
+    any_expr(probe, |expr| match &expr.kind {
+        ast::ExprKind::Ident(name) => name == wanted,
+        ast::ExprKind::Call { name, .. } => name.text == wanted,
+        _ => false,
+    })
+}
+
+/// Whether a probe asks for the name of another task, by a function of the kernel that not every program may call.
+fn names_tasks(probe: &ast::Probe) -> bool {
+    any_expr(
+        probe,
+        |expr| matches!(&expr.kind, ast::ExprKind::Call { name, args } if name.text == "comm" && !args.is_empty()),
+    )
+}
+
+fn any_expr(probe: &ast::Probe, holds: impl Fn(&ast::Expr) -> bool) -> bool {
     let mut found = false;
-    let mut look = |expr: &ast::Expr| {
-        found |= match &expr.kind {
-            ast::ExprKind::Ident(name) => name == wanted,
-            ast::ExprKind::Call { name, .. } => name.text == wanted,
-            _ => false,
-        }
-    };
+    let mut look = |expr: &ast::Expr| found |= holds(expr);
     if let Some(predicate) = &probe.predicate {
         predicate.visit(&mut look);
     }

@@ -89,6 +89,17 @@ pub enum MissingProbes {
     Error,
 }
 
+impl MissingProbes {
+    /// As in the script.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// Whether a feature that may still change can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unstable {
@@ -101,6 +112,15 @@ pub enum Unstable {
 }
 
 impl Unstable {
+    /// As in the script.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
     /// What is told of a script that uses `feature`, which `variable` allows or forbids. A warning belongs to no place
     /// in particular and is worth telling once.
     pub fn told(self, feature: &str, variable: &str) -> Option<String> {
@@ -194,10 +214,43 @@ impl Config {
             Kind::Text(place) => Value::Text(place(&mut config).clone()),
             Kind::Word(..) if name == "stack_mode" => Value::Text(self.stack_mode.name().to_owned()),
             Kind::License => Value::Text(self.license.to_owned()),
+            Kind::Word(..) if name == "missing_probes" => Value::Text(self.missing_probes.name().to_owned()),
+            Kind::Unstable(place) => Value::Text(place(&mut config).name().to_owned()),
+            Kind::Ignored => Value::Bool(false),
             _ => return None,
         })
     }
+
+    /// All variables that a script can use, in the order in which `config` shows them.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        SHOWN.iter().filter_map(|name| Some((*name, self.value(name)?)))
+    }
 }
+
+/// The variables that the record `config` has, in its order.
+const SHOWN: [&str; 21] = [
+    "cpp_demangle",
+    "lazy_symbolication",
+    "print_maps_on_exit",
+    "use_blazesym",
+    "show_debug_info",
+    "log_size",
+    "max_bpf_progs",
+    "max_cat_bytes",
+    "max_map_keys",
+    "max_probes",
+    "max_strlen",
+    "on_stack_limit",
+    "perf_rb_pages",
+    "str_trunc_trailer",
+    "unstable_import_statement",
+    "unstable_tseries",
+    "unstable_typeinfo",
+    "unstable_dw_ustack",
+    "missing_probes",
+    "stack_mode",
+    "license",
+];
 
 /// All config variables, by name.
 #[rustfmt::skip]

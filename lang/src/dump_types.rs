@@ -172,6 +172,10 @@ impl<'p> Dump<'p> {
                 let map = self.map(*map);
                 self.node(format_args!("has_key {map}: {ty}"), |out| out.exprs(keys));
             }
+            ExprKind::Find { map, keys, var } => {
+                let (map, var) = (self.map(*map), self.var(*var));
+                self.node(format_args!("find {map} as {var}: {ty}"), |out| out.exprs(keys));
+            }
             ExprKind::MapLen(map) => {
                 let map = self.map(*map);
                 self.leaf(format_args!("len {map}: {ty}"));

@@ -82,12 +82,32 @@ pub enum FunctionId {
     Skboutput,
     Uaddr,
     Unwatch,
+    Comm,
+    ContainerOf,
+    Find,
+    KfuncAllowed,
+    KfuncExist,
+    Path,
+    PercpuKaddr,
+    StrConcat,
+    AssertStr,
+    DefaultStrLength,
+    Config,
 }
 
 impl FunctionId {
     /// Functions that give a value and may be named without parentheses.
-    pub const VALUES: [Self; 7] =
-        [Self::Kstack, Self::Ustack, Self::DwUstack, Self::Ppid, Self::Pcomm, Self::LeaderTid, Self::LeaderComm];
+    pub const VALUES: [Self; 9] = [
+        Self::Kstack,
+        Self::Ustack,
+        Self::DwUstack,
+        Self::Ppid,
+        Self::Pcomm,
+        Self::LeaderTid,
+        Self::LeaderComm,
+        Self::DefaultStrLength,
+        Self::Config,
+    ];
 }
 
 /// What the checker, the reference and completion know of a function.
@@ -263,21 +283,21 @@ pub static FUNCTIONS: &[Function] = &[
     fixed(FunctionId::SocketCookie, "socket_cookie", (&[Param::Address], || Type::U64), "socket_cookie(sock)", "The kernel's number of a socket, in fentry and raw tracepoints.", "fentry:sock_def_readable { print(socket_cookie(args.file)); }"),
     call(FunctionId::Skboutput, "skboutput", (4, 4), "skboutput(\"file\", args.skb, length, offset)", "Writes the first bytes of a packet, without the offset's, to a capture file, in fentry, fexit and raw tracepoints; 0 if that could be done.", r#"rawtracepoint:consume_skb { skboutput("out.pcap", (struct sk_buff *)arg0, 64, 0); }"#),
     dangerous(call(FunctionId::Override, "override", (1, 1), "override(value)", "Leaves out the traced function, which returns the value.", "kprobe:vfs_read { override(-5); }")),
+    call(FunctionId::Comm, "comm", (0, 1), "comm, comm(pid)", "Name of the current task, or of the one with this id as the kernel counts them.", "iter:task { @[comm(ctx.task.pid)] = count(); }"),
+    call(FunctionId::ContainerOf, "container_of", (3, 3), "container_of(pointer, typeof(struct NAME), member)", "The structure that a pointer points to a member of.", "begin { print(container_of(curtask, typeof(struct task_struct), pid)); }"),
+    call(FunctionId::Find, "find", (3, 3), "find(@map, key, $variable)", "Whether a map has the key; the variable then gets its value.", "begin { @x[1] = 2; let $v; if (find(@x, 1, $v)) { print($v); } }"),
+    call(FunctionId::KfuncAllowed, "kfunc_allowed", (1, 1), "kfunc_allowed(\"name\")", "Whether the kernel lets programs of this probe call its function.", r#"begin { print(kfunc_allowed("bpf_map_sum_elem_count")); }"#),
+    call(FunctionId::KfuncExist, "kfunc_exist", (1, 1), "kfunc_exist(\"name\")", "Whether the kernel has a function of this name.", r#"begin { print(kfunc_exist("bpf_map_sum_elem_count")); }"#),
+    call(FunctionId::Path, "path", (1, 2), "path(path), path(path, size)", "The name of the file that a `struct path` of the kernel stands for, its last `size` - 1 bytes; in fentry, fexit and iter.", "iter:task_file { print(path(ctx.file.f_path)); }"),
+    call(FunctionId::PercpuKaddr, "percpu_kaddr", (1, 2), "percpu_kaddr(\"symbol\"), percpu_kaddr(\"symbol\", cpu)", "Address of what a CPU has under a symbol of the kernel, the current one unless told otherwise; 0 if there is no such CPU.", r#"begin { print(percpu_kaddr("runqueues", 0)); }"#),
+    call(FunctionId::StrConcat, "str_concat", (2, 2), "str_concat(text, text)", "Two texts as one.", r#"begin { print(str_concat(comm, "!")); }"#),
+    call(FunctionId::AssertStr, "assert_str", (1, 1), "assert_str(value)", "Refuses the script unless the value is a text, or an array of or a pointer to its bytes.", "begin { assert_str(comm); }"),
+    call(FunctionId::DefaultStrLength, "default_str_length", (0, 0), "default_str_length", "Bytes that str() reads unless told otherwise.", "begin { print(default_str_length); }"),
+    call(FunctionId::Config, "config", (0, 0), "config, config.NAME", "The config variables as a record.", "begin { print(config.max_strlen); }"),
 ];
 
 /// Functions of the language that are not here yet.
-pub const NOT_YET: &[&str] = &[
-    "comm",
-    "container_of",
-    "find",
-    "kfunc_allowed",
-    "kfunc_exist",
-    "offsetof",
-    "path",
-    "percpu_kaddr",
-    "str_concat",
-    "tseries",
-];
+pub const NOT_YET: &[&str] = &["tseries"];
 
 /// The function of that name.
 pub fn function(name: &str) -> Option<&'static Function> {
@@ -288,6 +308,7 @@ pub fn function(name: &str) -> Option<&'static Function> {
 pub fn is_statement(name: &str) -> bool {
     const STATEMENTS: &[&str] = &[
         "assert",
+        "assert_str",
         "cat",
         "clear",
         "debugf",
@@ -301,6 +322,7 @@ pub fn is_statement(name: &str) -> bool {
         "signal",
         "signal_thread",
         "skboutput",
+        "static_assert",
         "system",
         "time",
         "unwatch",

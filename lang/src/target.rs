@@ -16,6 +16,12 @@ pub const MAP_LENGTH: &str = "bpf_map_sum_elem_count";
 /// The function of the kernel that says whether a program of a kprobe session runs for a return: kernel 6.10.
 pub const SESSION_IS_RETURN: &str = "bpf_session_is_return";
 
+/// The function of the kernel that finds a task by its id, and keeps it: kernel 6.2.
+pub const TASK_FROM_ID: &str = "bpf_task_from_pid";
+
+/// The function of the kernel that lets go of a task: kernel 6.1.
+pub const TASK_RELEASE: &str = "bpf_task_release";
+
 /// A machine, as far as compiling for it goes.
 pub trait Target {
     /// Finds what `spec` names: how to attach to it and how its program sees its arguments. A pattern may name many
@@ -56,6 +62,20 @@ pub trait Target {
     /// The BTF id of a function of the kernel that programs may call, if it has it.
     fn kfunc(&self, name: &str) -> Option<u32>;
 
+    /// Whether programs of a type may call a function of the kernel.
+    fn may_call(&self, name: &str, program: ProgramType) -> bool {
+        let _ = program;
+        self.kfunc(name).is_some()
+    }
+
+    /// Where each CPU has what a symbol of the kernel stands for.
+    fn per_cpu_symbol(&self, name: &str) -> Result<PerCpuSymbol, TargetError>;
+
+    /// The namespace of process ids that rtrace runs in; none for the kernel's first.
+    fn process_namespace(&self) -> Option<Namespace> {
+        None
+    }
+
     /// The address of a symbol of the kernel.
     fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError>;
 
@@ -78,9 +98,9 @@ pub struct Wants {
     /// `args.NAME`
     pub named_args: bool,
     /// What only a program run by perf has right: `kstack`, which at a raw tracepoint begins with the machinery that ran
-    /// the program, and `write_user`, which the kernel permits to no other.
+    /// the program, and `write_user` and `comm(pid)`, which the kernel permits to no other.
     pub by_perf: bool,
-    /// Arguments whose types the verifier knows, as `skboutput` and `socket_cookie` need them.
+    /// What only a program may do whose arguments the verifier knows from BTF: `skboutput`, `socket_cookie`, `comm(pid)`.
     pub typed_args: bool,
 }
 
@@ -349,6 +369,24 @@ pub enum Base {
         /// Offset in the context that the distance counts from.
         from: u32,
     },
+}
+
+/// What every CPU has of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerCpuSymbol {
+    /// What a CPU's offset is added to.
+    pub address: u64,
+    /// The address of the array of the CPUs' offsets; 0 where there is only one CPU.
+    pub offsets: u64,
+}
+
+/// A namespace, by the file that stands for it in proc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// The number of the file's device, as the kernel writes it.
+    pub device: u64,
+    /// The file's number.
+    pub inode: u64,
 }
 
 /// A symbol of a program.

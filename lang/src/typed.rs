@@ -327,6 +327,15 @@ pub enum ExprKind {
     Call(FunctionId, Vec<Expr>),
     /// Whether an entry is there.
     HasKey(MapId, Vec<Expr>),
+    /// Whether an entry is there; if it is, a variable gets its value.
+    Find {
+        /// The map.
+        map: MapId,
+        /// Its key.
+        keys: Vec<Expr>,
+        /// The variable.
+        var: VarId,
+    },
     /// How many entries a map has.
     MapLen(MapId),
     /// Text read from memory at an address, or out of another text; the type gives the buffer's size.
@@ -362,6 +371,7 @@ impl Expr {
             | ExprKind::Delete(used, _)
             | ExprKind::StepMap { map: used, .. }
             | ExprKind::HasKey(used, _)
+            | ExprKind::Find { map: used, .. }
             | ExprKind::MapLen(used)
             | ExprKind::ReadAggregate(used, _) => *used == map,
             // What its statements do is not looked at.
@@ -375,7 +385,11 @@ impl Expr {
         self.any(&mut |expr| {
             matches!(
                 expr.kind,
-                ExprKind::StepVar { .. } | ExprKind::StepMap { .. } | ExprKind::Delete(..) | ExprKind::Block(..)
+                ExprKind::StepVar { .. }
+                    | ExprKind::StepMap { .. }
+                    | ExprKind::Find { .. }
+                    | ExprKind::Delete(..)
+                    | ExprKind::Block(..)
             )
         })
     }
@@ -397,6 +411,7 @@ impl Expr {
                 | ExprKind::Tuple(items)
                 | ExprKind::Call(_, items)
                 | ExprKind::HasKey(_, items)
+                | ExprKind::Find { keys: items, .. }
                 | ExprKind::ReadAggregate(_, items)
                 | ExprKind::StepMap { keys: items, .. } => items.iter().any(|item| item.any(look)),
                 ExprKind::Unary(_, inner)

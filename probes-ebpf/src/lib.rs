@@ -11,6 +11,7 @@ pub mod format;
 pub mod functions;
 pub mod kallsyms;
 pub mod kernel;
+mod kfunc;
 pub mod list;
 pub mod syscalls;
 pub mod target;

@@ -17,14 +17,15 @@ use crate::btf::{Btf, Kind};
 use crate::dwarf::Dwarf;
 use crate::kallsyms::Kallsyms;
 use crate::kernel;
+use crate::kfunc;
 use crate::tracefs::Tracefs;
 use crate::types::Types;
 use lang::ast::TypeTag;
 use lang::nearest::nearest;
 use lang::probes::{Spec, Watch};
 use lang::target::{
-    Access, Attach, Base, Context, Features, ProgramType, Resolved, SESSION_IS_RETURN, Target, TargetError, UserSymbol,
-    Wants,
+    Access, Attach, Base, Context, Features, Namespace, PerCpuSymbol, ProgramType, Resolved, SESSION_IS_RETURN, Target,
+    TargetError, UserSymbol, Wants,
 };
 use lang::types::Type;
 use std::cell::{OnceCell, RefCell};
@@ -50,6 +51,8 @@ pub struct KernelTarget {
     compat: OnceCell<Option<u32>>,
     kprobe_multi: OnceCell<bool>,
     uprobe_multi: OnceCell<bool>,
+    /// Which functions of the kernel programs of a type may call.
+    may_call: RefCell<HashMap<(String, ProgramType), bool>>,
     /// Programs and libraries by their paths.
     binaries: RefCell<HashMap<PathBuf, Rc<Binary>>>,
     /// Their debug information, as far as somebody asked.
@@ -229,6 +232,44 @@ impl Target for KernelTarget {
             return None;
         }
         self.btf()?.find(Kind::Func, name).ok()?.map(|id| id.0)
+    }
+
+    fn may_call(&self, name: &str, program: ProgramType) -> bool {
+        let key = (name.to_owned(), program);
+        if let Some(known) = self.may_call.borrow().get(&key) {
+            return *known;
+        }
+        let event = self.btf().and_then(|btf| btf.raw_tracepoint("sys_enter").ok().flatten()).map_or(0, |(id, _)| id.0);
+        let may = self.kfunc(name).is_some_and(|id| kfunc::may_call(name, id, program, event));
+        self.may_call.borrow_mut().insert(key, may);
+        may
+    }
+
+    fn per_cpu_symbol(&self, name: &str) -> Result<PerCpuSymbol, TargetError> {
+        let refused = |title: String, help: &str| TargetError::other(title, Some(help.to_owned()));
+        if !self.btf().is_some_and(|btf| matches!(btf.find(Kind::Var, name), Ok(Some(_)))) {
+            let help = "the kernel's type information has the variables that each CPU has of its own";
+            return Err(refused(format!("Could not resolve variable \"{name}\" from BTF"), help));
+        }
+        let address = |name: &str| match Kallsyms::new().address_of(name) {
+            Ok(address) => Ok(address),
+            Err(error) => Err(refused(format!("Failed to resolve kernel symbol: {name}: {error}"), "run it as root")),
+        };
+        let Some(here) = address(name)? else {
+            let help = "kallsyms has no variables: the kernel was built without CONFIG_KALLSYMS_ALL";
+            return Err(refused(format!("Failed to resolve kernel symbol: {name}"), help));
+        };
+        Ok(PerCpuSymbol { address: here, offsets: address("__per_cpu_offset")?.unwrap_or(0) })
+    }
+
+    fn process_namespace(&self) -> Option<Namespace> {
+        use std::os::unix::fs::MetadataExt;
+        /// Of the kernel's first namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+        const FIRST: u64 = 0xeffffffc;
+        let file = std::fs::metadata("/proc/self/ns/pid").ok().filter(|file| file.ino() != FIRST)?;
+        // As the kernel writes it, where stat(2) has the major number's bits in other places.
+        let device = u64::from(rustix::fs::major(file.dev())) << 20 | u64::from(rustix::fs::minor(file.dev()));
+        Some(Namespace { device, inode: file.ino() })
     }
 
     fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError> {

@@ -23,6 +23,7 @@ pub fn of(kind: SiteKind, code: i64) -> Trouble {
         SiteKind::OutOfBounds => Trouble::Other("Array access out of bounds. This can lead to unexpected results."),
         SiteKind::LoopStopped => Trouble::Other("The kernel ended this loop before it was through"),
         SiteKind::NoUnwinding => Trouble::Other("No DWARF unwind data available for this process."),
+        SiteKind::NoSuchTask => Trouble::Other("No such process"),
         SiteKind::NoStack { user: false } => Trouble::Other("Error reading kstack."),
         SiteKind::NoStack { user: true } => Trouble::Other("Error reading ustack."),
     }
@@ -57,6 +58,9 @@ pub fn warning(site: &Site, trouble: &Trouble, times: u64) -> Diagnostic {
             format!("{text}{many}"),
             Some("it allows some millions of turns, and from Linux 6.15 on a quarter of a second"),
         ),
+        (SiteKind::NoSuchTask, Trouble::Other(text)) => {
+            (format!("{text}{many}"), Some("its name is N/A; ids are counted as in the kernel's first namespace"))
+        }
         (SiteKind::NoUnwinding, Trouble::Other(text)) => (
             format!("{text}{many}"),
             Some("Use -p or --dwarf-pid to specify target PIDs; those that they start are found when met"),

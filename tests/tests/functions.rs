@@ -1,7 +1,7 @@
 //! Functions and builtins: what they give on this kernel, in text and in JSON.
 
 use rtrace_tests::workload::in_own_network;
-use rtrace_tests::{Run, requires, sibling, skip};
+use rtrace_tests::{Run, requires, rtrace, sibling, skip};
 
 /// The one line that a script prints.
 fn printed(program: &str) -> String {
@@ -348,4 +348,88 @@ fn a_capture_file_that_cannot_be_written_is_named() {
     let program = r#"rawtracepoint:consume_skb { skboutput("/nowhere/at/all.pcap", (struct sk_buff *)arg0, 1, 0); }"#;
     let out = Run::program(program).to_end();
     out.code(1).stderr_has("cannot write to /nowhere/at/all.pcap: No such file or directory");
+}
+
+#[test]
+fn entries_are_found_with_one_look() {
+    requires!(Bpf);
+    let program = r#"begin {
+        @m[2] = (1, "hello"); @n["a", 1] = -5; @c[1] = count(); @c[1] = count(); $key = 1;
+        let $v; let $n = (int64)7; let $c;
+        if (find(@m, 2, $v)) { print($v); }
+        print((find(@n, ("a", 2), $n), $n));
+        print((find(@n, ("a", $key++), $n), $n, $key));
+        print((find(@c, 1, $c), $c, find(@c, 2, $c)));
+        for ($i : 0..4) { if (find(@n, ("a", $i), $found)) { print(($i, $found)); } }
+        clear(@m); clear(@n); clear(@c);
+    }"#;
+    assert_eq!(printed(program), "(1, hello)\n(false, 7)\n(true, -5, 2)\n(true, 2, false)\n(1, -5)");
+    let all = "macro both(@m, $a, $b) { find(@m, 1, $a) && find(@m, 2, $b) && find(@m, 3, $own) && $own == 4 }
+        begin { @m[1] = 2; @m[2] = 3; @m[3] = 4; let $x; let $y; print(both(@m, $x, $y)); print(($x, $y)); clear(@m); }";
+    assert_eq!(printed(all), "true\n(2, 3)");
+}
+
+#[test]
+fn texts_are_joined() {
+    requires!(Bpf);
+    let program = r#"begin { $a = "ab"; $b = str_concat($a, "cd"); $none = "";
+        $a = str_concat($a, $a); print(($a, $b, $a == "abab", strlen(str_concat($none, $a)), str_concat($none, $none) == ""));
+        print((str_concat("x", "y"), str_concat(str_concat(comm, "-"), $b) == "rtrace-abcd", sizeof(str_concat($b, "xyz"))));
+        @[str_concat($b, $a)] = 1; }"#;
+    let out = Run::program(program).arg("-q").to_end();
+    out.code(0).stdout_is("(abab, abcd, true, 4, true)\n(xy, true, 1024)\n\n\n@[abcdabab]: 1\n");
+}
+
+#[test]
+fn structures_around_a_member() {
+    requires!(Bpf, Btf);
+    let program = "struct pair { int a; struct { int b; int c; } in; }
+        macro whole(p, t, m) { container_of(p, t, m) }
+        begin { $p = container_of(curtask, typeof(struct task_struct), pid); $o = offsetof(struct task_struct, pid);
+        print(((uint64)curtask - (uint64)$p == $o, sizeof(*$p) == sizeof(struct task_struct)));
+        print(((uint64)container_of((int32 *)100, typeof(struct pair), in.c), whole((int32 *)100, typeof(struct pair), in.b))); }";
+    assert_eq!(printed(program), "(true, true)\n(92, 0x60)");
+}
+
+#[test]
+fn the_kernel_says_what_may_be_called() {
+    requires!(Bpf, Btf, Kernel(6, 6));
+    let program = r#"begin { print((kfunc_exist("bpf_map_sum_elem_count"), kfunc_exist("bpf_no_such"), kfunc_allowed("bpf_map_sum_elem_count"), kfunc_allowed("bpf_no_such"), kfunc_allowed("bpf_task_from_pid"))); }"#;
+    assert_eq!(printed(program), "(true, false, true, false, false)");
+    let program = r#"iter:task { if comptime kfunc_allowed("bpf_task_from_pid") { @[comm(ctx.task.pid) == ctx.task.comm] = 1; @no = comm(-1); } }"#;
+    let out = Run::program(program).arg("-q").to_end();
+    out.code(0).stdout_is("\n\n@[true]: 1\n@no: N/A\n").stderr_has("WARNING: No such process");
+    let out = Run::program("begin { print(comm(1)); }").to_end();
+    out.code(1).stderr_has("Syntax comm(PID) is not supported in this probe type yet. Type: special");
+}
+
+#[test]
+fn open_files_have_paths() {
+    requires!(Bpf, Btf, Kernel(5, 10));
+    let program = r#"iter:task_file /ctx.task.tgid == cpid/ { $long = path(ctx.file.f_path); if ($long == "/proc/version") { print(($long, path(ctx.file.f_path, 8), sizeof(path(ctx.file.f_path, 8)))); } } interval:ms:1 { exit(); }"#;
+    let out = Run::program(program).arg("-q").child("sh -c 'exec 5</proc/version; kill -STOP $$'").to_end();
+    out.stdout_has("(/proc/version, version, 8)\n");
+    let out = Run::program("iter:task { $f = ctx.task.mm.exe_file; print(path($f.f_path)); }").to_end();
+    out.code(1).stderr_has("path() can only follow pointers from the event on");
+}
+
+#[test]
+fn config_is_a_record() {
+    requires!(Bpf);
+    let program = "config = { max_map_keys = 77; missing_probes = warn } begin { $c = config; print(($c.max_map_keys, config().missing_probes, $c.license, default_str_length)); }";
+    assert_eq!(printed(program), "(77, warn, GPL, 1024)");
+    assert!(printed("begin { print(config); }").starts_with("{ .cpp_demangle = true, .lazy_symbolication = true, "));
+}
+
+#[test]
+fn processes_are_counted_in_the_own_namespace() {
+    requires!(Bpf, Root);
+    let program = "begin { print((pid, pid(curr_ns), tid, tid(curr_ns), pid(init) > 1, tid(init) > 1)); }";
+    let inside = Run::program(program).of("unshare").arg("--fork").arg("--pid").arg("--mount-proc").arg(rtrace());
+    let out = inside.to_end();
+    if out.stderr.contains("unshare:") {
+        return skip("functions::processes_are_counted_in_the_own_namespace", "no namespace can be made here");
+    }
+    out.code(0).stdout_is("(1, 1, 1, 1, true, true)\n\n\n");
+    assert_eq!(printed("begin { print((pid(init) == pid(curr_ns), tid == tid(init))); }"), "(true, true)");
 }

@@ -55,9 +55,17 @@ impl Lowering<'_, '_> {
             }
             (FunctionId::Debugf, [format, values @ ..]) => self.debug_print(format, values),
             (FunctionId::WriteUser, [address, value, length]) => self.write_user(address, value, known(length)),
-            (FunctionId::SocketCookie, [socket]) => {
-                let socket = self.typed_pointer(socket);
-                self.call(Helper::GetSocketCookie, &[socket])
+            (FunctionId::SocketCookie, [socket]) => self.socket_cookie(socket),
+            (FunctionId::Pid, []) => {
+                let both = self.pid_tgid();
+                self.shifted(both, 32)
+            }
+            (FunctionId::Tid, []) => {
+                let both = self.pid_tgid();
+                self.low_half(both)
+            }
+            (FunctionId::PercpuKaddr, [address, offsets, cpu @ ..]) => {
+                self.per_cpu_address(known(address), known(offsets), cpu.first())
             }
             (FunctionId::Skboutput, [file, packet, length, offset]) => {
                 self.capture(known(file), packet, length, known(offset), whole.span)
@@ -72,7 +80,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Stores what a call gives that is no scalar, for a slot of type `ty`.
-    pub fn call_store(&mut self, id: FunctionId, args: &[Expr], ty: &Type, to: Addr) {
+    pub fn call_store(&mut self, id: FunctionId, args: &[Expr], whole: &Expr, ty: &Type, to: Addr) {
         match (id, args) {
             (FunctionId::Pcomm | FunctionId::LeaderComm, args) => self.relative_name(id, args.first(), ty, to),
             (FunctionId::Ksym | FunctionId::Strerror | FunctionId::SignalName | FunctionId::SyscallName, [number]) => {
@@ -94,6 +102,9 @@ impl Lowering<'_, '_> {
                 self.store_word(text, to.plus(8));
             }
             (FunctionId::Ntop, [family, address]) => self.internet_address(family, address, to),
+            (FunctionId::StrConcat, [first, second]) => self.texts_joined(first, second, whole, ty, to),
+            (FunctionId::Path, [path]) => self.file_path(path, ty, whole, to),
+            (FunctionId::Comm, [id]) => self.other_name(id, whole, ty, to),
             (FunctionId::Pton, [bytes]) => match &bytes.kind {
                 ExprKind::Str(bytes) => self.store_literal(bytes, ty.slot_size(), to),
                 _ => unreachable!("checked: the bytes are known"),

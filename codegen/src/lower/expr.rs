@@ -27,6 +27,7 @@ impl Lowering<'_, '_> {
             ExprKind::Builtin(id) => self.builtin(*id),
             ExprKind::Call(id, args) => self.call_scalar(*id, args, expr),
             ExprKind::HasKey(map, keys) => self.map_has(*map, keys),
+            ExprKind::Find { map, keys, var } => self.map_find(*map, keys, *var),
             ExprKind::MapLen(map) => self.map_length(*map, expr.span),
             ExprKind::EventField(index) => {
                 let access = self.field(*index).access;
@@ -133,7 +134,7 @@ impl Lowering<'_, '_> {
         match &expr.kind {
             ExprKind::Call(id, args) => {
                 self.at(expr.span);
-                self.call_store(*id, args, &expr.ty, to);
+                self.call_store(*id, args, expr, &expr.ty, to);
                 self.zero(to.plus(expr.ty.slot_size()), ty.slot_size() - expr.ty.slot_size());
             }
             ExprKind::Builtin(BuiltinId::Username) => {
@@ -249,11 +250,11 @@ impl Lowering<'_, '_> {
     pub fn builtin(&mut self, id: BuiltinId) -> Value {
         match id {
             BuiltinId::Pid => {
-                let both = self.pid_tgid();
+                let both = self.own_pid_tgid();
                 self.shifted(both, 32)
             }
             BuiltinId::Tid => {
-                let both = self.pid_tgid();
+                let both = self.own_pid_tgid();
                 self.low_half(both)
             }
             BuiltinId::Uid => {
@@ -306,8 +307,25 @@ impl Lowering<'_, '_> {
         }
     }
 
-    fn pid_tgid(&mut self) -> Value {
+    /// Process and thread as the kernel's first namespace counts them.
+    pub fn pid_tgid(&mut self) -> Value {
         self.stable(Stable::PidTgid, |this| this.call(Helper::GetCurrentPidTgid, &[]))
+    }
+
+    /// Process and thread as rtrace's own namespace counts them; zeros for what is not in it.
+    fn own_pid_tgid(&mut self) -> Value {
+        let Some(namespace) = self.target.process_namespace() else { return self.pid_tgid() };
+        self.stable(Stable::OwnPidTgid, |this| {
+            let mark = this.mark();
+            let to = this.temporary(8);
+            this.zero(to, 8);
+            let [device, inode] = [namespace.device, namespace.inode].map(|number| this.int(number as i64));
+            let (address, size) = (this.address(to), this.int(8));
+            this.call(Helper::GetNsCurrentPidTgid, &[device, inode, address, size]);
+            let both = this.load_word(to);
+            this.reset(mark);
+            both
+        })
     }
 
     fn uid_gid(&mut self) -> Value {
@@ -319,7 +337,7 @@ impl Lowering<'_, '_> {
         self.builder.ins().ushr(value, bits)
     }
 
-    fn low_half(&mut self, value: Value) -> Value {
+    pub fn low_half(&mut self, value: Value) -> Value {
         let half = self.builder.ins().ireduce(types::I32, value);
         self.builder.ins().uextend(types::I64, half)
     }
@@ -334,10 +352,15 @@ impl Lowering<'_, '_> {
     /// A value of the event for an expression to use as it likes.
     fn event_value(&mut self, access: &Access, ty: &Type) -> Value {
         let value = self.read_access(access);
-        let has_types = matches!(self.unit.point.attach, Attach::Fentry { .. } | Attach::BtfTracepoint { .. });
-        match ty {
-            Type::Pointer(..) if has_types => self.forget_target(value),
-            _ => value,
+        let has_types = match self.unit.point.attach {
+            Attach::Fentry { .. } => matches!(ty, Type::Pointer(..)),
+            // What a raw tracepoint's `argN` is the verifier knows, if nobody else does.
+            Attach::BtfTracepoint { .. } => matches!(ty, Type::Pointer(..)) || access.bytes == 8 && ty.is_scalar(),
+            _ => false,
+        };
+        match has_types && access.base == Base::Context {
+            true => self.forget_target(value),
+            false => value,
         }
     }
 

@@ -146,7 +146,7 @@ fn set_by(expr: &Expr, found: &mut HashSet<VarId>) {
 
 fn add_set(expr: &Expr, found: &mut HashSet<VarId>) {
     match &expr.kind {
-        ExprKind::StepVar { var, .. } => {
+        ExprKind::StepVar { var, .. } | ExprKind::Find { var, .. } => {
             found.insert(*var);
         }
         ExprKind::Block(stmts, _) => set_in(stmts, found),

@@ -7,7 +7,7 @@ use crate::layout::{MapPlace, SiteKind};
 use cranelift_codegen::ir::{AtomicRmwOp, Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::span::Span;
 use lang::target::MAP_LENGTH;
-use lang::typed::{Expr, MapId};
+use lang::typed::{Expr, MapId, VarId};
 
 /// Flags of `bpf_map_update_elem` (include/uapi/linux/bpf.h).
 const BPF_ANY: i64 = 0;
@@ -269,6 +269,34 @@ impl Lowering<'_, '_> {
             }
             MapPlace::PerCpuArray(_) => self.int(1),
         }
+    }
+
+    /// Whether an entry is there; the variable gets its value if it is.
+    pub fn map_find(&mut self, map: MapId, keys: &[Expr], var: VarId) -> Value {
+        let MapPlace::Hash(kernel_map) = self.layout.of(map) else {
+            unreachable!("checked: a map with keys and plain values")
+        };
+        let mark = self.mark();
+        let key = self.key(map, keys);
+        let found = self.lookup(kernel_map, key);
+        self.reset(mark);
+        let [there, done] = [(); 2].map(|()| self.builder.create_block());
+        let is_there = self.compare(IntCC::NotEqual, found, 0);
+        self.builder.ins().brif(is_there, there, &[], done, &[]);
+        self.builder.switch_to_block(there);
+        let (from_ty, ty) = (&self.program.maps[map.index()].value, &self.unit.probe.vars[var.index()].ty);
+        let place = self.variables[var.index()];
+        if ty.is_scalar() {
+            let value = self.load_word(Addr::new(found));
+            let value = self.convert(value, ty);
+            self.set_variable_value(place, value);
+        } else {
+            let to = self.variable_address(place);
+            self.copy_widening(Addr::new(found), from_ty, to, ty);
+        }
+        self.jump(done);
+        self.builder.switch_to_block(done);
+        self.builder.ins().uextend(types::I64, is_there)
     }
 
     /// How many entries a map has, as the kernel counts them.

@@ -1,6 +1,7 @@
 //! Functions of texts: length, comparing beginnings, searching.
 
 use super::Lowering;
+use super::memory::Addr;
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC, types};
 use lang::typed::{Expr, ExprKind};
@@ -19,6 +20,38 @@ impl Lowering<'_, '_> {
         let length = self.builder.ins().isub(copied, one);
         self.reset(mark);
         length
+    }
+
+    /// `str_concat(first, second)`: the second text begins where the first one ends.
+    pub fn texts_joined(&mut self, first: &Expr, second: &Expr, whole: &Expr, ty: &Type, to: Addr) {
+        let (Type::Str(a), Type::Str(b), Type::Str(room)) = (&first.ty, &second.ty, &whole.ty) else {
+            unreachable!("checked: texts")
+        };
+        let (a, b, room) = ((*a).max(1), (*b).max(1), (*room).min(ty.slot_size()));
+        let mark = self.mark();
+        // Either of them may be what is about to be replaced.
+        let [first, second] = [(first, a), (second, b)].map(|(text, size)| {
+            let from = self.temporary(size);
+            self.store_text(text, size, from);
+            self.address(from)
+        });
+        self.zero(to, ty.slot_size());
+        // The verifier wants room for the longest of both, even if the result is not to have so much.
+        let whole = if a - 1 + b > room { self.temporary(a - 1 + b) } else { to };
+        let start = self.address(whole);
+        let size = self.int(i64::from(a));
+        let copied = self.call(Helper::ProbeReadKernelStr, &[start, size, first]);
+        let one = self.int(1);
+        let length = self.builder.ins().isub(copied, one);
+        let length = self.at_most(length, a - 1);
+        let behind = self.builder.ins().iadd(start, length);
+        let size = self.int(i64::from(b));
+        self.call(Helper::ProbeReadKernelStr, &[behind, size, second]);
+        if a - 1 + b > room {
+            let (to, size) = (self.address(to), self.int(i64::from(room)));
+            self.call(Helper::ProbeReadKernelStr, &[to, size, start]);
+        }
+        self.reset(mark);
     }
 
     /// `strncmp(left, right, length)`: whether two texts differ in their first bytes.

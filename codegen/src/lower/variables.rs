@@ -89,7 +89,9 @@ impl Walk<'_> {
         let mut made = Made::default();
         expr.any(&mut |expr| {
             match &expr.kind {
-                ExprKind::Var(var) | ExprKind::StepVar { var, .. } => self.uses(*var, function),
+                ExprKind::Var(var) | ExprKind::StepVar { var, .. } | ExprKind::Find { var, .. } => {
+                    self.uses(*var, function);
+                }
                 ExprKind::AddressOf(place) => {
                     if let ExprKind::Var(var) = place.kind {
                         self.plan.in_memory.insert(var);

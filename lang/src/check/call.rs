@@ -1,6 +1,7 @@
 //! Calls of functions: what is common to them here, the functions by subject in the files below.
 
 mod aggregate;
+mod kernel;
 mod map;
 mod memory;
 mod meta;
@@ -11,7 +12,7 @@ mod task;
 mod text;
 mod time;
 
-use super::expr::{literal, unknown};
+use super::expr::{literal, number_literal, unknown};
 use super::{Checker, ProbeState};
 use crate::ast;
 use crate::builtins::builtin;
@@ -58,7 +59,8 @@ impl Checker<'_> {
     /// A call within an expression.
     pub fn call(&mut self, state: &mut ProbeState<'_>, name: &ast::Name, args: &[ast::Expr], span: Span) -> Expr {
         // A builtin may be called, too: `comm()`.
-        if args.is_empty() && function(&name.text).is_none() && builtin(&name.text).is_some() {
+        let gives_nothing_more = function(&name.text).is_none_or(|row| row.id == FunctionId::Comm);
+        if args.is_empty() && gives_nothing_more && builtin(&name.text).is_some() {
             return self.name(state, &name.text, span);
         }
         let Some(row) = self.function_row(name, args.len(), span) else { return unknown(span) };
@@ -100,6 +102,15 @@ impl Checker<'_> {
             F::Kaddr => self.kaddr(state, row, args, span),
             F::Cgroupid => self.cgroupid(state, row, args, span),
             F::CgroupPath => self.cgroup_path(state, row, args, span),
+            F::Comm => self.comm_of(state, row, args, span),
+            F::ContainerOf => self.container_of(state, args, span),
+            F::Find => self.find(state, args, span),
+            F::KfuncExist | F::KfuncAllowed => self.asks_kfunc(state, row, args, span),
+            F::Path => self.path(state, row, args, span),
+            F::PercpuKaddr => self.percpu_kaddr(state, row, args, span),
+            F::StrConcat => self.str_concat(state, row, args, span),
+            F::DefaultStrLength => number_literal(i128::from(self.config.max_strlen), span),
+            F::Config => self.config_record(span),
             F::Uaddr => self.uaddr(state, row, args, span),
             F::Reg => self.reg(state, row, args, span),
             F::Kstack | F::Ustack | F::DwUstack => self.stack(state, row, args, span),
@@ -254,6 +265,10 @@ impl Checker<'_> {
             F::Assert => self.assert(state, row, args, span),
             F::StaticAssert => {
                 self.static_assert(state, row, args, span);
+                None
+            }
+            F::AssertStr => {
+                self.assert_str(state, args, span);
                 None
             }
             _ => Some(StmtKind::Expr(self.call(state, name, args, span))),

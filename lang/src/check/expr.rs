@@ -130,12 +130,20 @@ impl Checker<'_> {
         }
     }
 
+    /// `config` and `config()`: all variables as a record.
+    pub fn config_record(&mut self, span: Span) -> Expr {
+        let part = |(name, value): (&str, config::Value)| {
+            let value = config_literal(value, span);
+            ((name.to_owned(), value.ty.clone()), value)
+        };
+        let (types, values) = self.config.values().map(part).unzip();
+        Expr { kind: ExprKind::Tuple(values), ty: Type::Record(types), span }
+    }
+
     /// `config.NAME`
     fn config_value(&mut self, name: &ast::Name, span: Span) -> Expr {
         match self.config.value(&name.text) {
-            Some(config::Value::Bool(value)) => int(i64::from(value), Type::Bool, span),
-            Some(config::Value::Number(value)) => number_literal(i128::from(value), span),
-            Some(config::Value::Text(value)) => text_literal(value.into(), span),
+            Some(value) => config_literal(value, span),
             None => {
                 let near = nearest(&name.text, config::VARIABLES.iter().map(|row| row.name), 1);
                 let help = near.first().map(|near| format!("did you mean `{near}`?"));
@@ -281,7 +289,9 @@ impl Checker<'_> {
         let name = name.strip_prefix("__builtin_").filter(|name| builtin(name).is_some()).unwrap_or(name);
         let Some(row) = builtin(name) else {
             // A function that can do without arguments may be named only.
-            if function(name).is_some_and(|row| row.min_args == 0 && FunctionId::VALUES.contains(&row.id)) {
+            let plain = name.strip_prefix("__builtin_").unwrap_or(name);
+            if function(plain).is_some_and(|row| row.min_args == 0 && FunctionId::VALUES.contains(&row.id)) {
+                let name = plain;
                 return self.call(state, &ast::Name { text: name.to_owned(), span }, &[], span);
             }
             if name == "args" {
@@ -312,7 +322,7 @@ impl Checker<'_> {
                 of(Type::Str(longest as u32 + 1))
             }
             BuiltinId::HasCpid => int(i64::from(self.settings.has_child), Type::Bool, span),
-            BuiltinId::Curtask => of(match self.target.kernel_type(Some(ast::TypeTag::Struct), "task_struct") {
+            BuiltinId::Curtask => of(match self.named_type(state, Some(ast::TypeTag::Struct), "task_struct") {
                 Some(task) => Type::Pointer(Box::new(task), AddressSpace::Kernel),
                 None => row.ty.clone(),
             }),
@@ -463,7 +473,7 @@ impl Checker<'_> {
     }
 
     /// A map's value read.
-    fn map_value(
+    pub fn map_value(
         &mut self,
         state: &mut ProbeState<'_>,
         name: &str,
@@ -661,6 +671,15 @@ impl Checker<'_> {
             *known = joined;
             self.walk.learnt = true;
         }
+    }
+}
+
+/// The value of a config variable as if it were written in the script.
+fn config_literal(value: config::Value, span: Span) -> Expr {
+    match value {
+        config::Value::Bool(value) => int(i64::from(value), Type::Bool, span),
+        config::Value::Number(value) => number_literal(i128::from(value), span),
+        config::Value::Text(value) => text_literal(value.into(), span),
     }
 }
 

@@ -217,6 +217,33 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::Binary(op, Box::new(pointer), Box::new(bytes)), ty, span })
     }
 
+    /// `container_of(pointer, typeof(struct NAME), member)`
+    pub fn container_of(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        let (ast::ExprKind::TypeOf(of), Some(path)) = (&args[1].kind, member_path(&args[2])) else {
+            let error = Diagnostic::error(span, "container_of() expects a pointer, a type and the name of a member");
+            self.report(error.with_help("write container_of($pointer, typeof(struct NAME), member)"));
+            return unknown(span);
+        };
+        let pointer = self.value(state, &args[0]);
+        let Some(whole) = self.type_of(state, of) else { return unknown(span) };
+        let offset = self.offset_of(state, of, &path, span);
+        let space = match &pointer.ty {
+            Type::Unknown => return unknown(span),
+            Type::Pointer(_, space) => *space,
+            Type::Int(_) => AddressSpace::Either,
+            ty => {
+                let title = format!("container_of() expects a pointer ({} provided)", ty.kind());
+                return self.refuse(args[0].span, title);
+            }
+        };
+        if offset.ty == Type::Unknown {
+            return unknown(span);
+        }
+        let ty = Type::Pointer(Box::new(whole), space);
+        let pointer = Box::new(Expr { kind: ExprKind::Cast(Box::new(pointer)), ty: ty.clone(), span });
+        Expr { kind: ExprKind::Binary(ast::BinaryOp::Sub, pointer, Box::new(offset)), ty, span }
+    }
+
     /// `offsetof(struct NAME, member.member)`
     pub fn offset_of(&mut self, state: &mut ProbeState<'_>, of: &ast::TypeOf, path: &[ast::Name], span: Span) -> Expr {
         let Some(mut ty) = self.type_of(state, of) else { return unknown(span) };
@@ -246,6 +273,20 @@ impl Checker<'_> {
         let ty = Type::Record(parts.iter().map(|(name, part)| (name.to_string(), part.ty.clone())).collect());
         Expr { kind: ExprKind::Tuple(parts.into_iter().map(|(_, part)| part).collect()), ty, span }
     }
+}
+
+/// The names of `member.member`, as it stands where a value could stand.
+fn member_path(written: &ast::Expr) -> Option<Vec<ast::Name>> {
+    let mut names = Vec::new();
+    let mut part = written;
+    while let ast::ExprKind::Field { base, name, .. } = &part.kind {
+        names.push(name.clone());
+        part = base;
+    }
+    let ast::ExprKind::Ident(first) = &part.kind else { return None };
+    names.push(ast::Name { text: first.clone(), span: part.span });
+    names.reverse();
+    Some(names)
 }
 
 /// An item of a tuple or record; of one that is known now, the item itself.

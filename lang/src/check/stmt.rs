@@ -174,7 +174,8 @@ impl Checker<'_> {
         id
     }
 
-    fn set_variable(
+    /// Sets a variable that is in scope.
+    pub fn set_variable(
         &mut self,
         state: &mut ProbeState<'_>,
         name: &str,

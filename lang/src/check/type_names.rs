@@ -92,7 +92,7 @@ impl Checker<'_> {
     }
 
     /// The type of this name: of C, of the script, of the traced program, or of the kernel.
-    fn named_type(&mut self, state: &ProbeState<'_>, tag: Option<TypeTag>, name: &str) -> Option<Type> {
+    pub fn named_type(&mut self, state: &ProbeState<'_>, tag: Option<TypeTag>, name: &str) -> Option<Type> {
         if tag.is_none() {
             if name == "void" {
                 return Some(Type::Void);

@@ -91,6 +91,10 @@ impl Expander<'_> {
                 unwrap(expr, is_place);
             }
             ExprKind::Call { name, args } => {
+                // It gives the variable its value.
+                if let ("find", Some(ExprKind::Var(found))) = (name.text.as_str(), args.get(2).map(|arg| &arg.kind)) {
+                    self.made(found);
+                }
                 for arg in args.iter_mut() {
                     self.argument(arg);
                 }
@@ -98,10 +102,13 @@ impl Expander<'_> {
                 if self.call(expr, &name, &args) {
                     return;
                 }
-                // A function takes no types.
+                // No other function takes types.
                 let mut args = args;
-                for arg in args.iter_mut().filter(|arg| matches!(arg.kind, ExprKind::TypeOf(_))) {
-                    self.stray_type(arg, None);
+                let takes_type = |index| name.text == "container_of" && index == 1;
+                for (index, arg) in args.iter_mut().enumerate() {
+                    if matches!(arg.kind, ExprKind::TypeOf(_)) && !takes_type(index) {
+                        self.stray_type(arg, None);
+                    }
                 }
                 // A function may do with a map what a macro's argument is kept from.
                 args.iter_mut().for_each(|arg| unwrap(arg, |value| matches!(value.kind, ExprKind::Var(_))));

@@ -1,7 +1,8 @@
 //! A made-up machine, the same everywhere: for tests of the compiler.
 
 use super::{
-    Access, Attach, Base, Context, Features, Field, ProgramType, Resolved, Target, TargetError, UserSymbol, Wants,
+    Access, Attach, Base, Context, Features, Field, PerCpuSymbol, ProgramType, Resolved, Target, TargetError,
+    UserSymbol, Wants,
 };
 use crate::ast::TypeTag;
 use crate::ctypes::{Member, Struct};
@@ -116,6 +117,7 @@ impl Target for FakeTarget {
         match (tag, name) {
             (Some(TypeTag::Struct), "task_struct") => Some(Type::Struct(task_struct())),
             (Some(TypeTag::Struct), "bpf_iter__task") => Some(Type::Struct(iterated_task())),
+            (Some(TypeTag::Struct), "bpf_iter__task_file") => Some(Type::Struct(iterated_file())),
             (Some(TypeTag::Struct), "pt_regs") => Some(Type::Struct(pt_regs())),
             (Some(TypeTag::Struct), "sk_buff") => Some(Type::Struct(Struct::new("struct sk_buff", 232, 8, Vec::new))),
             _ => None,
@@ -135,7 +137,20 @@ impl Target for FakeTarget {
     }
 
     fn kfunc(&self, name: &str) -> Option<u32> {
-        (name == super::MAP_LENGTH).then_some(1234)
+        let names = [super::MAP_LENGTH, super::TASK_FROM_ID, super::TASK_RELEASE];
+        names.iter().position(|known| *known == name).map(|index| 1234 + index as u32)
+    }
+
+    fn may_call(&self, name: &str, program: ProgramType) -> bool {
+        let is_any = name == super::MAP_LENGTH;
+        self.kfunc(name).is_some() && (is_any || matches!(program, ProgramType::Iter | ProgramType::Fentry))
+    }
+
+    fn per_cpu_symbol(&self, name: &str) -> Result<PerCpuSymbol, TargetError> {
+        match name {
+            "runqueues" => Ok(PerCpuSymbol { address: 0x1000, offsets: 0xffff_ffff_8200_0000 }),
+            _ => Err(TargetError::other(format!("Could not resolve variable \"{name}\" from BTF"), None)),
+        }
     }
 
     fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError> {
@@ -194,6 +209,15 @@ fn task_struct() -> Arc<Struct> {
 fn iterated_task() -> Arc<Struct> {
     Struct::new("struct bpf_iter__task", 16, 8, || {
         vec![member("task", Type::Pointer(Box::new(Type::Struct(task_struct())), AddressSpace::Kernel), 8)]
+    })
+}
+
+/// What an iterator over the files of tasks is given.
+fn iterated_file() -> Arc<Struct> {
+    Struct::new("struct bpf_iter__task_file", 32, 8, || {
+        let path = || Type::Struct(Struct::new("struct path", 16, 8, Vec::new));
+        let file = Struct::new("struct file", 192, 8, move || vec![member("f_path", path(), 64)]);
+        vec![member("file", Type::Pointer(Box::new(Type::Struct(file)), AddressSpace::Kernel), 24)]
     })
 }
 

@@ -1,13 +1,13 @@
 //! Functions of maps: `delete`, `clear`, `has_key`, `len`.
 
-use super::super::expr::unknown;
+use super::super::expr::{int, unknown};
 use super::super::{Checker, ProbeState};
 use crate::ast;
 use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
 use crate::span::Span;
 use crate::target::MAP_LENGTH;
-use crate::typed::{Expr, ExprKind, MapId};
+use crate::typed::{Expr, ExprKind, MapId, Stmt};
 use crate::types::Type;
 
 impl Checker<'_> {
@@ -90,6 +90,46 @@ impl Checker<'_> {
         }
         let map = self.map_use(name, args[0].span, &keys, span);
         Expr { kind: ExprKind::HasKey(map, keys), ty: Type::Bool, span }
+    }
+
+    /// `find(@map, key, $variable)`
+    pub fn find(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
+        let (ast::ExprKind::Map(name), ast::ExprKind::Var(variable)) = (&args[0].kind, &args[2].kind) else {
+            let error = Diagnostic::error(span, "find() expects a map, a key and a variable");
+            self.report(error.with_help("write find(@map, key, $variable)"));
+            return unknown(span);
+        };
+        let map = self.maps.id(name, args[0].span);
+        if self.maps.is_keyless(map) {
+            return self.refuse(span, "call to find() expects a map with explicit keys (non-scalar map)");
+        }
+        let value = self.map_value(state, name, args[0].span, std::slice::from_ref(&args[1]), span);
+        let keys = match &value.kind {
+            ExprKind::MapGet(_, keys) | ExprKind::ReadAggregate(_, keys) => keys.clone(),
+            // What the map holds is not known yet, but that it has such keys.
+            _ => return unknown(span),
+        };
+        if state.scopes.find(variable).is_none() {
+            self.new_variable(state, variable, args[2].span, false);
+        }
+        let Some(known) = state.scopes.find(variable) else { return unknown(span) };
+        let Some(set) = self.set_variable(state, variable, known.id, value, span) else { return unknown(span) };
+        let is_aggregation = self.holds_aggregation(map);
+        let found = |kind| Expr { kind, ty: Type::Bool, span };
+        if !is_aggregation {
+            return found(ExprKind::Find { map, keys, var: known.id });
+        }
+        // Its parts lie with each CPU: whether it is there and what it is are two questions.
+        let has_key = found(ExprKind::HasKey(map, keys));
+        if has_key.has_effects() {
+            let error = Diagnostic::error(args[1].span, "this key of an aggregation would be computed twice");
+            self.report(error.with_help("keep it in a variable first: $key = ...; find(@map, $key, $variable)"));
+            return unknown(span);
+        }
+        let set = Stmt { kind: set, span };
+        let yes = found(ExprKind::Block(vec![set], Box::new(int(1, Type::Bool, span))));
+        let no = int(0, Type::Bool, span);
+        found(ExprKind::Ternary(Box::new(has_key), Box::new(yes), Box::new(no)))
     }
 
     /// `len(@map)` or `len(stack)`

@@ -58,7 +58,10 @@ impl Checker<'_> {
             let title = format!("Invalid PID namespace mode: {shown} (expects: curr_ns or init)");
             return self.refuse(args[0].span, title);
         }
-        Expr { kind: ExprKind::Builtin(id), ty: Type::U32, span }
+        // In the kernel's first namespace both ways to count are the same.
+        let by_kernel = !args.is_empty() && named("init") && self.target.process_namespace().is_some();
+        let kind = if by_kernel { ExprKind::Call(row.id, Vec::new()) } else { ExprKind::Builtin(id) };
+        Expr { kind, ty: Type::U32, span }
     }
 
     /// `ppid(task)` and its like; of the current task without one.

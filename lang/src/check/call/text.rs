@@ -1,12 +1,15 @@
 //! Functions of texts.
 
-use super::super::expr::{int, literal, text_literal, unknown};
+use super::super::expr::{int, literal, number_literal, text_literal, unknown};
 use super::super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp};
 use crate::functions::{Function, FunctionId};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::{IntType, Type};
+
+/// Bytes that two texts may have as one, the closing zero included.
+const MOST_JOINED: u32 = 1024;
 
 impl Checker<'_> {
     pub fn read_str(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
@@ -75,13 +78,44 @@ impl Checker<'_> {
         }
     }
 
+    /// `assert_str(value)`
+    pub fn assert_str(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) {
+        let value = self.expr(state, &args[0]);
+        let is_char = |ty: &Type| matches!(ty.settled(), Type::Int(IntType { bits: 8, signed: true }));
+        let title = match &value.ty {
+            Type::Str(_) | Type::Unknown => return,
+            Type::Array(of, _) if is_char(of) => return,
+            Type::Pointer(to, _) if is_char(to) => return,
+            Type::Array(..) => "string-like arrays must contain a char-like type",
+            Type::Pointer(..) => "string-like pointers must point to a char-like type",
+            _ => "string-like values must be either strings, arrays or pointers",
+        };
+        self.refuse(span, title);
+    }
+
+    /// `str_concat(text, text)`
+    pub fn str_concat(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        let texts: Vec<Expr> = args.iter().map(|arg| self.string_like(state, arg)).collect();
+        if let [Expr { kind: ExprKind::Str(a), .. }, Expr { kind: ExprKind::Str(b), .. }] = &texts[..] {
+            return text_literal([&a[..], b].concat(), span);
+        }
+        let mut bytes = 1u32;
+        for text in &texts {
+            let Type::Str(size) = text.ty else { return unknown(span) };
+            bytes = bytes.saturating_add(size.saturating_sub(1));
+        }
+        // In large steps, so that `$a = str_concat($a, "x")` has all the room it may ever have after a few walks.
+        let size = bytes.checked_next_power_of_two().unwrap_or(MOST_JOINED).min(MOST_JOINED);
+        Expr { kind: ExprKind::Call(row.id, texts), ty: Type::Str(size), span }
+    }
+
     /// `strlen(text)`
     pub fn strlen(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
         let text = self.string_like(state, &args[0]);
         match &text.kind {
-            ExprKind::Str(text) => int(text.len() as i64, Type::I64, span),
+            ExprKind::Str(text) => int(text.len() as i64, Type::U64, span),
             _ if text.ty == Type::Unknown => unknown(span),
-            _ => Expr { kind: ExprKind::Call(FunctionId::Strlen, vec![text]), ty: Type::I64, span },
+            _ => Expr { kind: ExprKind::Call(FunctionId::Strlen, vec![text]), ty: Type::U64, span },
         }
     }
 
@@ -89,7 +123,7 @@ impl Checker<'_> {
     pub fn strcap(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
         let text = self.string_like(state, &args[0]);
         match text.ty {
-            Type::Str(size) => int(i64::from(size), Type::I64, span),
+            Type::Str(size) => number_literal(i128::from(size), span),
             _ => unknown(span),
         }
     }

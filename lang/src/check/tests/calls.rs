@@ -139,3 +139,61 @@ rawtracepoint:f { $p = (struct sk_buff *)arg0; skboutput("a", arg0, 1, 0); skbou
 "#,
     );
 }
+
+#[test]
+fn functions_of_the_kernel() {
+    check(
+        r#"
+begin { print(comm(1)); print(kfunc_exist(1)); print(kfunc_allowed(comm)); print(percpu_kaddr("nope")); print(percpu_kaddr("runqueues", "x")); print(path(1)); }
+            //^^^^^^^ error: Syntax comm(PID) is not supported in this probe type yet. Type: special | the kernel lets no program of this probe call bpf_task_from_pid; those of iter, fentry and rawtracepoint may
+                            //^^^^^^^^^^^^^^ error: kfunc_exist() accepts a string literal only
+                                                   //^^^^^^^^^^^^^^^^^^^ error: kfunc_allowed() accepts a string literal only
+                                                                               //^^^^^^^^^^^^^^^^^^^^ error: Could not resolve variable "nope" from BTF
+                                                                                                            //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: percpu_kaddr() only supports int arguments (string provided)
+                                                                                                                                                   //^^^^^^^ error: The path function can only be used with 'fentry', 'fexit', 'iter' probes
+"#,
+    );
+    check(
+        r#"
+iter:task_file { print(path(ctx.file.f_path, 0)); print(path(ctx.file)); print(path(ctx.file.f_path, 12)); print(comm("x")); print(comm(1, 2)); }
+                     //^^^^^^^^^^^^^^^^^^^^^^^^ error: path: invalid size value, need non-negative literal
+                                                      //^^^^^^^^^^^^^^ error: path() only supports pointer or C type argument (pointer provided) | give it a struct path of the kernel, such as file.f_path
+                                                                                                                    //^^^ error: Only integer supported for comm()'s pid
+                                                                                                                                 //^^^^^^^^^^ error: comm() takes up to one argument (2 provided) | usage: comm, comm(pid)
+"#,
+    );
+}
+
+#[test]
+fn members_and_entries_that_are_looked_for() {
+    check(
+        r#"
+begin { $m = container_of(curtask, typeof(struct task_struct), pid); print($m.comm); print(container_of(curtask, pid, pid)); print(container_of(curtask, typeof(struct task_struct), pidd)); print(container_of("x", typeof(struct task_struct), pid)); }
+                                                                                         //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: container_of() expects a pointer, a type and the name of a member | write container_of($pointer, typeof(struct NAME), member)
+                                                                                                                                 //^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ error: Struct/union of type 'struct task_struct' does not contain a field named 'pidd' | did you mean `pid`?
+                                                                                                                                                                                                              //^^^ error: container_of() expects a pointer (string provided)
+"#,
+    );
+    check(
+        r#"
+begin { @m[1] = 2; @s = 1; @c[1] = count(); $text = "a"; print(find(@m, 1, $new)); print($new + 1); print(find(@s, 1, $new)); print(find(@m, 1, 5)); print(find(@m, 1, $text)); print(find(@m, "a", $new)); print(find(@c, $new++, $n)); }
+                                                                                                        //^^^^^^^^^^^^^^^^^ error: call to find() expects a map with explicit keys (non-scalar map)
+                                                                                                                                  //^^^^^^^^^^^^^^ error: find() expects a map, a key and a variable | write find(@map, key, $variable)
+                                                                                                                                                         //^^^^^^^^^^^^^^^^^^ error: Type mismatch for $text: trying to assign value of type 'int8' when variable already has a type 'string[2]'
+                                                                                                                                                                                    //^^^^^^^^^^^^^^^^^^^ error: Argument mismatch for @m: trying to access with arguments: 'string[2]' when map expects arguments: 'int8'
+                                                                                                                                                                                                                         //^^^^^^ error: this key of an aggregation would be computed twice | keep it in a variable first: $key = ...; find(@map, $key, $variable)
+"#,
+    );
+}
+
+#[test]
+fn what_may_be_read_as_text() {
+    check(
+        r#"
+begin { assert_str(comm); assert_str("a"); assert_str((int8 *)0); assert_str(1); assert_str((int32 *)0); print(str_concat(1, "a")); print(sizeof(str_concat(comm, "abc"))); }
+                                                                //^^^^^^^^^^^^^ error: string-like values must be either strings, arrays or pointers
+                                                                               //^^^^^^^^^^^^^^^^^^^^^^ error: string-like pointers must point to a char-like type
+                                                                                                                        //^ error: string-like values must be either strings, arrays or pointers
+"#,
+    );
+}
