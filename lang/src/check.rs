@@ -315,12 +315,26 @@ struct ProbeState<'a> {
     scopes: Scopes,
     vars: Vec<Var>,
     uses_name: bool,
+    /// The calls of macros around what is being checked, outermost first.
+    calls: Vec<Span>,
     /// How many loops are open that `break` can leave.
     loops: u32,
     /// How many constructs are open that run their body again; with `unroll`.
     repeats: u32,
     /// How often the statements at hand are written out.
     unrolled: u64,
+}
+
+impl ProbeState<'_> {
+    /// Notes that a body is checked for a place. What stands elsewhere than where it is put is the body of a macro;
+    /// tells whether it is, and then the caller takes the call away again.
+    fn enter_body(&mut self, body: Span, place: Span) -> bool {
+        let is_expanded = body.start < place.start || place.end < body.end;
+        if is_expanded {
+            self.calls.push(place);
+        }
+        is_expanded
+    }
 }
 
 impl Checker<'_> {
@@ -330,6 +344,7 @@ impl Checker<'_> {
             scopes: Scopes::default(),
             vars: Vec::new(),
             uses_name: false,
+            calls: Vec::new(),
             loops: 0,
             repeats: 0,
             unrolled: 1,

@@ -224,7 +224,7 @@ impl<'a> Expander<'a> {
         self.frames.pop();
         // A body that is only a value needs no block, unless it is a place, which could then be assigned to.
         match block.value {
-            Some(value) if block.block.stmts.is_empty() && !is_place(&value) => *expr = *value,
+            Some(value) if block.block.stmts.is_empty() && !is_place(&value) && !is_told(&value) => *expr = *value,
             value => expr.kind = ExprKind::Block(ValueBlock { value, ..block }),
         }
         true
@@ -312,6 +312,11 @@ impl<'a> Expander<'a> {
 /// Whether the language itself has a builtin or a function of that name.
 fn is_known(name: &str) -> bool {
     builtins::builtin(name).is_some() || functions::function(name).is_some() || functions::NOT_YET.contains(&name)
+}
+
+/// Whether it tells the user something, with the place that it comes from.
+fn is_told(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Call { name, .. } if matches!(name.text.as_str(), "errorf" | "warnf"))
 }
 
 fn is_place(expr: &Expr) -> bool {

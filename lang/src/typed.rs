@@ -23,6 +23,8 @@ pub struct Program {
     pub formats: Vec<Format>,
     /// Its probes in source order.
     pub probes: Vec<Probe>,
+    /// The calls of macros, innermost first, that an `errorf` or `warnf` comes from.
+    pub expanded_from: Vec<(FormatId, Vec<Span>)>,
     /// Texts that values refer to by number: the formats of `strftime()`, the filters of `cgroup_path()`.
     pub texts: Vec<Vec<u8>>,
     /// Capture files that `skboutput()` refers to by number.

@@ -547,6 +547,10 @@ impl Host for Terminal<'_> {
 
     fn message(&mut self, diagnostic: &Diagnostic) {
         self.reporter.message(self.sources, diagnostic);
+        for call in &diagnostic.related {
+            let severity = diagnostic.severity;
+            self.reporter.show(self.sources, &Diagnostic { severity, ..Diagnostic::error(call.span, &call.text) });
+        }
     }
 
     fn complain(&mut self, text: &str) {

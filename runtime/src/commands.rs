@@ -6,15 +6,17 @@ use crate::output::{Output, Said, Settings, printf};
 use crate::session::{Host, RunError, output_error};
 use lang::diag::Diagnostic;
 use lang::printf::{Format, Origin, Piece};
+use lang::span::Span;
 use lang::types::Type;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// Does what a record of this format asks for; of a file at most so many bytes are printed.
+/// Does what a record of this format asks for; of a file at most so many bytes are printed. What is told comes from these
+/// calls of macros.
 pub fn perform(
-    format: &Format,
+    (format, calls): (&Format, &[Span]),
     record: &[u8],
     (settings, most_of_file): (&Settings, u64),
     output: &mut dyn Output,
@@ -70,6 +72,7 @@ pub fn perform(
                 Origin::Errorf(_) => (Said("errorf"), Diagnostic::error(span, title)),
                 _ => (Said("warnf"), Diagnostic::warning(span, title)),
             };
+            let diagnostic = calls.iter().fold(diagnostic, |told, call| told.with_related(*call, "expanded from"));
             if !host.wants(&diagnostic) {
                 return Ok(());
             }

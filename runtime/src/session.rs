@@ -567,8 +567,8 @@ impl<'a> Session<'a> {
             _ if self.hushed => Ok(()),
             Event::Record(bytes) => {
                 let Some((header, values)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
-                let format = FormatId(u64::from_ne_bytes(*header) as u32);
-                match self.job.program.formats.get(format.index()) {
+                let id = FormatId(u64::from_ne_bytes(*header) as u32);
+                match self.job.program.formats.get(id.index()) {
                     Some(format) => match format.origin {
                         // Of what is run to be measured, only errors are of interest.
                         _ if self.muted && !matches!(format.origin, Origin::Errorf(_)) => Ok(()),
@@ -577,7 +577,9 @@ impl<'a> Session<'a> {
                         Origin::System if self.interrupted => Ok(()),
                         _ => {
                             let limits = (self.job.settings, self.job.program.config.max_cat_bytes);
-                            commands::perform(format, values, limits, output, host)
+                            let expanded = &self.job.program.expanded_from;
+                            let calls = expanded.iter().find(|(of, _)| *of == id).map_or(&[][..], |(_, calls)| calls);
+                            commands::perform((format, calls), values, limits, output, host)
                         }
                     },
                     None => Ok(()),

@@ -50,7 +50,7 @@ fn texts_are_measured_compared_and_searched() {
         print((memcmp($a, "hello", 5), memcmp($a, $b, 1), memcmp($b, $a, 1), memcmp($a, $b, 0)));
     }"#;
     let expected =
-        "(11, 0, 12, 3)\n(0, 1, 1, 0)\n(6, 0, -2, 10, -2)\n(true, true, false, true, false, true)\n(0, -1, 1, 0)";
+        "(11, 0, 12, 3)\n(0, 1, 1, 0)\n(6, 0, -2, 10, -2)\n(true, true, false, true, false, true)\n(0, -15, 15, 0)";
     assert_eq!(printed(program), expected);
 }
 
@@ -406,8 +406,9 @@ fn the_kernel_says_what_may_be_called() {
 #[test]
 fn open_files_have_paths() {
     requires!(Bpf, Btf, Kernel(5, 10));
-    let program = r#"iter:task_file /ctx.task.tgid == cpid/ { $long = path(ctx.file.f_path); if ($long == "/proc/version") { print(($long, path(ctx.file.f_path, 8), sizeof(path(ctx.file.f_path, 8)))); } } interval:ms:1 { exit(); }"#;
-    let out = Run::program(program).arg("-q").child("sh -c 'exec 5</proc/version; kill -STOP $$'").to_end();
+    let _open = std::fs::File::open("/proc/version").expect("every Linux has it");
+    let program = r#"iter:task_file /ctx.task.tgid == $1/ { $long = path(ctx.file.f_path); if ($long == "/proc/version") { print(($long, path(ctx.file.f_path, 8), sizeof(path(ctx.file.f_path, 8)))); } }"#;
+    let out = Run::program(program).arg("-q").parameter(std::process::id().to_string()).to_end();
     out.stdout_has("(/proc/version, version, 8)\n");
     let out = Run::program("iter:task { $f = ctx.task.mm.exe_file; print(path($f.f_path)); }").to_end();
     out.code(1).stderr_has("path() can only follow pointers from the event on");
@@ -432,4 +433,52 @@ fn processes_are_counted_in_the_own_namespace() {
     }
     out.code(0).stdout_is("(1, 1, 1, 1, true, true)\n\n\n");
     assert_eq!(printed("begin { print((pid(init) == pid(curr_ns), tid == tid(init))); }"), "(true, true)");
+}
+
+#[test]
+fn memory_of_any_length_is_compared() {
+    requires!(Bpf);
+    let program = r#"begin { $n = 2; $w = (uint32)1; print((memcmp("abc", "abd", $n), memcmp("abc", "abd", $n + 1), memcmp($w, (uint32)2, 4), memcmp((uint64)256, (uint64)1, 1), memcmp("a", "abc", 100), memcmp(comm, comm, 16), memcmp("x", "y", 0))); }"#;
+    assert_eq!(printed(program), "(0, -1, -1, -1, -98, 0, 0)");
+}
+
+#[test]
+fn aggregations_may_end_a_block() {
+    requires!(Bpf);
+    let program = "macro gather(@m, $by) { @m[1] = { $twice = $by * 2; sum($twice) } } begin { let $n = 4; @x = { let $a = 100; avg($a) }; @y = { count() }; gather(@z, $n); }";
+    let out = Run::program(program).arg("-q").to_end();
+    out.code(0).stdout_is("\n\n@x: 100\n@y: 1\n@z[1]: 8\n");
+}
+
+#[test]
+fn told_errors_know_where_they_were_expanded() {
+    requires!(Bpf);
+    let program = r#"macro bad(x) { errorf("bad %d", x) } macro worse($x) { $x++; bad($x) } begin { $y = 1; worse($y); bad(5); }"#;
+    let out = Run::program(program).to_end();
+    let err = &out.code(0).stderr;
+    let place = |text: &str| err.find(text).unwrap_or_else(|| panic!("{text} is missing: {out}"));
+    let places = [
+        "16-35: ERROR: bad 2",
+        "62-69: ERROR: expanded from",
+        "88-97: ERROR: expanded from",
+        "16-35: ERROR: bad 5",
+        "99-105: ERROR: expanded from",
+    ]
+    .map(place);
+    assert!(places.is_sorted(), "{out}");
+}
+
+#[test]
+fn what_an_event_hands_over_may_be_nothing() {
+    requires!(Bpf);
+    let out =
+        Run::program("struct x { unsigned long n; } interval:ms:1 { @ = (is_ptr(ctx), ((struct x *)ctx).n); exit(); }")
+            .arg("-q")
+            .to_end();
+    out.code(0).stdout_is("\n\n@: (true, 0)\n");
+    let out = Run::program("begin { print(cpid); assert(cpid > 0, comm); }").arg("-q").to_end();
+    out.code(1)
+        .stdout_is("0\n\n\n")
+        .stderr_has("No child command (`-c`); cpid is zero")
+        .stderr_has("ERROR: assert failed: rtrace");
 }

@@ -6,7 +6,7 @@ use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::target::Base;
 use lang::typed::{Expr, ExprKind};
-use lang::types::{AddressSpace, Type};
+use lang::types::{AddressSpace, IntType, Type};
 
 /// Where bytes are.
 #[derive(Clone, Copy)]
@@ -179,35 +179,67 @@ impl Lowering<'_, '_> {
         written
     }
 
-    /// `memcmp(left, right, count)`: by the first byte that differs.
-    pub fn bytes_compare(&mut self, left: &Expr, right: &Expr, count: i64) -> Value {
+    /// `memcmp(left, right, count)`: the difference of the first bytes that differ. Numbers are compared as they lie in
+    /// memory, too.
+    pub fn bytes_compare(&mut self, left: &Expr, right: &Expr, count: &Expr) -> Value {
         let mark = self.mark();
-        let slot = (count as u32).next_multiple_of(8);
+        let known = match count.kind {
+            ExprKind::Int(count) => Some(count as u32),
+            _ => None,
+        };
+        let longest = left.ty.slot_size().max(right.ty.slot_size());
+        let bytes = known.unwrap_or(longest).min(longest);
+        let slot = bytes.next_multiple_of(8);
         let sides = [left, right].map(|side| {
-            let (from, to) = (self.source(side), self.temporary(slot));
-            self.zero(to, slot);
-            // No further than the value goes.
-            let own = if side.ty.is_scalar() { slot } else { side.ty.slot_size() };
-            let size = self.int(count.min(i64::from(own)));
-            self.read_bytes(from, size, to);
+            let to = self.temporary(slot.max(side.ty.slot_size()));
+            if side.ty.is_scalar() {
+                let bits = (side.ty.size_of() * 8) as u8;
+                let value = self.scalar(side);
+                let value = self.convert(value, &Type::Int(IntType { bits, signed: false }));
+                self.store_word(value, to);
+            } else {
+                self.store(side, &side.ty, to);
+            }
+            let own = side.ty.slot_size();
+            self.zero(to.plus(own), slot.saturating_sub(own));
             to
         });
-        let done = self.builder.create_block();
+        let count = self.scalar(count);
+        let [differ, done] = [(); 2].map(|()| self.builder.create_block());
+        let [a, b, at] = [(); 3].map(|()| self.builder.append_block_param(differ, types::I64));
         let result = self.builder.append_block_param(done, types::I64);
-        for at in (0..slot).step_by(8) {
-            let (differ, next) = (self.builder.create_block(), self.builder.create_block());
-            let [a, b] = sides.map(|side| self.load_word(side.plus(at)));
-            let same = self.builder.ins().icmp(IntCC::Equal, a, b);
-            self.builder.ins().brif(same, next, &[], differ, &[]);
-            self.builder.switch_to_block(differ);
-            // In the order of memory the first byte counts most.
-            let [a, b] = [a, b].map(|word| self.builder.ins().bswap(word));
-            let less = self.builder.ins().icmp(IntCC::UnsignedLessThan, a, b);
-            let less = self.builder.ins().uextend(types::I64, less);
-            let (one, two) = (self.int(1), self.int(2));
-            let less = self.builder.ins().imul(less, two);
-            let sign = self.builder.ins().isub(one, less);
-            self.builder.ins().jump(done, &[sign.into()]);
+        for offset in (0..slot).step_by(8) {
+            let mut words = sides.map(|side| self.load_word(side.plus(offset)));
+            if let rest @ 1..8 = bytes - offset {
+                let mask = self.int((1i64 << (rest * 8)) - 1);
+                words = words.map(|word| self.builder.ins().band(word, mask));
+            }
+            let next = self.builder.create_block();
+            let same = self.builder.ins().icmp(IntCC::Equal, words[0], words[1]);
+            let offset = self.int(i64::from(offset));
+            self.builder.ins().brif(same, next, &[], differ, &[words[0].into(), words[1].into(), offset.into()]);
+            self.builder.switch_to_block(next);
+        }
+        let zero = self.int(0);
+        self.builder.ins().jump(done, &[zero.into()]);
+        // Which byte of the word it is.
+        self.builder.switch_to_block(differ);
+        for byte in 0..8 {
+            let mask = self.int(0xff);
+            let [a, b] = [a, b].map(|word| {
+                let low = self.shifted(word, byte * 8);
+                self.builder.ins().band(low, mask)
+            });
+            let difference = self.builder.ins().isub(a, b);
+            let (found, next) = (self.builder.create_block(), self.builder.create_block());
+            let differs = self.compare(IntCC::NotEqual, difference, 0);
+            self.builder.ins().brif(differs, found, &[], next, &[]);
+            self.builder.switch_to_block(found);
+            let byte = self.int(byte);
+            let index = self.builder.ins().iadd(at, byte);
+            let counts = self.builder.ins().icmp(IntCC::UnsignedLessThan, index, count);
+            let zero = self.int(0);
+            self.builder.ins().brif(counts, done, &[difference.into()], done, &[zero.into()]);
             self.builder.switch_to_block(next);
         }
         let zero = self.int(0);

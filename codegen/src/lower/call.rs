@@ -19,7 +19,7 @@ impl Lowering<'_, '_> {
             (FunctionId::Len, [stack]) => self.stack_length(stack),
             (FunctionId::Strlen, [text]) => self.text_length(text),
             (FunctionId::Strncmp, [left, right, length]) => self.texts_differ(left, right, known(length)),
-            (FunctionId::Memcmp, [left, right, count]) => self.bytes_compare(left, right, known(count)),
+            (FunctionId::Memcmp, [left, right, count]) => self.bytes_compare(left, right, count),
             (FunctionId::Strcontains, [text, part]) => {
                 let at = self.text_search(text, part);
                 let found = self.compare(IntCC::SignedGreaterThanOrEqual, at, 0);

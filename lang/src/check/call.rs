@@ -28,6 +28,11 @@ impl Checker<'_> {
     /// Finds a function's row and checks the number of arguments.
     fn function_row(&mut self, name: &ast::Name, args: usize, span: Span) -> Option<&'static Function> {
         let Some(row) = function(&name.text) else {
+            if builtin(&name.text).is_some() {
+                let title = format!("{}() requires no arguments ({args} provided)", name.text);
+                self.refuse(span, title);
+                return None;
+            }
             if functions::NOT_YET.contains(&name.text.as_str()) {
                 self.refuse(span, format!("{}() is not supported yet", name.text));
                 return None;
@@ -70,7 +75,18 @@ impl Checker<'_> {
             self.report(error);
             return unknown(span);
         }
-        self.check_safety(row, span);
+        if !self.check_safety(row, span) {
+            return unknown(span);
+        }
+        use crate::probes::ProviderId as P;
+        if row.id == FunctionId::SocketCookie
+            && let Some(provider) = state.header.provider
+            && !matches!(provider, P::Fentry | P::Fexit | P::RawTracepoint | P::Iter)
+        {
+            let title = format!("socket_cookie can not be used with \"{}\" probes", provider.row().name);
+            self.report(Diagnostic::error(span, title).with_help("it is for fentry, fexit, rawtracepoint and iter"));
+            return unknown(span);
+        }
         if let Some(signature) = &row.signature {
             return self.fixed(state, row, signature, args, span);
         }
@@ -175,8 +191,10 @@ impl Checker<'_> {
         Expr { kind: ExprKind::Call(row.id, checked), ty: (signature.result)(), span }
     }
 
-    fn check_safety(&mut self, row: &Function, span: Span) {
-        if row.is_unsafe && !self.settings.allow_unsafe {
+    /// Whether the function may be used, which is told if not.
+    fn check_safety(&mut self, row: &Function, span: Span) -> bool {
+        let refused = row.is_unsafe && !self.settings.allow_unsafe;
+        if refused {
             let title = match row.id {
                 FunctionId::WriteUser | FunctionId::Override => {
                     format!("{}() is unsafe. To use you need the --unsafe flag", row.name)
@@ -185,6 +203,7 @@ impl Checker<'_> {
             };
             self.report(Diagnostic::error(span, title).with_help("--unsafe permits it"));
         }
+        !refused
     }
 
     /// An argument that must be a text of the script.
@@ -237,8 +256,14 @@ impl Checker<'_> {
             F::Printf => self.formatted(state, row, Origin::Printf, args, span),
             F::Cat => self.formatted(state, row, Origin::Cat, args, span),
             F::System => self.formatted(state, row, Origin::System, args, span),
-            F::Errorf => self.formatted(state, row, Origin::Errorf(span), args, span),
-            F::Warnf => self.formatted(state, row, Origin::Warnf(span), args, span),
+            F::Errorf => {
+                let told = self.formatted(state, row, Origin::Errorf(span), args, span);
+                self.note_calls(state, told)
+            }
+            F::Warnf => {
+                let told = self.formatted(state, row, Origin::Warnf(span), args, span);
+                self.note_calls(state, told)
+            }
             F::Print => self.print(state, args, span),
             F::Time => self.time(state, row, args, span),
             F::Join => self.join(state, row, args, span),
@@ -273,6 +298,15 @@ impl Checker<'_> {
             }
             _ => Some(StmtKind::Expr(self.call(state, name, args, span))),
         }
+    }
+
+    /// Remembers of what is told from which calls of macros it comes.
+    fn note_calls(&mut self, state: &ProbeState<'_>, told: Option<StmtKind>) -> Option<StmtKind> {
+        if let (Some(StmtKind::Print(format, _)), [_, ..]) = (&told, &state.calls[..]) {
+            let calls = state.calls.iter().rev().copied().collect();
+            self.walk.program.expanded_from.push((*format, calls));
+        }
+        told
     }
 
     /// An argument that must be a number known now, and not negative.

@@ -195,6 +195,7 @@ impl Checker<'_> {
     /// `{ statements; value }`
     pub fn value_block(&mut self, state: &mut ProbeState<'_>, block: &ast::ValueBlock, span: Span) -> Expr {
         state.scopes.enter();
+        let is_expanded = state.enter_body(block.block.span, span);
         let mut stmts = self.stmts(state, &block.block.stmts);
         let value = match &block.value {
             None => None,
@@ -205,6 +206,9 @@ impl Checker<'_> {
             }
             Some(value) => Some(self.expr(state, value)),
         };
+        if is_expanded {
+            state.calls.pop();
+        }
         state.scopes.leave();
         let value = value.unwrap_or(int(0, Type::Void, span));
         let ty = value.ty.clone();
@@ -327,10 +331,9 @@ impl Checker<'_> {
                 None => row.ty.clone(),
             }),
             BuiltinId::Cpid if !self.settings.has_child => {
-                let error = Diagnostic::error(span, "cpid is used but no child process was given")
-                    .with_help("start one with -c COMMAND");
-                self.report(error);
-                unknown(span)
+                let warning = Diagnostic::warning(span, "No child command (`-c`); cpid is zero");
+                self.report(warning.with_help("start one with -c COMMAND; has_cpid tells whether there is one"));
+                int(0, Type::U32, span)
             }
             BuiltinId::Context => match self.context_type(state) {
                 Ok(ty) => of(ty),
@@ -386,6 +389,13 @@ impl Checker<'_> {
     /// The type of `ctx`, or why there is none.
     fn context_type(&self, state: &ProbeState<'_>) -> Result<Type, String> {
         let provider = state.header.provider.map_or("these", |provider| provider.row().name);
+        let is_plain = |attach: &Attach| {
+            matches!(attach, Attach::Interval { .. } | Attach::Profile { .. } | Attach::PerfEvent { .. })
+        };
+        // Nothing is said of what it points to.
+        if !state.header.points.is_empty() && state.header.points.iter().all(|point| is_plain(&point.attach)) {
+            return Ok(Type::Pointer(Box::new(Type::Void), AddressSpace::Kernel));
+        }
         let mut names = state.header.points.iter().map(|point| match &point.attach {
             Attach::Iter { over, .. } => Ok(format!("bpf_iter__{over}")),
             Attach::Kprobe { .. } | Attach::Uprobe { .. } => Ok("pt_regs".to_owned()),

@@ -1,6 +1,6 @@
 //! Statements: assignments, branches, and calls for their effect.
 
-use super::expr::known_truth;
+use super::expr::{int, known_truth};
 use super::loops::{as_number, zero_of};
 use super::names::{Declared, Variable};
 use super::{Checker, ProbeState};
@@ -57,7 +57,14 @@ impl Checker<'_> {
                 let otherwise = otherwise.as_ref().map(|block| self.block(state, block)).unwrap_or_default();
                 Some(StmtKind::If(cond, then, otherwise))
             }
-            ast::StmtKind::Block(block) => return out.extend(self.block(state, block)),
+            ast::StmtKind::Block(block) => {
+                let is_expanded = state.enter_body(block.span, span);
+                out.extend(self.block(state, block));
+                if is_expanded {
+                    state.calls.pop();
+                }
+                return;
+            }
             ast::StmtKind::Return(value) => {
                 let value = value.as_ref().map(|value| self.value(state, value));
                 if let Some(value) = &value
@@ -273,6 +280,21 @@ impl Checker<'_> {
         {
             return self.gather(state, place, row, args, value.span);
         }
+        if let (None, ast::ExprKind::Block(block)) = (op, &value.kind)
+            && let Some(last) = block.value.as_ref().filter(|last| ends_in_aggregation(last))
+        {
+            state.scopes.enter();
+            let is_expanded = state.enter_body(block.block.span, value.span);
+            let mut stmts = self.stmts(state, &block.block.stmts);
+            let gathered = self.assign_map(state, place, None, last, span);
+            if is_expanded {
+                state.calls.pop();
+            }
+            state.scopes.leave();
+            stmts.push(Stmt { kind: gathered?, span });
+            let kind = ExprKind::Block(stmts, Box::new(int(0, Type::Bool, span)));
+            return Some(StmtKind::Expr(Expr { kind, ty: Type::Bool, span }));
+        }
         if let Some(op) = op {
             return self.update_map(state, place, op, value, span);
         }
@@ -341,5 +363,14 @@ impl Checker<'_> {
                 Some(StmtKind::SetMap(map, keys, new))
             }
         }
+    }
+}
+
+/// Whether a value is a call of an aggregation, or a block that ends in one.
+fn ends_in_aggregation(value: &ast::Expr) -> bool {
+    match &value.kind {
+        ast::ExprKind::Call { name, .. } => function(&name.text).is_some_and(|row| row.aggregation),
+        ast::ExprKind::Block(block) => block.value.as_ref().is_some_and(|last| ends_in_aggregation(last)),
+        _ => false,
     }
 }

@@ -22,6 +22,7 @@ impl Checker<'_> {
                 let formats = self.walk.program.formats.len();
                 let ty = self.expr(state, expr).ty;
                 self.walk.program.formats.truncate(formats);
+                self.walk.program.expanded_from.retain(|(format, _)| format.index() < formats);
                 (ty != Type::Unknown).then_some(ty)
             }
         }

@@ -18,6 +18,11 @@ pub fn write(out: &mut Vec<u8>, names: Names, number: u64, settings: &Settings) 
 
 /// What an error number means.
 fn error(number: i32) -> &'static str {
+    if number == 0 {
+        return "Success";
+    }
+    // Calls that fail return the number below zero.
+    let number = number.checked_abs().unwrap_or(number);
     let row = usize::try_from(number).ok().and_then(|number| ERRORS.get(number.checked_sub(1)?));
     row.filter(|name| !name.is_empty()).unwrap_or(&"Unknown error")
 }

@@ -36,7 +36,12 @@ impl Checker<'_> {
         let value = self.expr(state, &args[0]);
         let ty = match &value.ty {
             Type::Pointer(to, _) => Type::Pointer(to.clone(), space),
-            _ => return value,
+            Type::Int(_) | Type::Unknown => return value,
+            ty => {
+                let name = if space == AddressSpace::Kernel { "kptr" } else { "uptr" };
+                let title = format!("{name}() only supports integer or pointer arguments ({} provided)", ty.kind());
+                return self.refuse(args[0].span, title);
+            }
         };
         Expr { ty, ..value }
     }

@@ -18,14 +18,14 @@ impl Checker<'_> {
             return unknown(span);
         }
         let holds = match row.id {
-            FunctionId::IsStr => matches!(value.ty, Type::Str(_)),
+            FunctionId::IsStr => matches!(value.ty, Type::Str(_) | Type::Named(_)),
             FunctionId::IsPtr => matches!(value.ty, Type::Pointer(..)),
             FunctionId::IsInteger => matches!(value.ty, Type::Int(_)),
             FunctionId::IsUnsignedInteger => {
                 matches!(value.ty.settled(), Type::Int(int) if !int.signed)
             }
             FunctionId::IsArray => matches!(value.ty, Type::Array(..)),
-            _ => matches!(value.kind, ExprKind::Int(_) | ExprKind::Str(_)),
+            _ => is_written(&value),
         };
         int(i64::from(holds), Type::Bool, span)
     }
@@ -72,13 +72,38 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<StmtKind> {
         let condition = self.condition(state, &args[0]);
-        let message = self.known_text(state, &args[1], row, span)?;
-        let pieces = vec![Piece::Text([b"assert failed: ", &message[..]].concat())];
-        let format = self.add_format(Origin::Errorf(span), pieces, Vec::new());
-        let print = Stmt { kind: StmtKind::Print(format, Vec::new()), span };
+        let message = match self.param_text(&args[1]) {
+            Some(text) => text,
+            None => self.value(state, &args[1]),
+        };
+        let (pieces, values) = match message.kind {
+            _ if message.ty == Type::Unknown => return None,
+            ExprKind::Str(text) => (vec![Piece::Text([b"assert failed: ", &text[..]].concat())], Vec::new()),
+            _ if matches!(message.ty, Type::Str(_) | Type::Int(_)) => {
+                let pieces = vec![Piece::Text(b"assert failed: ".to_vec()), Piece::Value(Conversion::PLAIN)];
+                (pieces, vec![message])
+            }
+            _ => {
+                let title = format!("{}() expects a string as its message ({} provided)", row.name, message.ty.kind());
+                self.refuse(args[1].span, title);
+                return None;
+            }
+        };
+        let types = values.iter().map(|value| value.ty.clone()).collect();
+        let format = self.add_format(Origin::Errorf(span), pieces, types);
+        let print = Stmt { kind: StmtKind::Print(format, values), span };
         let exit = Stmt { kind: StmtKind::Exit(int(1, Type::I64, span)), span };
         let fails = Expr { kind: ExprKind::Unary(UnaryOp::Not, Box::new(condition)), ty: Type::Bool, span };
         Some(StmtKind::If(fails, vec![print, exit], Vec::new()))
+    }
+}
+
+/// A literal, or several as one.
+fn is_written(value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Int(_) | ExprKind::Str(_) => true,
+        ExprKind::Tuple(items) => items.iter().all(is_written),
+        _ => false,
     }
 }
 

@@ -6,6 +6,8 @@ use crate::ast;
 use crate::builtins::{BuiltinId, COMM_LEN};
 use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
+use crate::nearest::nearest;
+use crate::probes::ProviderId;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::{IntType, Type};
@@ -125,20 +127,54 @@ impl Checker<'_> {
 
     /// `signal(number)` or `signal("NAME")`
     pub fn signal(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
+        use ProviderId as P;
+        let takes_signals = [
+            P::Kprobe,
+            P::Kretprobe,
+            P::Uprobe,
+            P::Uretprobe,
+            P::Tracepoint,
+            P::Profile,
+            P::Fentry,
+            P::Fexit,
+            P::RawTracepoint,
+        ];
+        if let Some(provider) = state.header.provider.filter(|provider| !takes_signals.contains(provider)) {
+            let kind = match provider {
+                P::Begin | P::End => "special",
+                provider => provider.row().name,
+            };
+            let error = Diagnostic::error(span, format!("{}() can not be used for this probetype {kind}", row.name));
+            self.report(error.with_help("the signal would go to rtrace, or to whatever task is there"));
+            return unknown(span);
+        }
         let value = self.expr(state, &args[0]);
+        if literal(&value).is_some_and(|number| !(1..=64).contains(&number)) {
+            let title = format!("{}() accepts a string literal or an integer between 1 and 64 (inclusive)", row.name);
+            return self.refuse(span, title);
+        }
         let number = match (&value.kind, &value.ty) {
             (ExprKind::Str(name), _) => {
                 let name = String::from_utf8_lossy(name).into_owned();
                 let known = |(known, _): &&(&str, i64)| *known == name || known.strip_prefix("SIG") == Some(&name);
                 match SIGNALS.iter().find(known) {
                     Some((_, number)) => int(*number, Type::I64, span),
-                    None => return self.refuse(args[0].span, format!("{name} is not a valid signal")),
+                    None => {
+                        let error = Diagnostic::error(args[0].span, format!("Invalid string for signal: {name}"));
+                        let near = nearest(&name, SIGNALS.iter().map(|(known, _)| *known), 1);
+                        let near = near.first().map(|near| format!("did you mean {near}?"));
+                        self.report(error.with_maybe_help(near));
+                        return unknown(span);
+                    }
                 }
             }
             (_, Type::Int(_)) => value,
             (_, Type::Unknown) => return unknown(span),
             (_, ty) => {
-                let title = format!("{}() only supports int or string arguments ({} provided)", row.name, ty.kind());
+                let title = match ty {
+                    Type::Str(_) => format!("{}() accepts a string literal or an integer", row.name),
+                    ty => format!("{}() only supports int or string arguments ({} provided)", row.name, ty.kind()),
+                };
                 return self.refuse(span, title);
             }
         };

@@ -31,11 +31,11 @@ impl Checker<'_> {
             (_, Type::Str(_)) if length.is_none() => return pointer,
             (_, Type::Str(size)) => *size,
             // One byte more than is shown, so that text which was cut off can be told from text that just fits.
-            (_, ty) if ty.is_scalar() => most + u32::from(length.is_none()),
+            (_, ty) if ty.is_scalar() && *ty != Type::Bool => most + u32::from(length.is_none()),
             (_, ty) => {
                 return self.refuse(
                     args[0].span,
-                    format!("str() expects an integer or a pointer type as first argument ({ty} provided)"),
+                    format!("str() expects a string, integer or a pointer type as first argument ({ty} provided)"),
                 );
             }
         };
@@ -123,6 +123,10 @@ impl Checker<'_> {
     pub fn strcap(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
         let text = self.string_like(state, &args[0]);
         match text.ty {
+            // Nobody says how much room there is behind a pointer.
+            Type::Str(_) if matches!(text.kind, ExprKind::ReadStr { ref pointer, .. } if matches!(pointer.ty, Type::Pointer(..))) => {
+                Expr { kind: ExprKind::Call(FunctionId::Strlen, vec![text]), ty: Type::U64, span }
+            }
             Type::Str(size) => number_literal(i128::from(size), span),
             _ => unknown(span),
         }
@@ -157,16 +161,25 @@ impl Checker<'_> {
     /// `memcmp(a, b, count)`
     pub fn memcmp(&mut self, state: &mut ProbeState<'_>, args: &[ast::Expr], span: Span) -> Expr {
         /// More would not fit a program.
-        const MOST: i128 = 1024;
+        const MOST: u32 = 1032;
         let mut sides = vec![self.value(state, &args[0]), self.value(state, &args[1])];
         if sides.iter().any(|side| side.ty == Type::Unknown) {
             return unknown(span);
         }
+        if let Some(large) = sides.iter().find(|side| side.ty.slot_size() > MOST) {
+            let title = format!("memcmp() compares values of up to {MOST} bytes ({} here)", large.ty.slot_size());
+            return self.refuse(large.span, title);
+        }
         let count = self.expr(state, &args[2]);
-        let Some(count @ 0..=MOST) = literal(&count) else {
-            return self.refuse(span, format!("memcmp() expects a number up to {MOST} that is known when compiling"));
-        };
-        sides.push(int(count as i64, Type::I64, span));
+        sides.push(match (literal(&count), &count.ty) {
+            (Some(count @ 0..), _) => int(count.min(i128::from(MOST)) as i64, Type::I64, span),
+            (None, Type::Int(_)) => count,
+            (_, Type::Unknown) => return unknown(span),
+            _ => {
+                let title = format!("memcmp() expects a number that is not negative ({} provided)", count.ty.kind());
+                return self.refuse(args[2].span, title);
+            }
+        });
         let ty = Type::Int(IntType { bits: 32, signed: true });
         Expr { kind: ExprKind::Call(FunctionId::Memcmp, sides), ty, span }
     }

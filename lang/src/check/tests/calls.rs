@@ -16,10 +16,10 @@ begin { print(bswap("a")); print(ksym("a")); print(strlen(1)); print(len(1)); pr
     );
     check(
         r#"
-begin { print(strncmp("a", 1, 1)); print(strncmp(comm, "b", pid)); print(memcmp(1, 2, pid)); }
+begin { print(strncmp("a", 1, 1)); print(strncmp(comm, "b", pid)); print(memcmp(1, 2, comm)); }
             //^^^^^^^^^^^^^^^^^^ error: strncmp() only supports string arguments (int provided)
                                        //^^^^^^^^^^^^^^^^^^^^^^^ error: Builtin strncmp requires a non-negative literal
-                                                                       //^^^^^^^^^^^^^^^^^ error: memcmp() expects a number up to 1024 that is known when compiling
+                                                                                    //^^^^ error: memcmp() expects a number that is not negative (string provided)
 "#,
     );
     check(

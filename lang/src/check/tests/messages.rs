@@ -146,7 +146,7 @@ begin { print(args.count); }
     check(
         r#"
 begin { print(cpid); }
-            //^^^^ error: cpid is used but no child process was given | start one with -c COMMAND
+            //^^^^ warning: No child command (`-c`); cpid is zero | start one with -c COMMAND; has_cpid tells whether there is one
 "#,
     );
 }
@@ -590,7 +590,7 @@ begin { @a = 1; $n = 1; print(@a, $n); }
     check(
         r#"
 begin { print(str((1, 2))); }
-                //^^^^^^ error: str() expects an integer or a pointer type as first argument ((int8,int8) provided)
+                //^^^^^^ error: str() expects a string, integer or a pointer type as first argument ((int8,int8) provided)
 "#,
     );
     check(
