@@ -9,8 +9,9 @@ use crate::helpers::Helper;
 use crate::unwind;
 use hashbrown::HashMap;
 use lang::span::Span;
+use lang::target::Target;
 use lang::typed::{Map, MapId, Program};
-use lang::types::Type;
+use lang::types::{Names, Type};
 
 /// How the kernel keeps a map (`enum bpf_map_type`, include/uapi/linux/bpf.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -206,6 +207,8 @@ pub struct Layout {
     site_numbers: HashMap<(SiteKind, Span), u32>,
     /// Offset and size of a stretch of `.bss` that nobody writes.
     zeros: Option<(u32, u32)>,
+    /// Tables of names: where they begin, and how many rows they have.
+    names: HashMap<Names, (u32, u32)>,
     /// What user space writes to `.bss` before anything runs: offsets, and bytes in whole words.
     pub tables: Vec<(u32, Vec<u8>)>,
 }
@@ -231,6 +234,7 @@ impl Layout {
             sizes,
             site_numbers: HashMap::new(),
             zeros: None,
+            names: HashMap::new(),
             tables: Vec::new(),
         };
         for map in &program.maps {
@@ -385,6 +389,24 @@ impl Layout {
         let offset = self.reserve_bss(bytes.len() as u32);
         self.tables.push((offset, bytes));
         offset
+    }
+
+    /// The offset in `.bss` of a table of names, and how many rows it has.
+    pub fn use_names(&mut self, names: Names, target: &dyn Target) -> (u32, u32) {
+        if let Some(known) = self.names.get(&names) {
+            return *known;
+        }
+        let rows = lang::names::table(names, target);
+        let mut bytes = Vec::new();
+        for row in &rows {
+            let room = lang::names::ROOM as usize;
+            let end = bytes.len() + room;
+            bytes.extend(row.bytes().take(room - 1));
+            bytes.resize(end, 0);
+        }
+        let table = (self.add_table(bytes), rows.len() as u32);
+        self.names.insert(names, table);
+        table
     }
 
     /// The number in `kfuncs` of a function of the kernel.

@@ -23,6 +23,7 @@ pub mod imports;
 mod lexer;
 #[cfg(fuzzing)]
 pub mod lexer;
+pub mod names;
 pub mod nearest;
 pub mod params;
 pub mod parser;

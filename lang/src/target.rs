@@ -85,6 +85,12 @@ pub trait Target {
     /// Where a symbol of a program's file lies, seen from the instruction at an offset in the file.
     fn user_symbol(&self, path: &str, offset: u64, name: &str) -> Result<UserSymbol, TargetError>;
 
+    /// The name of the system call with this number.
+    fn system_call(&self, number: u16) -> Option<String> {
+        let _ = number;
+        None
+    }
+
     /// The number of the control group at a path.
     fn cgroup(&self, path: &str) -> Result<u64, String>;
 

@@ -18,6 +18,7 @@ use crate::dwarf::Dwarf;
 use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::kfunc;
+use crate::syscalls;
 use crate::tracefs::Tracefs;
 use crate::types::Types;
 use lang::ast::TypeTag;
@@ -297,6 +298,10 @@ impl Target for KernelTarget {
 
     fn user_symbol(&self, path: &str, offset: u64, name: &str) -> Result<UserSymbol, TargetError> {
         symbol::find(path, offset, name)
+    }
+
+    fn system_call(&self, number: u16) -> Option<String> {
+        Some(syscalls::by_number(arch::native()?, number)?.table_name.to_owned())
     }
 
     fn cgroup(&self, path: &str) -> Result<u64, String> {

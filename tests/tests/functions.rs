@@ -482,3 +482,15 @@ fn what_an_event_hands_over_may_be_nothing() {
         .stderr_has("No child command (`-c`); cpid is zero")
         .stderr_has("ERROR: assert failed: rtrace");
 }
+
+#[test]
+fn names_of_numbers_are_texts() {
+    requires!(Bpf);
+    let program = r#"begin { $x = strerror(2); $s = 9; $n = pid > 0 ? signal_name($s) : "none";
+        print((strlen($x), $x == "No such file or directory", $x != strerror(-2), strcontains($x, "file"), is_str($x)));
+        print((str_concat($x, "!"), $n, strlen($n), strncmp(syscall_name(0), "read", 5), str(signal_name(2), 4)));
+        print((strerror(0), strerror(5000) == "Unknown error", signal_name(64) == "Real-time signal 30", syscall_name(9999) == "Unknown syscall")); }"#;
+    let expected =
+        "(25, true, false, true, true)\n(No such file or directory!, Killed, 6, 0, Int)\n(Success, true, true, true)";
+    assert_eq!(printed(program), expected);
+}

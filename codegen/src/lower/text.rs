@@ -69,6 +69,7 @@ impl Lowering<'_, '_> {
                 }
                 self.read_text(pointer, length.as_deref(), buffer.min(size), to);
             }
+            ExprKind::Cast(value) if let Type::Named(names) = value.ty => self.name_of(value, names, slot, to),
             ExprKind::Call(id, args) => self.call_store(*id, args, expr, &Type::Str(size), to),
             _ => self.store_whole(expr, &Type::Str(size), to),
         }

@@ -6,7 +6,10 @@ use crate::helpers::Helper;
 use crate::which::{Selector, Texts};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::BuiltinId;
+use lang::names::ROOM;
 use lang::target::Access;
+use lang::typed::{Expr, ExprKind};
+use lang::types::{IntType, Names, Type};
 
 /// A text that an attach point has.
 pub enum PointText {
@@ -68,6 +71,35 @@ impl Lowering<'_, '_> {
         self.builder.ins().jump(done, &[zero.into()]);
         self.builder.switch_to_block(done);
         inside
+    }
+
+    /// Stores the name of a number as a text.
+    pub fn name_of(&mut self, value: &Expr, names: Names, slot: u32, to: Addr) {
+        let number = match &value.kind {
+            ExprKind::Call(_, args) if args.len() == 1 => self.scalar(&args[0]),
+            _ => {
+                let mark = self.mark();
+                let word = self.temporary(8);
+                self.store(value, &value.ty, word);
+                let number = self.load_word(word);
+                self.reset(mark);
+                number
+            }
+        };
+        let mut number = self.convert(number, &Type::Int(IntType { bits: 32, signed: true }));
+        if names == Names::Errors {
+            // What a call that failed returns is below zero.
+            let all = self.int(63);
+            let sign = self.builder.ins().sshr(number, all);
+            let flipped = self.builder.ins().bxor(number, sign);
+            number = self.builder.ins().isub(flipped, sign);
+        }
+        let (table, rows) = self.layout.use_names(names, self.target);
+        let index = self.at_most(number, rows - 1);
+        let from = self.row(index, table, ROOM);
+        let bytes = ROOM.min(slot);
+        self.copy(from, to, bytes);
+        self.zero(to.plus(bytes), slot - bytes);
     }
 
     /// The address of an element of a table, by an index that was checked.

@@ -4,6 +4,7 @@ use super::Checker;
 use super::expr::{int, literal, unknown};
 use super::loops::as_number;
 use crate::ast::BinaryOp;
+use crate::names::ROOM;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
 use crate::types::Type;
@@ -16,6 +17,17 @@ fn is_not_empty(text: Expr, span: Span) -> Expr {
             let empty = Expr { kind: ExprKind::Str(Vec::new()), ty: Type::Str(1), span };
             Expr { kind: ExprKind::Binary(BinaryOp::Ne, Box::new(text), Box::new(empty)), ty: Type::Bool, span }
         }
+    }
+}
+
+/// The name of a number as the text that it is shown as; any other value as it is.
+pub fn as_text(value: Expr) -> Expr {
+    match value.ty {
+        Type::Named(_) => {
+            let span = value.span;
+            Expr { kind: ExprKind::Cast(Box::new(value)), ty: Type::Str(ROOM), span }
+        }
+        _ => value,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Expressions: what each means and what type its value has.
 
+use super::casts::as_text;
 use super::loops::as_number;
 use super::members::step_of;
 use super::names::{Declared, NEVER_ASSIGNED};
@@ -590,6 +591,9 @@ impl Checker<'_> {
                 (false, _) => Expr { span, ..no },
             };
         }
+        // A name and a text have in common that they are texts.
+        let differ = yes.as_ref().is_some_and(|yes| yes.ty != no.ty);
+        let (yes, no) = if differ { (yes.map(as_text), as_text(no)) } else { (yes, no) };
         let Some(ty) = yes.as_ref().unwrap_or(&cond).ty.join(&no.ty) else {
             let title = format!(
                 "Branches must return the same type or compatible types: have '{}' and '{}'",

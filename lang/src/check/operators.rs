@@ -1,5 +1,6 @@
 //! Operators: the types of their results, and folding where the operands are known.
 
+use super::casts::as_text;
 use super::expr::{int, known_truth, literal, number_literal, text_literal, unknown};
 use super::loops::as_number;
 use super::{Checker, ProbeState};
@@ -62,6 +63,7 @@ impl Checker<'_> {
             let yields_bool = op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or);
             return Expr { ty: if yields_bool { Type::Bool } else { Type::I64 }, ..unknown(span) };
         }
+        let [left, right] = [left, right].map(as_text);
         if let Some(folded) = self.fold_text(op, &left, &right, span) {
             return folded;
         }

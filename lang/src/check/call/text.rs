@@ -1,5 +1,6 @@
 //! Functions of texts.
 
+use super::super::casts::as_text;
 use super::super::expr::{int, literal, number_literal, text_literal, unknown};
 use super::super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp};
@@ -57,7 +58,7 @@ impl Checker<'_> {
             let right = self.expr(state, right);
             return self.binary(BinaryOp::Add, text, right, arg.span);
         }
-        let value = self.expr(state, arg);
+        let value = as_text(self.expr(state, arg));
         match literal(&value) {
             Some(number) => text_literal(number.to_string().into_bytes(), arg.span),
             None => value,
@@ -66,7 +67,7 @@ impl Checker<'_> {
 
     /// An argument that is a text, or memory that is read as one.
     fn string_like(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr) -> Expr {
-        let value = self.expr(state, arg);
+        let value = as_text(self.expr(state, arg));
         match &value.ty {
             Type::Str(_) | Type::Unknown => value,
             Type::Pointer(to, _) if matches!(to.as_int(), Some(IntType { bits: 8, .. })) => Expr {
@@ -83,7 +84,7 @@ impl Checker<'_> {
         let value = self.expr(state, &args[0]);
         let is_char = |ty: &Type| matches!(ty.settled(), Type::Int(IntType { bits: 8, signed: true }));
         let title = match &value.ty {
-            Type::Str(_) | Type::Unknown => return,
+            Type::Str(_) | Type::Named(_) | Type::Unknown => return,
             Type::Array(of, _) if is_char(of) => return,
             Type::Pointer(to, _) if is_char(to) => return,
             Type::Array(..) => "string-like arrays must contain a char-like type",
@@ -136,7 +137,7 @@ impl Checker<'_> {
     pub fn strncmp(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
         let mut texts = Vec::new();
         for arg in &args[..2] {
-            let text = self.expr(state, arg);
+            let text = as_text(self.expr(state, arg));
             match text.ty {
                 Type::Unknown => return unknown(span),
                 Type::Str(_) => texts.push(text),
