@@ -78,7 +78,7 @@ pub static BUILTINS: &[Builtin] = &[
     row("nsecs", BuiltinId::Nsecs, Type::U64, "Nanoseconds since boot, time spent suspended included.", "begin { print(nsecs); }"),
     row("elapsed", BuiltinId::Elapsed, Type::U64, "Nanoseconds since rtrace started tracing.", "interval:s:1 { print(elapsed); }"),
     row("probe", BuiltinId::Probe, Type::Str(0), "Full name of the probe that fired.", "interval:s:1 { print(probe); }"),
-    row("cpid", BuiltinId::Cpid, Type::U32, "Process id of the command started by `-c`; an error without it.", "tracepoint:syscalls:sys_enter_write /pid == cpid/ { @ = count(); }"),
+    row("cpid", BuiltinId::Cpid, Type::U32, "Process id of the command started by `-c`; 0 without one.", "tracepoint:syscalls:sys_enter_write /pid == cpid/ { @ = count(); }"),
     row("func", BuiltinId::Func, Type::Str(0), "Name of the traced function.", "kprobe:vfs_read, kprobe:vfs_write { @[func] = count(); }"),
     row("probetype", BuiltinId::Probetype, Type::Str(PROBETYPE_LEN), "Kind of the probe that fired, such as `kprobe`.", "interval:s:1 { print(probetype); }"),
     row("retval", BuiltinId::Retval, Type::U64, "What the traced function returns, as unsigned 64 bits; with its own type at fexit.", "kretprobe:vfs_read { @[retval] = count(); }"),
