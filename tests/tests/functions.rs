@@ -494,3 +494,36 @@ fn names_of_numbers_are_texts() {
         "(25, true, false, true, true)\n(No such file or directory!, Killed, 6, 0, Int)\n(Success, true, true, true)";
     assert_eq!(printed(program), expected);
 }
+
+#[test]
+fn traced_functions_tell_paths_and_sockets() {
+    requires!(Bpf, Btf, Fentry);
+    let program = r#"fentry:security_file_open /pid == cpid/ { $p = path(args.file.f_path); $s = path(args.file.f_path, 5); if (strcontains($p, "/proc/version")) { print(($p, $s, comm(pid) == comm, strcontains(path(&args.file.f_path), "version"))); } }"#;
+    let out = Run::program(program).arg("-q").child("cat /proc/version").to_end();
+    out.code(0).stdout_has("(/proc/version, sion, true, true)\n");
+}
+
+#[test]
+fn sockets_have_cookies() {
+    requires!(Bpf, Btf, Kernel(5, 12));
+    let program = "rawtracepoint:inet_sock_set_state { $c = socket_cookie(args.sk); if ($c == socket_cookie(args.sk) && $c > 0) { @ok = 1; } @args = arg0 == (uint64)args.sk; }";
+    let session = Run::program(program).arg("-q").start();
+    session.wait_attached();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback is there");
+    drop(std::net::TcpStream::connect(listener.local_addr().expect("it is bound")));
+    let out = session.interrupt();
+    out.code(0).stdout_is("\n\n@args: true\n@ok: 1\n");
+    let out = Run::program("begin { print(socket_cookie(curtask)); }").to_end();
+    out.code(1).stderr_has("socket_cookie can not be used with \"begin\" probes");
+}
+
+#[test]
+fn every_cpu_has_its_own() {
+    requires!(Bpf, Btf);
+    let program = r#"begin { $rq = (struct rq *)percpu_kaddr("runqueues", 0); print(($rq.cpu, percpu_kaddr("runqueues", 100000), *percpu_kaddr("process_counts") == *percpu_kaddr("process_counts", cpu), ((struct rq *)percpu_kaddr("runqueues")).cpu == cpu)); }"#;
+    let out = Run::program(program).arg("-q").to_end();
+    if out.stderr.contains("built without CONFIG_KALLSYMS_ALL") {
+        return skip("functions::every_cpu_has_its_own", "kallsyms has no variables");
+    }
+    out.code(0).stdout_is("(0, 0, true, true)\n\n\n");
+}
