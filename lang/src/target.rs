@@ -131,6 +131,8 @@ pub struct Features {
     pub cookies: bool,
     /// The same for raw tracepoints: kernel 6.10.
     pub raw_tracepoint_cookies: bool,
+    /// `bpf_get_func_ip` in uprobes and uretprobes: kernel 6.6.
+    pub user_function_address: bool,
 }
 
 /// An attach point found on the machine.

@@ -324,6 +324,7 @@ impl Target for KernelTarget {
             lookup_percpu_elem: at_least(5, 19),
             cookies: at_least(5, 15),
             raw_tracepoint_cookies: at_least(6, 10),
+            user_function_address: at_least(6, 6),
             cpus: kernel::possible_cpus().and_then(|cpus| cpus.iter().last()).map_or(1, |last| last + 1),
         }
     }

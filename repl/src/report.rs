@@ -149,6 +149,16 @@ fn painted(word: &str, color: Color, is_wanted: bool) -> String {
     if is_wanted { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
+/// The line of a place with marks below it: what the script says of itself has no frame around it.
+pub fn marked(sources: &SourceMap, span: Span) -> String {
+    let source = sources.of(span);
+    let (start, end) = (source.locate(span.start), source.locate(span.end));
+    let line = source.line(start.line);
+    let before = start.column.saturating_sub(1) as usize;
+    let last = if end.line == start.line { end.column as usize } else { line.chars().count() + 1 };
+    format!("{line}\n{}{}", " ".repeat(before), "~".repeat(last.saturating_sub(before + 1).max(1)))
+}
+
 /// The column, from 0, that has to be seen if a line must be cut to some width; nothing if the picture has several lines
 /// or a line whose columns are not its characters.
 fn place_in_line(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<impl Fn(usize) -> usize> {

@@ -9,7 +9,7 @@ use crate::headers::Folders;
 use crate::info;
 use crate::list;
 use crate::look;
-use crate::report::Reporter;
+use crate::report::{self, Reporter};
 use crate::select;
 use clap::ValueEnum;
 use codegen::layout::Sizes;
@@ -549,7 +549,9 @@ impl Host for Terminal<'_> {
         self.reporter.message(self.sources, diagnostic);
         for call in &diagnostic.related {
             let severity = diagnostic.severity;
-            self.reporter.show(self.sources, &Diagnostic { severity, ..Diagnostic::error(call.span, &call.text) });
+            let told = Diagnostic { severity, ..Diagnostic::error(call.span, &call.text) };
+            self.reporter.message(self.sources, &told);
+            self.reporter.note(&report::marked(self.sources, call.span));
         }
     }
 

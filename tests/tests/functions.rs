@@ -223,6 +223,17 @@ fn symbols_and_registers_of_a_program() {
     run(r#"print((reg("ip") == (uint64)uaddr("work_step"), usermode, len(ustack(1))));"#)
         .code(0)
         .stdout_is("(true, 1, 1)\n\n\n");
+    if rtrace_tests::missing(&[rtrace_tests::Need::Kernel(6, 6)]).is_none() {
+        let text = format!(
+            r#"uretprobe:{work}:work_step {{ @ = (*uaddr("WORK_MARK") == 0x1234abcd, (uint64)uaddr("work_step") == (uint64)uaddr("work_step")); }}"#
+        );
+        Run::program(text)
+            .arg("-q")
+            .child(format!("'{work}' call 2"))
+            .to_end()
+            .code(0)
+            .stdout_is("\n\n@: (true, true)\n");
+    }
     run(r#"print(uaddr("no_such_symbol"));"#)
         .code(1)
         .stderr_has(&format!("Could not resolve symbol: {work}:no_such_symbol"));

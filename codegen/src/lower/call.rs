@@ -42,6 +42,12 @@ impl Lowering<'_, '_> {
             (FunctionId::Nsecs, [clock]) => self.clock(known(clock)),
             (FunctionId::Ppid | FunctionId::LeaderTid, args) => self.relative_id(id, args.first()),
             (FunctionId::Reg, [offset, bytes]) => self.register(known(offset), known(bytes)),
+            // At a return the registers are the caller's.
+            (FunctionId::Uaddr, [distance]) => {
+                let function = self.call(Helper::GetFuncIp, &[self.event]);
+                let distance = self.int(known(distance));
+                self.builder.ins().iadd(function, distance)
+            }
             (FunctionId::Uaddr, [distance, offset, bytes]) => {
                 let here = self.register(known(offset), known(bytes));
                 let distance = self.int(known(distance));

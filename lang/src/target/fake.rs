@@ -192,6 +192,7 @@ impl Target for FakeTarget {
             cpus: 4,
             cookies: true,
             raw_tracepoint_cookies: true,
+            user_function_address: true,
         }
     }
 }

@@ -113,12 +113,13 @@ impl Checker<'_> {
     pub fn uaddr(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
         let Some(name) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
         let name = String::from_utf8_lossy(&name);
-        let mut found = None;
+        let (mut found, mut returns) = (None, false);
         for point in &state.header.points {
-            let Attach::Uprobe { path, offset, on_return: false, .. } = &point.attach else {
+            let Attach::Uprobe { path, offset, on_return, .. } = &point.attach else {
                 let provider = state.header.provider.map_or("", |provider| provider.row().name);
                 return self.refuse(span, format!("uaddr can not be used with \"{provider}\" probes"));
             };
+            returns |= *on_return;
             match self.target.user_symbol(path, *offset, &name) {
                 Ok(symbol) if found.is_none_or(|other| other == symbol) => found = Some(symbol),
                 Ok(_) => return self.refuse(span, "uaddr() takes a probe with one attach point"),
@@ -127,6 +128,11 @@ impl Checker<'_> {
                     return unknown(span);
                 }
             }
+        }
+        if returns && !self.target.features().user_function_address {
+            let error = Diagnostic::error(span, "uaddr can not be used with \"uretprobe\" probes on this kernel");
+            self.report(error.with_help("Linux 6.6 and later tell where the function began"));
+            return unknown(span);
         }
         let pc = ["ip", "pc"].into_iter().find_map(|register| self.target.register(register).ok());
         let (Some(symbol), Some(pc)) = (found, pc) else {
@@ -141,7 +147,8 @@ impl Checker<'_> {
         let pointee = Type::Int(IntType { bits, signed: true });
         let ty = Type::Pointer(Box::new(pointee), AddressSpace::User);
         let place = [symbol.distance, i64::from(pc.offset), i64::from(pc.bytes)];
-        let place = place.map(|number| int(number, Type::I64, span)).to_vec();
+        let place = if returns { &place[..1] } else { &place[..] };
+        let place = place.iter().map(|number| int(*number, Type::I64, span)).collect();
         Expr { kind: ExprKind::Call(row.id, place), ty, span }
     }
 }
