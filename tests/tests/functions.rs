@@ -179,6 +179,12 @@ fn signals_are_sent() {
     let program = r#"tracepoint:syscalls:sys_enter_clock_nanosleep /pid == cpid/ { signal("SIGTERM"); }"#;
     let out = Run::program(program).arg("--unsafe").child("/bin/sleep 20").to_end();
     out.code(0).stderr_has("the command was ended by signal 15");
+    let program = "tracepoint:syscalls:sys_enter_clock_nanosleep /pid == cpid/ { $n = 0; signal($n); $n = 65; signal_thread($n); $n = -1; signal($n); }";
+    let out = Run::program(program).arg("--unsafe").child("/bin/sleep 0.1").to_end();
+    let said = |what: &str| format!("() expects an integer between 1 and 64 (inclusive). Got {what}\n");
+    out.code(0).stderr_has(&said("0")).stderr_has(&said("65")).stderr_has(&said("-1"));
+    let out = Run::program("begin { signal(9); }").arg("--unsafe").to_end();
+    out.code(1).stderr_has("signal() can not be used for this probetype special");
 }
 
 #[test]

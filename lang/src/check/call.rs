@@ -296,6 +296,10 @@ impl Checker<'_> {
                 self.assert_str(state, args, span);
                 None
             }
+            F::Signal | F::SignalThread => {
+                let sent = self.call(state, name, args, span);
+                Some(self.sent(row, sent))
+            }
             _ => Some(StmtKind::Expr(self.call(state, name, args, span))),
         }
     }

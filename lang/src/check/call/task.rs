@@ -7,9 +7,10 @@ use crate::builtins::{BuiltinId, COMM_LEN};
 use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
 use crate::nearest::nearest;
+use crate::printf::{Conversion, Origin, Piece};
 use crate::probes::ProviderId;
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind};
+use crate::typed::{Expr, ExprKind, Stmt, StmtKind};
 use crate::types::{IntType, Type};
 
 /// The signals by name (include/uapi/asm-generic/signal.h; the same on x86-64 and aarch64).
@@ -179,6 +180,26 @@ impl Checker<'_> {
             }
         };
         Expr { kind: ExprKind::Call(row.id, vec![number]), ty: Type::I64, span }
+    }
+
+    /// A signal as a statement: a number that is none is told.
+    pub fn sent(&mut self, row: &Function, sent: Expr) -> StmtKind {
+        let span = sent.span;
+        let number = match &sent.kind {
+            ExprKind::Call(_, args) if literal(&args[0]).is_none() && !args[0].has_effects() => args[0].clone(),
+            _ => return StmtKind::Expr(sent),
+        };
+        let text = format!("{}() expects an integer between 1 and 64 (inclusive). Got ", row.name);
+        let pieces = vec![Piece::Text(text.into_bytes()), Piece::Value(Conversion::PLAIN)];
+        let format = self.add_format(Origin::Errorf(span), pieces, vec![number.ty.clone()]);
+        let told = Stmt { kind: StmtKind::Print(format, vec![number.clone()]), span };
+        // Without a sign 0 is far above.
+        let [one, most] = [1, 63].map(|number| Box::new(int(number, Type::U64, span)));
+        let from_zero = ExprKind::Binary(ast::BinaryOp::Sub, Box::new(number), one);
+        let from_zero = Box::new(Expr { kind: from_zero, ty: Type::U64, span });
+        let kind = ExprKind::Binary(ast::BinaryOp::Gt, from_zero, most);
+        let is_none = Expr { kind, ty: Type::Bool, span };
+        StmtKind::If(is_none, vec![told], vec![Stmt { kind: StmtKind::Expr(sent), span }])
     }
 
     /// `override(value)`
