@@ -406,6 +406,9 @@ fn structures_around_a_member() {
         print(((uint64)curtask - (uint64)$p == $o, sizeof(*$p) == sizeof(struct task_struct)));
         print(((uint64)container_of((int32 *)100, typeof(struct pair), in.c), whole((int32 *)100, typeof(struct pair), in.b))); }";
     assert_eq!(printed(program), "(true, true)\n(92, 0x60)");
+    let program =
+        "begin { $p = (int8 *)curtask.comm; print((str($p) == comm, strcap($p) == strlen(comm), $p[0] == comm[0])); }";
+    assert_eq!(printed(program), "(true, true, true)");
 }
 
 #[test]

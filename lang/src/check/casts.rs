@@ -3,6 +3,7 @@
 use super::Checker;
 use super::expr::{int, literal, unknown};
 use super::loops::as_number;
+use super::members::space_of;
 use crate::ast::BinaryOp;
 use crate::names::ROOM;
 use crate::span::Span;
@@ -48,6 +49,13 @@ impl Checker<'_> {
         }
         if let (Type::Str(_), Type::Bool) = (&value.ty, &ty) {
             return is_not_empty(value, span);
+        }
+        // As in C an array in memory is its address where a pointer is wanted.
+        if let (Type::Str(_) | Type::Array(..), Type::Pointer(to, _)) = (&value.ty, &ty)
+            && let Some(space) = space_of(&value)
+        {
+            let ty = Type::Pointer(to.clone(), space);
+            return Expr { kind: ExprKind::AddressOf(Box::new(value)), ty, span };
         }
         match (&value.ty, &ty) {
             (Type::Array(element, 0), _) | (_, Type::Array(element, 0)) if element.size_of() == 0 => {

@@ -308,7 +308,7 @@ pub fn step_of(ty: &Type) -> Option<i64> {
 }
 
 /// Whose memory a place is in; `None` if the program's own.
-fn space_of(place: &Expr) -> Option<AddressSpace> {
+pub fn space_of(place: &Expr) -> Option<AddressSpace> {
     match &place.kind {
         ExprKind::Deref(pointer) => match &pointer.ty {
             Type::Pointer(_, space) => Some(*space),
