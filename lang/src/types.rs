@@ -484,6 +484,11 @@ impl Type {
         match (self, other) {
             (Self::Unknown, ty) | (ty, Self::Unknown) => Some(ty.clone()),
             (Self::Int(a), Self::Int(b)) => Some(Self::Int(a.join(*b))),
+            // The names of numbers are texts once other texts are beside them.
+            (Self::Named(_), Self::Str(size)) | (Self::Str(size), Self::Named(_)) => {
+                Some(Self::Str((*size).max(crate::names::ROOM)))
+            }
+            (Self::Named(a), Self::Named(b)) if a != b => Some(Self::Str(crate::names::ROOM)),
             (Self::Str(a), Self::Str(b)) => Some(Self::Str(*a.max(b))),
             (Self::Buffer(a), Self::Buffer(b)) => Some(Self::Buffer(*a.max(b))),
             (Self::Tuple(a), Self::Tuple(b)) if a.len() == b.len() => {

@@ -513,6 +513,9 @@ fn names_of_numbers_are_texts() {
     let expected =
         "(25, true, false, true, true)\n(No such file or directory!, Killed, 6, 0, Int)\n(Success, true, true, true)";
     assert_eq!(printed(program), expected);
+    let program = r#"begin { @[strerror(2)] = 1; $e = "abc"; $e = strerror(1); $t = (strerror(1), 1); @t[1] = $t; @t[2] = ("abc", 2); @n = strerror(1); @n = signal_name(9);
+        print((@["No such file or directory"], $e, @t[1] == ($e, 1), @t[2].0, @n == "Killed")); clear(@); clear(@t); clear(@n); }"#;
+    assert_eq!(printed(program), "(1, Operation not permitted, true, abc, true)");
 }
 
 #[test]

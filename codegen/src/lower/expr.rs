@@ -238,6 +238,10 @@ impl Lowering<'_, '_> {
                     at += old.slot_size();
                 }
             }
+            (Type::Named(names), Type::Str(_)) => {
+                let number = self.load_word(from);
+                self.name_of_number(number, *names, ty.slot_size(), to);
+            }
             _ => {
                 let size = from_ty.slot_size().min(ty.slot_size());
                 self.copy(from, to, size);

@@ -30,6 +30,9 @@ impl Lowering<'_, '_> {
 
     fn text(&mut self, expr: &Expr, size: u32, to: Addr, padded: bool) {
         let slot = size.next_multiple_of(8);
+        if let Type::Named(names) = expr.ty {
+            return self.name_of(expr, names, slot, to);
+        }
         match &expr.kind {
             ExprKind::Str(text) => self.store_literal(text, slot, to),
             ExprKind::Builtin(id @ (BuiltinId::Probe | BuiltinId::Func | BuiltinId::Probetype)) => {

@@ -86,6 +86,11 @@ impl Lowering<'_, '_> {
                 number
             }
         };
+        self.name_of_number(number, names, slot, to);
+    }
+
+    /// The same, of the number itself.
+    pub fn name_of_number(&mut self, number: Value, names: Names, slot: u32, to: Addr) {
         let mut number = self.convert(number, &Type::Int(IntType { bits: 32, signed: true }));
         if names == Names::Errors {
             // What a call that failed returns is below zero.

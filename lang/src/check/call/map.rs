@@ -8,7 +8,7 @@ use crate::functions::{Function, FunctionId};
 use crate::span::Span;
 use crate::target::MAP_LENGTH;
 use crate::typed::{Expr, ExprKind, MapId, Stmt};
-use crate::types::Type;
+use crate::types::{Aggregate, Type};
 
 impl Checker<'_> {
     /// An argument that must name a whole map. One that nothing assigns is empty for good: bpftrace refuses it, here it
@@ -111,6 +111,9 @@ impl Checker<'_> {
         };
         if state.scopes.find(variable).is_none() {
             self.new_variable(state, variable, args[2].span, false);
+        }
+        if let Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. } | Aggregate::Stats { .. }) = value.ty {
+            return self.refuse(span, format!("Value '{}' cannot be assigned to a scratch variable.", value.ty));
         }
         let Some(known) = state.scopes.find(variable) else { return unknown(span) };
         let Some(set) = self.set_variable(state, variable, known.id, value, span) else { return unknown(span) };

@@ -197,3 +197,13 @@ begin { assert_str(comm); assert_str("a"); assert_str((int8 *)0); assert_str(1);
 "#,
     );
 }
+
+#[test]
+fn aggregations_that_are_no_number() {
+    check(
+        r#"
+begin { @h[1] = hist(5); let $v; print(find(@h, 1, $v)); }
+                                     //^^^^^^^^^^^^^^^ error: Value 'hist_t' cannot be assigned to a scratch variable.
+"#,
+    );
+}
