@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use lang::span::Span;
 use lang::target::Target;
 use lang::typed::{Map, MapId, Program};
-use lang::types::{Names, Type};
+use lang::types::{Aggregate, Names, SERIES_PAGE, SERIES_WORDS, Type};
 
 /// How the kernel keeps a map (`enum bpf_map_type`, include/uapi/linux/bpf.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +59,8 @@ pub struct KernelMap {
 pub enum MapPlace {
     /// In `.bss`: at this offset one word that says whether it has been set, then the value.
     Global(u32),
-    /// The only element of a per-CPU array: the state, then one word that says whether it has been set.
+    /// The only element of a per-CPU array: the state, then one word that says whether it has been set. A long time
+    /// series is in several elements, each with such a word: see [`Pages`].
     PerCpuArray(u32),
     /// One element a key.
     Hash(u32),
@@ -77,6 +78,27 @@ pub struct Unwinding {
     pub tables: u32,
     /// Offset in `.bss` of the time user space was asked for a process the last time.
     pub asked: u32,
+}
+
+/// How the state of a keyless aggregation is spread over the elements of its array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// How many elements.
+    pub count: u32,
+    /// Bytes of the state in each; the last one may have some to spare.
+    pub bytes: u32,
+}
+
+impl Pages {
+    /// One, unless it is a series of more intervals than a value of a kernel map has room for.
+    pub fn of(aggregate: Aggregate) -> Self {
+        match aggregate {
+            Aggregate::TSeries { intervals, .. } if intervals > SERIES_PAGE => {
+                Self { count: intervals.div_ceil(SERIES_PAGE), bytes: SERIES_PAGE * SERIES_WORDS * 8 }
+            }
+            _ => Self { count: 1, bytes: aggregate.words() * 8 },
+        }
+    }
 }
 
 /// What can go wrong while a probe runs.
@@ -172,6 +194,10 @@ pub const CONTROL_RING: u32 = 512 << 10;
 /// Bytes of the ring buffer for news of processes, a word each, which are read at once.
 pub const PROCESS_RING: u32 = 64 << 10;
 
+/// Bytes on each CPU that the time series of a map with keys may take, all keys together, unless its entries are
+/// declared. The kernel reserves the memory of all entries at once, and a series can be long.
+const SERIES_BYTES: u32 = 16 << 20;
+
 /// Where everything of one program lies.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -246,22 +272,30 @@ impl Layout {
 
     fn place(&mut self, map: &Map, max_map_keys: u32) -> MapPlace {
         let value_size = map.value.slot_size();
-        let per_cpu = matches!(map.value, Type::Aggregate(_));
+        let aggregate = match map.value {
+            Type::Aggregate(aggregate) => Some(aggregate),
+            _ => None,
+        };
         let name = format!("AT_{}", map.name);
-        match (&map.key, per_cpu) {
-            (None, false) => MapPlace::Global(self.reserve_bss(8 + value_size)),
-            (None, true) => {
-                let kind = MapKind::PerCpuArray;
-                MapPlace::PerCpuArray(self.add_map(name, kind, 4, value_size + 8, 1))
+        match (&map.key, aggregate) {
+            (None, None) => MapPlace::Global(self.reserve_bss(8 + value_size)),
+            (None, Some(aggregate)) => {
+                let (kind, pages) = (MapKind::PerCpuArray, Pages::of(aggregate));
+                MapPlace::PerCpuArray(self.add_map(name, kind, 4, pages.bytes + 8, pages.count))
             }
-            (Some(_), per_cpu) => {
+            (Some(_), aggregate) => {
+                let per_cpu = aggregate.is_some();
                 let kind = match (per_cpu, map.declared.is_some_and(|declared| declared.kind.evicts)) {
                     (false, false) => MapKind::Hash,
                     (false, true) => MapKind::LruHash,
                     (true, false) => MapKind::PerCpuHash,
                     (true, true) => MapKind::LruPerCpuHash,
                 };
-                let entries = map.declared.map_or(max_map_keys, |declared| declared.entries);
+                let usual = match aggregate {
+                    Some(Aggregate::TSeries { .. }) => max_map_keys.min(SERIES_BYTES / value_size.max(1)),
+                    _ => max_map_keys,
+                };
+                let entries = map.declared.map_or(usual, |declared| declared.entries);
                 let index = self.add_map(name, kind, map.key_size(), value_size, entries);
                 if per_cpu { MapPlace::PerCpuHash(index) } else { MapPlace::Hash(index) }
             }

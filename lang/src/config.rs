@@ -17,6 +17,8 @@ pub struct Config {
     /// None: as fits the run.
     pub cache_user_symbols: Option<SymbolCache>,
     pub cpp_demangle: bool,
+    /// Empty: none.
+    pub dummy_ts_map: String,
     pub lazy_symbolication: bool,
     pub license: &'static str,
     pub log_size: u64,
@@ -44,6 +46,7 @@ impl Default for Config {
         Self {
             cache_user_symbols: None,
             cpp_demangle: true,
+            dummy_ts_map: String::new(),
             lazy_symbolication: true,
             license: LICENSES[0],
             log_size: 1_000_000,
@@ -259,6 +262,7 @@ pub static VARIABLES: &[Variable] = &[
     row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE"),
     row("color", Kind::Environment, "auto", "Colours in messages: auto, always or never"),
     Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written") },
+    row("dummy_ts_map", Kind::Text(|c| &mut c.dummy_ts_map), "", "A map without key that tseries() reads in place of the clock, for tests"),
     row("kernel_build", Kind::Environment, "", "The build folder of the kernel's headers"),
     row("kernel_source", Kind::Environment, "", "The source folder of the kernel's headers"),
     row("lazy_symbolication", Kind::Bool(|c| &mut c.lazy_symbolication), "true", "Look symbols up when they are printed, not before"),

@@ -85,7 +85,7 @@ impl<'p> Dump<'p> {
             }
             StmtKind::SetMap(map, keys, value) => self.update(*map, "=", keys, Some(value)),
             StmtKind::AddMap { map, keys, delta } => self.update(*map, "+=", keys, Some(delta)),
-            StmtKind::Gather { map, keys, value } => self.update(*map, "gathers", keys, value.as_ref()),
+            StmtKind::Gather { map, keys, value, .. } => self.update(*map, "gathers", keys, value.as_ref()),
             StmtKind::If(cond, then, otherwise) => self.node("if", |out| {
                 out.expr(cond);
                 out.list("then", then);

@@ -22,6 +22,7 @@ pub enum FunctionId {
     Stats,
     Hist,
     LHist,
+    TSeries,
     HasKey,
     Len,
     Time,
@@ -223,6 +224,7 @@ pub static FUNCTIONS: &[Function] = &[
     aggregation(FunctionId::Stats, "stats", (1, 1), "stats(n)", "Count, average and total of its arguments.", "tracepoint:syscalls:sys_enter_write { @ = stats(args.count); }"),
     aggregation(FunctionId::Hist, "hist", (1, 2), "hist(n), hist(n, k)", "Histogram with power-of-two buckets, each split into 2^k steps (k from 0 to 5).", "tracepoint:syscalls:sys_enter_write { @ = hist(args.count); }"),
     aggregation(FunctionId::LHist, "lhist", (4, 4), "lhist(n, min, max, step)", "Histogram with buckets of equal width.", "tracepoint:syscalls:sys_enter_write { @ = lhist(args.count, 0, 1000, 100); }"),
+    aggregation(FunctionId::TSeries, "tseries", (3, 4), "tseries(n, interval, intervals), tseries(n, interval, intervals, \"avg\"|\"max\"|\"min\"|\"sum\")", "What became of a value over time: the last one of each of the latest intervals, or what else stands for its values.", r#"interval:ms:100 { @ = tseries(rand % 10, 1s, 20, "max"); }"#),
     call(FunctionId::HasKey, "has_key", (2, 2), "has_key(@map, key)", "Whether a map has the key.", "begin { @x[1] = 2; print(has_key(@x, 1)); }"),
     call(FunctionId::Len, "len", (1, 1), "len(@map), len(stack)", "How many entries a map has, or frames a stack.", "begin { @x[1] = 2; print((len(@x), len(kstack))); }"),
     call(FunctionId::Time, "time", (0, 1), "time(), time(\"format\")", "Prints the time of day, as strftime(3) forms it; `%H:%M:%S` and a new line unless told otherwise.", r#"interval:s:1 { time("%H:%M:%S "); }"#),
@@ -297,7 +299,7 @@ pub static FUNCTIONS: &[Function] = &[
 ];
 
 /// Functions of the language that are not here yet.
-pub const NOT_YET: &[&str] = &["tseries"];
+pub const NOT_YET: &[&str] = &[];
 
 /// The function of that name.
 pub fn function(name: &str) -> Option<&'static Function> {

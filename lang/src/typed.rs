@@ -183,6 +183,8 @@ pub enum StmtKind {
         keys: Vec<Expr>,
         /// The value; none for `count()`.
         value: Option<Expr>,
+        /// What stands in for the clock that `tseries()` reads.
+        clock: Option<Expr>,
     },
     /// Runs one of two lists.
     If(Expr, Vec<Stmt>, Vec<Stmt>),
@@ -441,9 +443,7 @@ pub fn any_in(stmts: &[Stmt], look: &mut dyn FnMut(&Expr) -> bool) -> bool {
         StmtKind::SetMap(_, keys, value) | StmtKind::AddMap { keys, delta: value, .. } => {
             keys.iter().any(|key| key.any(look)) || value.any(look)
         }
-        StmtKind::Gather { keys, value, .. } => {
-            keys.iter().any(|key| key.any(look)) || value.as_ref().is_some_and(|value| value.any(look))
-        }
+        StmtKind::Gather { keys, value, clock, .. } => keys.iter().chain(value).chain(clock).any(|expr| expr.any(look)),
         StmtKind::If(cond, then, otherwise) => cond.any(look) || any_in(then, look) || any_in(otherwise, look),
         StmtKind::While(cond, body) => cond.any(look) || any_in(body, look),
         StmtKind::ForRange { from, to, body, .. } => from.any(look) || to.any(look) || any_in(body, look),

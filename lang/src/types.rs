@@ -129,19 +129,60 @@ pub enum Aggregate {
         /// Width of a bucket.
         step: u64,
     },
+    /// What became of a value over time: one number for each of the latest intervals.
+    TSeries {
+        /// Nanoseconds of an interval.
+        interval: u64,
+        /// How many are kept.
+        intervals: u32,
+        /// What the number of an interval is.
+        of: SeriesOf,
+        /// The argument's sign.
+        signed: bool,
+    },
 }
+
+/// What stands for the values of one interval of a `tseries`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SeriesOf {
+    /// The latest.
+    Last,
+    /// Their average, towards zero.
+    Avg,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+    /// Their sum.
+    Sum,
+}
+
+impl SeriesOf {
+    /// All that a script can name, in the order that messages list them.
+    pub const NAMED: [(&'static str, Self); 4] =
+        [("avg", Self::Avg), ("max", Self::Max), ("min", Self::Min), ("sum", Self::Sum)];
+}
+
+/// Words of an interval of a `tseries`: a value (a total for `avg`), what goes with it and is 0 only
+/// where nothing has been gathered (the time of the latest plus 1, how many values an average is of, else 1) and the number of the interval since 1970.
+pub const SERIES_WORDS: u32 = 3;
+
+/// How many intervals one value of a kernel map has room for: it may take 32 KiB on each CPU (`PCPU_MIN_UNIT_SIZE`), of
+/// which a keyless map needs one word.
+pub const SERIES_PAGE: u32 = (32768 - 8) / (SERIES_WORDS * 8);
 
 impl Aggregate {
     /// How many 64-bit words its state takes on each CPU.
     ///
     /// Count and sum take one; min and max a value and whether it is set; avg and stats a total and a count; histograms
-    /// one word a bucket.
+    /// one word a bucket; a time series [`SERIES_WORDS`] an interval.
     pub fn words(self) -> u32 {
         match self {
             Self::Count | Self::Sum { .. } => 1,
             Self::Min { .. } | Self::Max { .. } | Self::Avg { .. } | Self::Stats { .. } => 2,
             Self::Hist { bits } => hist_buckets(bits),
             Self::LHist { min, max, step } => ((max - min).div_ceil(step) + 2) as u32,
+            Self::TSeries { intervals, .. } => intervals * SERIES_WORDS,
         }
     }
 
@@ -153,6 +194,11 @@ impl Aggregate {
             (Self::Max { signed: a }, Self::Max { signed: b }) => Self::Max { signed: a || b },
             (Self::Avg { signed: a }, Self::Avg { signed: b }) => Self::Avg { signed: a || b },
             (Self::Stats { signed: a }, Self::Stats { signed: b }) => Self::Stats { signed: a || b },
+            (Self::TSeries { interval, intervals, of, signed: a }, Self::TSeries { signed: b, .. })
+                if other == (Self::TSeries { interval, intervals, of, signed: b }) =>
+            {
+                Self::TSeries { interval, intervals, of, signed: a || b }
+            }
             (a, b) if a == b => a,
             _ => return None,
         })
@@ -166,7 +212,7 @@ impl Aggregate {
             | Self::Max { signed }
             | Self::Avg { signed }
             | Self::Stats { signed } => !signed,
-            Self::Count | Self::Hist { .. } | Self::LHist { .. } => false,
+            Self::Count | Self::Hist { .. } | Self::LHist { .. } | Self::TSeries { .. } => false,
         }
     }
 
@@ -181,6 +227,7 @@ impl Aggregate {
             Self::Stats { .. } => "stats",
             Self::Hist { .. } => "hist",
             Self::LHist { .. } => "lhist",
+            Self::TSeries { .. } => "tseries",
         }
     }
 }

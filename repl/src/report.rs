@@ -38,6 +38,10 @@ impl Reporter {
         if diagnostic.severity == Severity::Warning && !self.warnings {
             return;
         }
+        // A warning that belongs to no place in particular.
+        if diagnostic.severity == Severity::Warning && diagnostic.span == Span::default() {
+            return self.warning(&diagnostic.title);
+        }
         let headline = self.headline(sources, diagnostic, self.look.color);
         let (picture, newline) = (self.picture(sources, diagnostic), if detail.is_empty() { "" } else { "\n" });
         self.write(&format!("{headline}\n{detail}{newline}{picture}"));

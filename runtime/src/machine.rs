@@ -64,6 +64,10 @@ impl World for Machine {
         clock::of_day(format)
     }
 
+    fn local_offset(&self, seconds: i64) -> i64 {
+        clock::local_offset(seconds)
+    }
+
     fn cgroup_path(&self, id: u64, filter: &[u8]) -> String {
         cgroups::paths(id, &String::from_utf8_lossy(filter))
     }

@@ -5,7 +5,7 @@
 //!
 //! An output format is one file with one type behind the [`Output`] trait, and one row in [`FORMATS`]. What all formats
 //! must agree on is shared: [`value`] (the usual text form), [`printf`] (conversions), [`aggregate`] (merging what the CPUs
-//! gathered), [`buckets`] (which values a bucket holds) and [`map`] (the order of entries).
+//! gathered), [`buckets`] (which values a bucket holds), [`series`] (which intervals are shown) and [`map`] (the order of entries).
 //!
 //! Scripts that were written for bpftrace must find every byte in its place, so the forms are the measured ones, odd as a
 //! few of them are; each oddity is named where it is made.
@@ -26,6 +26,7 @@ pub mod number;
 pub mod opaque;
 pub mod paint;
 pub mod printf;
+pub mod series;
 pub mod text;
 pub mod trial;
 pub mod value;

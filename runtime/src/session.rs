@@ -394,7 +394,9 @@ impl<'a> Session<'a> {
                 _ => None,
             })
         });
-        let timers = intervals.collect::<io::Result<Vec<_>>>().and_then(Timers::start);
+        let timers = intervals
+            .collect::<io::Result<Vec<_>>>()
+            .and_then(|intervals| Timers::start(intervals, self.store.exit_question()));
         attached.timers = timers.map_err(|e| RunError::System("starting an interval", e))?;
         Ok(attached)
     }
@@ -603,8 +605,10 @@ impl<'a> Session<'a> {
                 let info = &self.job.program.maps[map.index()];
                 let mut entries = self.entries(map)?;
                 // Asked for by name, a keyless map shows its zero even before it is set.
-                let is_histogram =
-                    matches!(info.value, Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. }));
+                let is_histogram = matches!(
+                    info.value,
+                    Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. } | Aggregate::TSeries { .. })
+                );
                 if entries.is_empty() && info.key.is_none() && !is_histogram {
                     entries.push(&[0; 4], &vec![0; info.value.slot_size() as usize]);
                 }

@@ -6,33 +6,44 @@
 use crate::load::Loaded;
 use crate::output::Entries;
 use crate::sys;
-use codegen::layout::{Layout, MapPlace, Site};
+use codegen::layout::{EXIT, EXIT_ASKED, Layout, MapPlace, Pages, Site};
 use lang::typed::{Map, MapId};
 use lang::types::Type;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One entry as the kernel holds it: per-CPU values one after the other. A keyless map's key is four zeros.
-struct RawEntry {
-    key: Vec<u8>,
-    value: Vec<u8>,
-}
+/// What stands for the key of a keyless map.
+const NO_KEY: [u8; 4] = [0; 4];
 
 /// Access to all maps of a session.
 pub struct Store {
     places: Vec<Place>,
-    bss: Bss,
+    bss: Arc<Bss>,
     sites: Vec<Site>,
     cpus: usize,
 }
 
 /// Where a map is, with what is needed to reach it.
 enum Place {
-    Global { offset: u32, size: u32 },
-    Array { map: OwnedFd, value_size: usize },
-    Hash { map: OwnedFd, key_size: usize, value_size: usize, per_cpu: bool },
+    Global {
+        offset: u32,
+        size: u32,
+    },
+    /// Its elements hold a state one after the other, each with a word behind its part.
+    Array {
+        map: OwnedFd,
+        state_size: usize,
+        pages: Pages,
+    },
+    Hash {
+        map: OwnedFd,
+        key_size: usize,
+        value_size: usize,
+        per_cpu: bool,
+    },
 }
 
 impl Store {
@@ -49,7 +60,10 @@ impl Store {
             let key_size = map.key_size() as usize;
             places.push(match *place {
                 MapPlace::Global(offset) => Place::Global { offset, size: value_size },
-                MapPlace::PerCpuArray(index) => Place::Array { map: fd(index)?, value_size: value_size as usize + 8 },
+                MapPlace::PerCpuArray(index) => {
+                    let Type::Aggregate(aggregate) = map.value else { return Err(io::ErrorKind::InvalidData.into()) };
+                    Place::Array { map: fd(index)?, state_size: value_size as usize, pages: Pages::of(aggregate) }
+                }
                 MapPlace::Hash(index) => {
                     Place::Hash { map: fd(index)?, key_size, value_size: value_size as usize, per_cpu: false }
                 }
@@ -59,12 +73,18 @@ impl Store {
             });
         }
         let bss = loaded.map(".bss").ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { places, bss: Bss::open(bss, layout.bss_size)?, sites: layout.sites.clone(), cpus })
+        Ok(Self { places, bss: Arc::new(Bss::open(bss, layout.bss_size)?), sites: layout.sites.clone(), cpus })
     }
 
     /// A word of `.bss`, by its offset.
     pub fn word(&self, offset: u32) -> &AtomicU64 {
         self.bss.word(offset)
+    }
+
+    /// A question for any thread: has the script called `exit()`?
+    pub fn exit_question(&self) -> impl Fn() -> bool + Send + 'static {
+        let bss = Arc::clone(&self.bss);
+        move || bss.word(EXIT).load(Ordering::Acquire) & EXIT_ASKED != 0
     }
 
     /// Where things can go wrong.
@@ -86,41 +106,51 @@ impl Store {
     /// not been set.
     pub fn read(&self, map: MapId, info: &Map) -> io::Result<Entries> {
         let mut entries = Entries::new(info);
-        for entry in self.read_raw(map)? {
-            match info.value {
-                Type::Aggregate(aggregate) => entries.push_per_cpu(&entry.key, aggregate, &entry.value),
-                _ => entries.push(&entry.key, &entry.value),
+        match (&self.places[map.index()], &info.value) {
+            (Place::Global { offset, size }, _) => {
+                if self.word(*offset).load(Ordering::Acquire) != 0 {
+                    let words = (0..*size).step_by(8).map(|at| self.word(offset + 8 + at).load(Ordering::Relaxed));
+                    entries.push(&NO_KEY, &words.flat_map(u64::to_ne_bytes).collect::<Vec<u8>>());
+                }
             }
+            (Place::Array { map, state_size, pages }, Type::Aggregate(aggregate)) => {
+                if let Some(states) = self.read_array(map.as_fd(), *state_size, *pages)? {
+                    entries.push_per_cpu(&NO_KEY, *aggregate, &states);
+                }
+            }
+            (Place::Hash { map, key_size, value_size, per_cpu: true }, Type::Aggregate(aggregate)) => {
+                let (key_size, value_size) = (*key_size, value_size * self.cpus);
+                walk_hash(map.as_fd(), key_size, value_size, |keys, values| {
+                    for (key, value) in keys.chunks_exact(key_size).zip(values.chunks_exact(value_size)) {
+                        entries.push_per_cpu(key, *aggregate, value);
+                    }
+                })?;
+            }
+            (Place::Hash { map, key_size, value_size, .. }, _) => {
+                walk_hash(map.as_fd(), *key_size, *value_size, |keys, values| entries.push_all(keys, values))?;
+            }
+            (Place::Array { .. }, _) => return Err(io::ErrorKind::InvalidData.into()),
         }
         Ok(entries)
     }
 
-    fn read_raw(&self, map: MapId) -> io::Result<Vec<RawEntry>> {
-        match &self.places[map.index()] {
-            Place::Global { offset, size } => {
-                if self.word(*offset).load(Ordering::Acquire) == 0 {
-                    return Ok(Vec::new());
-                }
-                let words = (0..*size).step_by(8).map(|at| self.word(offset + 8 + at).load(Ordering::Relaxed));
-                Ok(vec![RawEntry { key: vec![0; 4], value: words.flat_map(u64::to_ne_bytes).collect() }])
-            }
-            Place::Array { map, value_size } => {
-                let mut value = vec![0; value_size * self.cpus];
-                sys::map_lookup(map.as_fd(), &[0; 4], &mut value)?;
-                let mut is_set = false;
-                let mut states = Vec::with_capacity(value.len());
-                for state in value.chunks_exact(*value_size) {
-                    let (state, set) = state.split_at(value_size - 8);
-                    is_set |= set.iter().any(|byte| *byte != 0);
-                    states.extend_from_slice(state);
-                }
-                Ok(if is_set { vec![RawEntry { key: vec![0; 4], value: states }] } else { Vec::new() })
-            }
-            Place::Hash { map, key_size, value_size, per_cpu } => {
-                let value_size = value_size * if *per_cpu { self.cpus } else { 1 };
-                read_hash(map.as_fd(), *key_size, value_size)
+    /// The states of all CPUs one after the other, unless nothing has been gathered.
+    fn read_array(&self, map: BorrowedFd<'_>, state_size: usize, pages: Pages) -> io::Result<Option<Vec<u8>>> {
+        let part_size = pages.bytes as usize;
+        let mut part = vec![0; (part_size + 8) * self.cpus];
+        let mut states = vec![0; state_size * self.cpus];
+        let mut is_set = false;
+        for page in 0..pages.count {
+            sys::map_lookup(map, &page.to_ne_bytes(), &mut part)?;
+            let start = part_size * page as usize;
+            let end = (start + part_size).min(state_size);
+            for (state, part) in states.chunks_exact_mut(state_size).zip(part.chunks_exact(part_size + 8)) {
+                let (part, set) = part.split_at(part_size);
+                is_set |= set.iter().any(|byte| *byte != 0);
+                state[start..end].copy_from_slice(&part[..end - start]);
             }
         }
+        Ok(is_set.then_some(states))
     }
 
     /// Removes all entries.
@@ -131,12 +161,10 @@ impl Store {
                 self.word(*offset).store(0, Ordering::Release);
                 Ok(())
             }
-            Place::Array { map, value_size } => sys::map_update(map.as_fd(), &[0; 4], &vec![0; value_size * self.cpus]),
-            Place::Hash { map: fd, .. } => {
-                for entry in self.read_raw(map)? {
-                    sys::map_delete(fd.as_fd(), &entry.key)?;
-                }
-                Ok(())
+            Place::Array { map, pages, .. } => self.fill_array(map.as_fd(), *pages, false),
+            Place::Hash { map, key_size, value_size, per_cpu } => {
+                let keys = self.keys(map.as_fd(), *key_size, *value_size, *per_cpu)?;
+                keys.chunks_exact(*key_size).try_for_each(|key| sys::map_delete(map.as_fd(), key).map(drop))
             }
         }
     }
@@ -148,23 +176,35 @@ impl Store {
                 self.fill_global(*offset, *size);
                 Ok(())
             }
-            Place::Array { map: fd, value_size } => {
-                if self.read_raw(map)?.is_empty() {
-                    return Ok(());
-                }
-                let mut value = vec![0; value_size * self.cpus];
-                // Still set, if only on the first CPU.
-                value[value_size - 8..*value_size].copy_from_slice(&1u64.to_ne_bytes());
-                sys::map_update(fd.as_fd(), &[0; 4], &value)
-            }
-            Place::Hash { map: fd, .. } => {
-                for mut entry in self.read_raw(map)? {
-                    entry.value.fill(0);
-                    sys::map_update(fd.as_fd(), &entry.key, &entry.value)?;
-                }
-                Ok(())
+            Place::Array { map, state_size, pages } => match self.read_array(map.as_fd(), *state_size, *pages)? {
+                Some(_) => self.fill_array(map.as_fd(), *pages, true),
+                None => Ok(()),
+            },
+            Place::Hash { map, key_size, value_size, per_cpu } => {
+                let zeros = vec![0; value_size * if *per_cpu { self.cpus } else { 1 }];
+                let keys = self.keys(map.as_fd(), *key_size, *value_size, *per_cpu)?;
+                keys.chunks_exact(*key_size).try_for_each(|key| sys::map_update(map.as_fd(), key, &zeros))
             }
         }
+    }
+
+    /// The keys of a hash, one after the other.
+    fn keys(&self, map: BorrowedFd<'_>, key_size: usize, value_size: usize, per_cpu: bool) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        let value_size = value_size * if per_cpu { self.cpus } else { 1 };
+        walk_hash(map, key_size, value_size, |keys, _| all.extend_from_slice(keys))?;
+        Ok(all)
+    }
+
+    /// Writes zeros over an array; it may stay set, if only on the first page of the first CPU.
+    fn fill_array(&self, map: BorrowedFd<'_>, pages: Pages, is_set: bool) -> io::Result<()> {
+        let part_size = pages.bytes as usize;
+        let mut part = vec![0; (part_size + 8) * self.cpus];
+        for page in 0..pages.count {
+            part[part_size] = u8::from(is_set && page == 0);
+            sys::map_update(map, &page.to_ne_bytes(), &part)?;
+        }
+        Ok(())
     }
 
     fn fill_global(&self, offset: u32, size: u32) {
@@ -174,48 +214,55 @@ impl Store {
     }
 }
 
-/// Reads a hash in batches, or one by one where the kernel has no batches.
-fn read_hash(map: BorrowedFd<'_>, key_size: usize, value_size: usize) -> io::Result<Vec<RawEntry>> {
-    let mut entries: Vec<RawEntry> = Vec::new();
+/// Hands over all entries of a hash, many at once: their keys, and their values in the same order. In batches, or one by
+/// one where the kernel has no batches.
+fn walk_hash(
+    map: BorrowedFd<'_>,
+    key_size: usize,
+    value_size: usize,
+    mut hand: impl FnMut(&[u8], &[u8]),
+) -> io::Result<()> {
+    /// Bytes of values that are read at once.
+    const BYTES: usize = 1 << 20;
+    let mut batch = (BYTES / value_size.max(1)).clamp(64, 16384);
+    let (mut keys, mut values) = (vec![0; key_size * batch], vec![0; value_size * batch]);
     let mut cursor = None;
-    let mut batch = 4096;
     loop {
-        let mut keys = vec![0; key_size * batch];
-        let mut values = vec![0; value_size * batch];
         let read = match sys::map_lookup_batch(map, &mut cursor, &mut keys, &mut values, batch) {
             Ok(read) => read,
             // One bucket holds more than fits.
             Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
                 batch *= 2;
+                keys.resize(key_size * batch, 0);
+                values.resize(value_size * batch, 0);
                 continue;
             }
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                return read_one_by_one(map, key_size, value_size);
+                return walk_one_by_one(map, key_size, value_size, hand);
             }
             Err(error) => return Err(error),
         };
-        let pairs = keys.chunks_exact(key_size).zip(values.chunks_exact(value_size)).take(read.count);
-        entries.extend(pairs.map(|(key, value)| RawEntry { key: key.to_vec(), value: value.to_vec() }));
+        hand(&keys[..key_size * read.count], &values[..value_size * read.count]);
         if !read.more {
-            return Ok(entries);
+            return Ok(());
         }
     }
 }
 
-fn read_one_by_one(map: BorrowedFd<'_>, key_size: usize, value_size: usize) -> io::Result<Vec<RawEntry>> {
-    let mut entries = Vec::new();
-    let mut key: Option<Vec<u8>> = None;
-    loop {
-        let mut next = vec![0; key_size];
-        if !sys::map_next_key(map, key.as_deref(), &mut next)? {
-            return Ok(entries);
-        }
-        let mut value = vec![0; value_size];
+fn walk_one_by_one(
+    map: BorrowedFd<'_>,
+    key_size: usize,
+    value_size: usize,
+    mut hand: impl FnMut(&[u8], &[u8]),
+) -> io::Result<()> {
+    let (mut key, mut next, mut value) = (None, vec![0; key_size], vec![0; value_size]);
+    while sys::map_next_key(map, key.as_deref(), &mut next)? {
         if sys::map_lookup(map, &next, &mut value)? {
-            entries.push(RawEntry { key: next.clone(), value });
+            hand(&next, &value);
         }
-        key = Some(next);
+        key.get_or_insert_with(Vec::new).clone_from(&next);
     }
+    Ok(())
 }
 
 /// The data section, shared with the running programs.
@@ -226,6 +273,8 @@ struct Bss {
 
 // SAFETY: the mapping is only accessed through atomics, and stays valid wherever its owner goes.
 unsafe impl Send for Bss {}
+// SAFETY: as above.
+unsafe impl Sync for Bss {}
 
 impl Bss {
     fn open(map: BorrowedFd<'_>, size: u32) -> io::Result<Self> {

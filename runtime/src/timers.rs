@@ -2,7 +2,7 @@
 //!
 //! A thread of its own, so that a slow reader of the output does not hold up the clock. Programs that are due at the
 //! same time run in the order of the script: all timers count from one moment. A run that was missed because the
-//! machine was busy is made up for.
+//! machine was busy is made up for. After `exit()` none runs any more, however long user space takes to notice.
 
 use crate::sys;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -44,8 +44,8 @@ struct Timer {
 }
 
 impl Timers {
-    /// Starts all intervals at once.
-    pub fn start(intervals: Vec<Interval>) -> io::Result<Timers> {
+    /// Starts all intervals at once. They end by themselves when `over` says so.
+    pub fn start(intervals: Vec<Interval>, over: impl Fn() -> bool + Send + 'static) -> io::Result<Timers> {
         if intervals.is_empty() {
             return Ok(Timers::default());
         }
@@ -62,7 +62,7 @@ impl Timers {
         let seen = Arc::clone(&stop);
         let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
             // A clock that fails stops the intervals.
-            let _ = run(&mut timers, &clock, &seen);
+            let _ = run(&mut timers, &clock, || seen.flag.load(Ordering::Acquire) || over(), &seen.wake);
         })?;
         Ok(Timers { running: Some((stop, thread)) })
     }
@@ -96,13 +96,13 @@ fn now() -> u64 {
     now.tv_sec as u64 * SECOND + now.tv_nsec as u64
 }
 
-fn run(timers: &mut [Timer], clock: &OwnedFd, stop: &Stop) -> io::Result<()> {
+fn run(timers: &mut [Timer], clock: &OwnedFd, over: impl Fn() -> bool, wake: &OwnedFd) -> io::Result<()> {
     // Of those that are due at the same time, the first of the script comes first.
     while let Some(timer) = timers.iter_mut().min_by_key(|timer| timer.next) {
         if timer.next > now() {
-            wait(timer.next, clock, stop)?;
+            wait(timer.next, clock, wake)?;
         }
-        if stop.flag.load(Ordering::Acquire) {
+        if over() {
             break;
         }
         sys::test_run(timer.program.as_fd())?;
@@ -112,13 +112,13 @@ fn run(timers: &mut [Timer], clock: &OwnedFd, stop: &Stop) -> io::Result<()> {
 }
 
 /// Waits until `time`, or until it is time to stop. By a timer, because a time limit of poll(2) may be late.
-fn wait(time: u64, clock: &OwnedFd, stop: &Stop) -> io::Result<()> {
+fn wait(time: u64, clock: &OwnedFd, wake: &OwnedFd) -> io::Result<()> {
     let time = time.min(i64::MAX as u64);
     let at = Timespec { tv_sec: (time / SECOND) as i64, tv_nsec: (time % SECOND) as i64 };
     let once = Itimerspec { it_interval: Timespec::default(), it_value: at };
     timerfd_settime(clock, TimerfdTimerFlags::ABSTIME, &once)?;
     loop {
-        let mut wait = [PollFd::new(clock, PollFlags::IN), PollFd::new(&stop.wake, PollFlags::IN)];
+        let mut wait = [PollFd::new(clock, PollFlags::IN), PollFd::new(wake, PollFlags::IN)];
         match poll(&mut wait, None) {
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}

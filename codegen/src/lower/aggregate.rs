@@ -6,15 +6,29 @@
 use super::Lowering;
 use super::memory::Addr;
 use crate::helpers::Helper;
-use crate::layout::{MapPlace, SiteKind};
+use crate::layout::{MapPlace, Pages, SiteKind};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::span::Span;
 use lang::typed::{Expr, MapId};
-use lang::types::{Aggregate, Type, hist_buckets};
+use lang::types::{Aggregate, SERIES_PAGE, SERIES_WORDS, SeriesOf, Type, hist_buckets};
+
+/// The number of the clock that time series go by: the time of day, leap seconds counted, as long as it is not set.
+const SW_TAI: i64 = 3;
+
+/// When a value of a time series was gathered.
+#[derive(Clone, Copy)]
+struct Moment {
+    /// In nanoseconds.
+    now: Value,
+    /// The number of its interval.
+    epoch: Value,
+    /// The place of that interval in the state.
+    slot: Value,
+}
 
 impl Lowering<'_, '_> {
-    /// `@map[keys] = aggregate(value)`.
-    pub fn gather(&mut self, map: MapId, keys: &[Expr], value: Option<&Expr>, span: Span) {
+    /// `@map[keys] = aggregate(value)`; `clock` stands in for the time.
+    pub fn gather(&mut self, map: MapId, keys: &[Expr], value: Option<&Expr>, clock: Option<&Expr>, span: Span) {
         let Type::Aggregate(aggregate) = self.program.maps[map.index()].value else {
             unreachable!("checked: the map holds an aggregation")
         };
@@ -22,21 +36,33 @@ impl Lowering<'_, '_> {
             MapPlace::PerCpuArray(kernel_map) => {
                 let value = value.map(|value| self.scalar(value));
                 self.at(span);
+                let moment = self.moment(aggregate, clock);
+                let pages = Pages::of(aggregate);
                 let key = self.temporary(8);
-                let zero = self.int(0);
-                self.store_word(zero, key);
+                let (page, moment) = match moment {
+                    Some(moment) if pages.count > 1 => {
+                        let length = self.divisor(u64::from(SERIES_PAGE));
+                        let page = self.builder.ins().udiv(moment.slot, length);
+                        let slot = self.builder.ins().urem(moment.slot, length);
+                        (page, Some(Moment { slot, ..moment }))
+                    }
+                    moment => (self.int(0), moment),
+                };
+                self.store_word(page, key);
                 let found = self.lookup(kernel_map, key);
                 let (there, done) = (self.builder.create_block(), self.builder.create_block());
                 let is_there = self.compare(IntCC::NotEqual, found, 0);
                 self.builder.ins().brif(is_there, there, &[], done, &[]);
                 self.builder.switch_to_block(there);
-                self.take(aggregate, Addr::new(found), value);
+                self.take(aggregate, Addr::new(found), value, moment, pages.bytes);
                 let one = self.int(1);
-                self.store_word(one, Addr::new(found).plus(aggregate.words() * 8));
+                self.store_word(one, Addr::new(found).plus(pages.bytes));
                 self.builder.ins().jump(done, &[]);
                 self.builder.switch_to_block(done);
             }
-            MapPlace::PerCpuHash(kernel_map) => self.gather_keyed(map, kernel_map, keys, aggregate, value, span),
+            MapPlace::PerCpuHash(kernel_map) => {
+                self.gather_keyed(map, kernel_map, keys, aggregate, (value, clock), span);
+            }
             MapPlace::Global(_) | MapPlace::Hash(_) => unreachable!("aggregations are kept per CPU"),
         }
     }
@@ -48,12 +74,13 @@ impl Lowering<'_, '_> {
         kernel_map: u32,
         keys: &[Expr],
         aggregate: Aggregate,
-        value: Option<&Expr>,
+        (value, clock): (Option<&Expr>, Option<&Expr>),
         span: Span,
     ) {
         let key = self.key(map, keys);
         let value = value.map(|value| self.scalar(value));
         self.at(span);
+        let moment = self.moment(aggregate, clock);
         let [there, missing, lost, done] = [(); 4].map(|()| self.builder.create_block());
         let address = self.builder.append_block_param(there, types::I64);
         let found = self.lookup(kernel_map, key);
@@ -75,7 +102,7 @@ impl Lowering<'_, '_> {
         self.builder.ins().jump(done, &[]);
 
         self.builder.switch_to_block(there);
-        self.take(aggregate, Addr::new(address), value);
+        self.take(aggregate, Addr::new(address), value, moment, aggregate.words() * 8);
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }
@@ -187,8 +214,28 @@ impl Lowering<'_, '_> {
         average
     }
 
-    /// Takes one value into the state at `state`.
-    fn take(&mut self, aggregate: Aggregate, state: Addr, value: Option<Value>) {
+    /// A divisor that the mid-end does not see: it would make a multiplication of it, which gains nothing here.
+    fn divisor(&mut self, number: u64) -> Value {
+        let number = self.int(number as i64);
+        self.launder(number)
+    }
+
+    /// The time, as a time series needs it.
+    fn moment(&mut self, aggregate: Aggregate, clock: Option<&Expr>) -> Option<Moment> {
+        let Aggregate::TSeries { interval, intervals, .. } = aggregate else { return None };
+        let now = match clock {
+            Some(clock) => self.scalar(clock),
+            None => self.clock(SW_TAI),
+        };
+        let interval = self.divisor(interval);
+        let epoch = self.builder.ins().udiv(now, interval);
+        let intervals = self.divisor(u64::from(intervals));
+        let slot = self.builder.ins().urem(epoch, intervals);
+        Some(Moment { now, epoch, slot })
+    }
+
+    /// Takes one value into the state at `state`, which has so many bytes.
+    fn take(&mut self, aggregate: Aggregate, state: Addr, value: Option<Value>, moment: Option<Moment>, bytes: u32) {
         let one = self.int(1);
         let value = value.unwrap_or(one);
         match aggregate {
@@ -198,12 +245,10 @@ impl Lowering<'_, '_> {
                 self.add_to(state.plus(8), one);
             }
             Aggregate::Min { signed } => {
-                let less = if signed { IntCC::SignedLessThan } else { IntCC::UnsignedLessThan };
-                self.keep_extreme(state, value, less);
+                self.keep_extreme(state, value, less(signed));
             }
             Aggregate::Max { signed } => {
-                let more = if signed { IntCC::SignedGreaterThan } else { IntCC::UnsignedGreaterThan };
-                self.keep_extreme(state, value, more);
+                self.keep_extreme(state, value, greater(signed));
             }
             Aggregate::Hist { bits } => {
                 let index = self.hist_index(value, bits);
@@ -213,6 +258,67 @@ impl Lowering<'_, '_> {
                 let index = self.lhist_index(value, min, max, step, aggregate.words());
                 self.count_bucket(state, index, aggregate.words());
             }
+            Aggregate::TSeries { of, signed, .. } => {
+                let moment = moment.expect("a time series has been given its moment");
+                let interval = self.interval_at(state, moment.slot, bytes);
+                self.take_interval(interval, moment, of, signed, value);
+            }
+        }
+    }
+
+    /// The address of an interval of a time series. The slot is always inside, which the verifier is shown here.
+    fn interval_at(&mut self, state: Addr, slot: Value, bytes: u32) -> Addr {
+        let slot = self.launder(slot);
+        let [inside, there] = [(); 2].map(|()| self.builder.create_block());
+        let offset = self.builder.append_block_param(there, types::I64);
+        let is_inside = self.compare(IntCC::UnsignedLessThan, slot, i64::from(bytes / (SERIES_WORDS * 8)));
+        let zero = self.int(0);
+        self.builder.ins().brif(is_inside, inside, &[], there, &[zero.into()]);
+        self.builder.switch_to_block(inside);
+        let size = self.int(i64::from(SERIES_WORDS) * 8);
+        let product = self.builder.ins().imul(slot, size);
+        self.builder.ins().jump(there, &[product.into()]);
+        self.builder.switch_to_block(there);
+        let base = self.address(state);
+        Addr::new(self.builder.ins().iadd(base, offset))
+    }
+
+    /// Takes one value into an interval: what is there of an earlier one is overwritten.
+    fn take_interval(&mut self, at: Addr, moment: Moment, of: SeriesOf, signed: bool, value: Value) {
+        let (with, number) = (at.plus(8), at.plus(16));
+        if of == SeriesOf::Last {
+            self.store_word(value, at);
+            // One more than the time, so that it is never 0.
+            let one = self.int(1);
+            let time = self.builder.ins().iadd(moment.now, one);
+            self.store_word(time, with);
+            self.store_word(moment.epoch, number);
+            return;
+        }
+        let [stale, fresh] = [(); 2].map(|()| self.builder.create_block());
+        let known = self.load_word(number);
+        let is_stale = self.builder.ins().icmp(IntCC::NotEqual, known, moment.epoch);
+        self.builder.ins().brif(is_stale, stale, &[], fresh, &[]);
+        self.builder.switch_to_block(stale);
+        let zero = self.int(0);
+        self.store_word(zero, at);
+        self.store_word(zero, with);
+        self.store_word(moment.epoch, number);
+        self.builder.ins().jump(fresh, &[]);
+        self.builder.switch_to_block(fresh);
+        let one = self.int(1);
+        match of {
+            SeriesOf::Avg => {
+                self.add_to(at, value);
+                self.add_to(with, one);
+            }
+            SeriesOf::Sum => {
+                self.add_to(at, value);
+                self.store_word(one, with);
+            }
+            SeriesOf::Min => self.keep_extreme(at, value, less(signed)),
+            SeriesOf::Max => self.keep_extreme(at, value, greater(signed)),
+            SeriesOf::Last => {}
         }
     }
 
@@ -327,9 +433,7 @@ impl Lowering<'_, '_> {
         self.builder.switch_to_block(middle);
         let min = self.int(min as i64);
         let above = self.builder.ins().isub(value, min);
-        let step = self.int(step as i64);
-        // A divisor that the mid-end can see becomes a multiplication, which gains nothing here.
-        let step = self.launder(step);
+        let step = self.divisor(step);
         let index = self.builder.ins().udiv(above, step);
         let one = self.int(1);
         let index = self.builder.ins().iadd(index, one);
@@ -337,4 +441,12 @@ impl Lowering<'_, '_> {
         self.builder.switch_to_block(done);
         result
     }
+}
+
+fn less(signed: bool) -> IntCC {
+    if signed { IntCC::SignedLessThan } else { IntCC::UnsignedLessThan }
+}
+
+fn greater(signed: bool) -> IntCC {
+    if signed { IntCC::SignedGreaterThan } else { IntCC::UnsignedGreaterThan }
 }

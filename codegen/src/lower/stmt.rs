@@ -30,7 +30,9 @@ impl Lowering<'_, '_> {
                 self.at(span);
                 self.map_add(*map, keys, delta, span);
             }
-            StmtKind::Gather { map, keys, value } => self.gather(*map, keys, value.as_ref(), span),
+            StmtKind::Gather { map, keys, value, clock } => {
+                self.gather(*map, keys, value.as_ref(), clock.as_ref(), span);
+            }
             StmtKind::If(cond, then, otherwise) => self.branches(cond, then, otherwise),
             StmtKind::Print(format, args) => self.print(*format, args, span),
             StmtKind::PrintMap { map, top, div } => {

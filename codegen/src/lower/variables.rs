@@ -125,7 +125,7 @@ impl Walk<'_> {
             StmtKind::SetMap(_, keys, value) | StmtKind::AddMap { keys, delta: value, .. } => {
                 self.exprs(keys.iter().chain([value]), function)
             }
-            StmtKind::Gather { keys, value, .. } => self.exprs(keys.iter().chain(value), function),
+            StmtKind::Gather { keys, value, clock, .. } => self.exprs(keys.iter().chain(value).chain(clock), function),
             StmtKind::If(cond, then, otherwise) => {
                 let cond = self.expr(cond, function);
                 cond.and(self.stmts(then, function)).and(self.stmts(otherwise, function))

@@ -71,7 +71,7 @@ impl Checker<'_> {
         let Some(row) = self.function_row(name, args.len(), span) else { return unknown(span) };
         if row.aggregation {
             let error = Diagnostic::error(span, format!("{}() must be assigned directly to a map", row.name))
-                .with_help(format!("write @name = {}", row.usage.split(", ").next().unwrap_or(row.usage)));
+                .with_help(format!("write @name = {})", row.usage.split(')').next().unwrap_or(row.usage)));
             self.report(error);
             return unknown(span);
         }
@@ -337,7 +337,7 @@ impl Checker<'_> {
             Type::Int(_) | Type::Pointer(..) | Type::Unknown => value,
             ty => {
                 let wanted = match row.id {
-                    FunctionId::Exit | FunctionId::Hist | FunctionId::LHist => "int",
+                    FunctionId::Exit | FunctionId::Hist | FunctionId::LHist | FunctionId::TSeries => "int",
                     _ => "integer",
                 };
                 let title = format!("{}() only supports {wanted} arguments ({} provided)", row.name, ty.kind());

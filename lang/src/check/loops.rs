@@ -210,7 +210,9 @@ pub fn number_of(aggregate: Aggregate) -> Option<Type> {
         | Aggregate::Min { signed }
         | Aggregate::Max { signed }
         | Aggregate::Avg { signed } => signed,
-        Aggregate::Stats { .. } | Aggregate::Hist { .. } | Aggregate::LHist { .. } => return None,
+        Aggregate::Stats { .. } | Aggregate::Hist { .. } | Aggregate::LHist { .. } | Aggregate::TSeries { .. } => {
+            return None;
+        }
     };
     Some(Type::Int(IntType { bits: 64, signed }))
 }

@@ -135,6 +135,9 @@ impl Maps {
                 (Type::Aggregate(Aggregate::LHist { .. }), Type::Aggregate(Aggregate::LHist { .. })) => {
                     "Different lhist bounds in a single map unsupported".to_owned()
                 }
+                (Type::Aggregate(Aggregate::TSeries { .. }), Type::Aggregate(Aggregate::TSeries { .. })) => {
+                    "Different tseries bounds in a single map unsupported".to_owned()
+                }
                 (value, known) => format!(
                     "Type mismatch for {name}: trying to assign value of type '{value}' when map already has a type '{known}'"
                 ),

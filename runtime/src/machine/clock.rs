@@ -38,6 +38,15 @@ pub fn of_day(format: &[u8]) -> Vec<u8> {
     formed(time.tv_sec, time.tv_nsec as u32 / 1000, format)
 }
 
+/// How many seconds local time is ahead of UTC at a time since 1970; 0 where that is not known.
+pub fn local_offset(seconds: i64) -> i64 {
+    // SAFETY: `localtime_r` fills the zeroed structure it is given.
+    unsafe {
+        let mut parts: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&seconds, &mut parts).is_null() { 0 } else { parts.tm_gmtoff }
+    }
+}
+
 /// A time formed by strftime(3), where `%f` is the microseconds.
 fn formed(seconds: i64, microseconds: u32, format: &[u8]) -> Vec<u8> {
     let Ok(format) = CString::new(with_microseconds(format, microseconds)) else { return b"(?)".to_vec() };

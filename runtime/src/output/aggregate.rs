@@ -6,6 +6,7 @@
 use lang::types::Aggregate;
 
 use super::number::{Number, words};
+use super::series;
 
 /// Appends the merged state of all CPUs. `per_cpu` is their states one after the other, as the kernel copies them out.
 pub fn merge(aggregate: Aggregate, per_cpu: &[u8], merged: &mut Vec<u8>) {
@@ -17,6 +18,7 @@ pub fn merge(aggregate: Aggregate, per_cpu: &[u8], merged: &mut Vec<u8>) {
         match aggregate {
             Aggregate::Min { signed } => merge_extreme(total, cpu, |old, new| order(new, signed) < order(old, signed)),
             Aggregate::Max { signed } => merge_extreme(total, cpu, |old, new| order(new, signed) > order(old, signed)),
+            Aggregate::TSeries { of, signed, .. } => series::merge(of, signed, total, cpu),
             _ => add_words(total, cpu),
         }
     }
@@ -59,6 +61,8 @@ pub enum Summary {
     },
     /// hist, lhist; see [`super::buckets::rows`].
     Histogram,
+    /// tseries; see [`series::points`].
+    Series,
 }
 
 /// What a merged state amounts to. Missing words are zeros.
@@ -74,6 +78,7 @@ pub fn summary(aggregate: Aggregate, state: &[u8]) -> Summary {
             Summary::Stats { count: second, average: average(first, second, signed), total: Number::new(first, signed) }
         }
         Aggregate::Hist { .. } | Aggregate::LHist { .. } => Summary::Histogram,
+        Aggregate::TSeries { .. } => Summary::Series,
     }
 }
 
@@ -82,11 +87,13 @@ fn average(total: u64, count: u64, signed: bool) -> Number {
     Number::new(total, signed).divided_by(count)
 }
 
-/// What a map of this aggregate is sorted by: the number, the average, or how many values a histogram has.
+/// What a map of this aggregate is sorted by: the number, the average, or how many values a histogram has. Time series
+/// are sorted by key.
 pub fn order_of(aggregate: Aggregate, state: &[u8]) -> u64 {
     match summary(aggregate, state) {
         Summary::Number(number) => number.order(),
         Summary::Stats { average, .. } => average.order(),
+        Summary::Series => 0,
         Summary::Histogram => words(state).fold(0, u64::wrapping_add),
     }
 }

@@ -14,6 +14,7 @@ use super::aggregate::{Summary, summary};
 use super::buckets;
 use super::map::{Entries, sorted};
 use super::number::Number;
+use super::series::{self, Point};
 use super::trial::{self, Trial};
 use super::value::{self, Style};
 use super::view::View;
@@ -140,6 +141,7 @@ impl<W: Write> Output for Json<W> {
         if map.key.is_some() {
             self.line.push(b'{');
         }
+        let latest = entries.latest(map);
         for (i, index) in sorted(map, entries, top).into_iter().enumerate() {
             if i > 0 {
                 self.line.extend_from_slice(b", ");
@@ -150,7 +152,12 @@ impl<W: Write> Output for Json<W> {
                 write_string(&mut self.line, &self.text);
                 self.line.extend_from_slice(b": ");
             }
-            write_value(&mut self.line, &mut self.text, &map.value, entries.value(index), style);
+            match map.value {
+                Type::Aggregate(aggregate @ Aggregate::TSeries { .. }) => {
+                    write_series(&mut self.line, &series::points(aggregate, entries.value(index), latest, div));
+                }
+                _ => write_value(&mut self.line, &mut self.text, &map.value, entries.value(index), style),
+            }
         }
         if map.key.is_some() {
             self.line.push(b'}');
@@ -178,6 +185,7 @@ fn kind_of(value: &Type) -> &'static str {
     match value {
         Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. }) => "hist",
         Type::Aggregate(Aggregate::Stats { .. } | Aggregate::Avg { .. }) => "stats",
+        Type::Aggregate(Aggregate::TSeries { .. }) => "tseries",
         _ => "map",
     }
 }
@@ -256,6 +264,7 @@ fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
             write_number(out, total);
             out.push(b'}');
         }
+        Summary::Series => {}
         Summary::Histogram => write_histogram(out, aggregate, state, div),
     }
 }
@@ -278,6 +287,20 @@ fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
         }
         out.extend_from_slice(b"\"count\": ");
         write_number(out, Number::Unsigned(row.count / div.max(1)));
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// Appends the intervals that have values. These are numbers whatever they are: so bpftrace has it here.
+fn write_series(out: &mut Vec<u8>, points: &[Point]) {
+    out.push(b'[');
+    let valued = points.iter().filter_map(|point| point.value.map(|value| (point.start, value)));
+    for (i, (start, value)) in valued.enumerate() {
+        out.extend_from_slice(if i > 0 { b",{\"interval_start\":\"" } else { b"{\"interval_start\":\"" });
+        series::write_date_and_time(out, start);
+        out.extend_from_slice(b"\",\"value\":");
+        value.write(out, false);
         out.push(b'}');
     }
     out.push(b']');

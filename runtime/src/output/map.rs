@@ -9,10 +9,10 @@ use std::cmp::Ordering;
 use lang::typed::Map;
 use lang::types::{Aggregate, Type};
 
-use super::aggregate;
 use super::number::{Number, first_word};
 use super::value::Slots;
 use super::view::View;
+use super::{aggregate, series};
 
 /// How deep keys are compared part by part.
 const DEPTH: u32 = 64;
@@ -45,6 +45,16 @@ impl Entries {
         self.len += 1;
     }
 
+    /// Adds many entries at once, their keys and values one after the other.
+    pub fn push_all(&mut self, keys: &[u8], values: &[u8]) {
+        let of = |bytes: &[u8], size: usize| bytes.len().checked_div(size).unwrap_or(0);
+        let count = of(keys, self.key_size).min(of(values, self.value_size));
+        debug_assert!(count * self.key_size == keys.len() && count * self.value_size == values.len(), "whole entries");
+        self.keys.extend_from_slice(&keys[..count * self.key_size]);
+        self.values.extend_from_slice(&values[..count * self.value_size]);
+        self.len += count;
+    }
+
     /// Adds an entry of which each CPU has a state, one after the other in `per_cpu`.
     pub fn push_per_cpu(&mut self, key: &[u8], aggregate: Aggregate, per_cpu: &[u8]) {
         let same_size = aggregate.words() as usize * 8 == self.value_size;
@@ -65,6 +75,14 @@ impl Entries {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The latest interval of all time series.
+    pub fn latest(&self, map: &Map) -> Option<u64> {
+        match map.value {
+            Type::Aggregate(Aggregate::TSeries { .. }) => series::latest((0..self.len).map(|index| self.value(index))),
+            _ => None,
+        }
     }
 
     /// The key of an entry.

@@ -16,7 +16,7 @@ use super::number::Number;
 use super::paint::{Paint, Role};
 use super::trial::{self, Trial};
 use super::value::{self, Style};
-use super::{Output, Said, Settings, printf, push_fmt};
+use super::{Output, Said, Settings, printf, push_fmt, series};
 
 /// So much may wait in memory while a long map is written.
 const CHUNK: usize = 1 << 16;
@@ -63,8 +63,10 @@ impl<W: Write> Output for Text<W> {
     }
 
     fn map(&mut self, map: &Map, entries: &Entries, top: u64, div: u64) -> io::Result<()> {
+        let latest = entries.latest(map);
         for index in sorted(map, entries, top) {
-            write_entry(&mut self.buffer, map, entries.key(index), entries.value(index), div, &self.settings);
+            let entry = (entries.key(index), entries.value(index));
+            write_entry(&mut self.buffer, map, entry, latest, div, &self.settings);
             if self.buffer.len() >= CHUNK {
                 self.emit()?;
             }
@@ -86,8 +88,15 @@ impl<W: Write> Output for Text<W> {
     }
 }
 
-/// Appends the line, or the lines, of an entry.
-fn write_entry(out: &mut Vec<u8>, map: &Map, key: &[u8], value: &[u8], div: u64, settings: &Settings) {
+/// Appends the line, or the lines, of an entry. Time series end with the interval `latest`.
+fn write_entry(
+    out: &mut Vec<u8>,
+    map: &Map,
+    (key, value): (&[u8], &[u8]),
+    latest: Option<u64>,
+    div: u64,
+    settings: &Settings,
+) {
     let (style, paint) = (Style::plain(settings), settings.paint);
     paint.with(out, Role::Name, |out| push_fmt(out, format_args!("@{}", map.name)));
     if let Some(parts) = &map.key {
@@ -97,6 +106,11 @@ fn write_entry(out: &mut Vec<u8>, map: &Map, key: &[u8], value: &[u8], div: u64,
     }
     out.push(b':');
     match &map.value {
+        Type::Aggregate(aggregate @ Aggregate::TSeries { .. }) => {
+            out.push(b'\n');
+            series::write_chart(out, &series::points(*aggregate, value, latest, div), &*settings.world);
+            out.push(b'\n');
+        }
         Type::Aggregate(aggregate) => write_aggregate(out, *aggregate, value, div, paint),
         ty => {
             out.push(b' ');
@@ -122,6 +136,7 @@ fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
             total.write(out, false);
             out.extend_from_slice(b" }\n");
         }
+        Summary::Series => {}
         Summary::Histogram => {
             out.push(b'\n');
             write_histogram(out, aggregate, state, div, paint);

@@ -66,6 +66,11 @@ pub trait World {
         Vec::new()
     }
 
+    /// How many seconds local time is ahead of UTC at a time since 1970.
+    fn local_offset(&self, _seconds: i64) -> i64 {
+        0
+    }
+
     /// The paths of a control group in the hierarchies whose names the filter matches.
     fn cgroup_path(&self, _id: u64, _filter: &[u8]) -> String {
         String::new()

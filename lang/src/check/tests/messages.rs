@@ -744,6 +744,86 @@ begin { @ = lhist(1, -5, 10, 1); }
 }
 
 #[test]
+fn time_series_have_bounds() {
+    check(
+        r#"
+config = { unstable_tseries = enable }
+begin { @ = tseries(1, 0, 5); }
+          //^^^^^^^^^^^^^^^^ error: tseries() interval_ns must be >= 1 (0 provided)
+begin { @a = tseries(1, 1s, 0); }
+           //^^^^^^^^^^^^^^^^^ error: tseries() num_intervals must be >= 1 (0 provided)
+begin { @b = tseries(1, pid, 5); }
+           //^^^^^^^^^^^^^^^^^^ error: tseries: invalid interval_ns value (must be non-negative literal)
+begin { @c = tseries(1, 1s, "5"); }
+           //^^^^^^^^^^^^^^^^^^^ error: tseries: invalid num_intervals value (must be non-negative literal)
+begin { @d = tseries(1, 1s, 1000001); }
+           //^^^^^^^^^^^^^^^^^^^^^^^ error: tseries() num_intervals must be < 1000000 (1000001 provided)
+begin { @e = tseries(1, 1s); }
+           //^^^^^^^^^^^^^^ error: tseries() requires at least 3 arguments (2 provided) | usage: tseries(n, interval, intervals), tseries(n, interval, intervals, "avg"|"max"|"min"|"sum")
+begin { @f = tseries("a", 1s, 5); }
+           //^^^^^^^^^^^^^^^^^^^ error: tseries() only supports int arguments (string provided)
+begin { @g[1] = tseries(1, 1s, 1366); }
+              //^^^^^^^^^^^^^^^^^^^^ error: tseries() of a map with keys has room for 1365 intervals at most | 1366 were asked for; take longer intervals, or a map without keys, which may have them
+begin { @h[1] = tseries(1, 1s, 1365); @i = tseries(1, 1s, 1000000); }
+"#,
+    );
+}
+
+#[test]
+fn time_series_know_what_stands_for_an_interval() {
+    check(
+        r#"
+config = { unstable_tseries = enable }
+begin { @ = tseries(1, 1s, 5, "mix"); }
+          //^^^^^^^^^^^^^^^^^^^^^^^^ error: tseries() expects one of the following aggregation functions: avg, max, min, sum ("mix" provided) | did you mean "min"?
+begin { @a = tseries(1, 1s, 5, comm); }
+           //^^^^^^^^^^^^^^^^^^^^^^^ error: tseries() expects a string literal (string provided)
+begin { @b = tseries(1, 1s, 5); @b = tseries(1, 2s, 5); }
+                                   //^^^^^^^^^^^^^^^^^ error: Different tseries bounds in a single map unsupported
+begin { @c = tseries(1, 1s, 5); @c = tseries(pid, 1s, 5); @c = tseries(300, 1s, 5); }
+begin { $x = tseries(1, 1s, 5); }
+           //^^^^^^^^^^^^^^^^^ error: tseries() must be assigned directly to a map | write @name = tseries(n, interval, intervals)
+"#,
+    );
+}
+
+#[test]
+fn time_series_are_unstable() {
+    check(
+        "config = { unstable_tseries = error }\nbegin { @ = tseries(1, 1s, 5); }\n          //^^^^^^^^^^^^^^^^^ error: tseries feature is not enabled by default. To enable this unstable feature, set the config flag to enable. unstable_tseries=enable\n",
+    );
+    let warnings =
+        super::checked("begin { @ = tseries(1, 1s, 5); @b = tseries(1, 1s, 5); }", &super::Settings::default())
+            .diagnostics;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(!warnings[0].is_error() && warnings[0].title.contains("unstable_tseries=enable"), "{warnings:?}");
+}
+
+#[test]
+fn a_map_stands_in_for_the_clock() {
+    check(
+        r#"
+config = { unstable_tseries = enable; dummy_ts_map = "@ts" }
+begin { @ts = (uint64)5; @ = tseries(1, 1s, 5); }
+"#,
+    );
+    check(
+        r#"
+config = { unstable_tseries = enable; dummy_ts_map = "@ts" }
+begin { @ = tseries(1, 1s, 5); }
+          //^^^^^^^^^^^^^^^^^ error: dummy_ts_map: @ts cannot stand in for the clock: no probe assigns it
+"#,
+    );
+    check(
+        r#"
+config = { unstable_tseries = enable; dummy_ts_map = "@ts" }
+begin { @ts[1] = 5; @ = tseries(1, 1s, 5); }
+                      //^^^^^^^^^^^^^^^^^ error: dummy_ts_map: @ts cannot stand in for the clock: it must hold one integer, without a key
+"#,
+    );
+}
+
+#[test]
 fn what_is_never_run() {
     check(
         r#"
