@@ -8,6 +8,7 @@ mod call;
 mod casts;
 mod declarations;
 mod expr;
+mod gathered;
 mod loops;
 mod members;
 mod names;

@@ -1,6 +1,7 @@
 //! Format strings: from the text in the script to pieces that need no further parsing when an event arrives.
 
 use crate::span::Span;
+use crate::typed::MapId;
 use crate::types::Type;
 
 /// One kind of record that a program sends to be printed: the pieces of its text and the types of its values.
@@ -21,6 +22,8 @@ pub enum Origin {
     Printf,
     /// `print(value)`
     Print,
+    /// `print(@map[key])` of a histogram or time series: the values are the key.
+    Entry(MapId),
     /// `time("format")`: the text is a format of strftime(3).
     Time,
     /// `cat("path")`: the text is a path.

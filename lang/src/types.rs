@@ -452,7 +452,8 @@ impl Type {
             }
             Self::Array(element, length) => element.size_of() * u64::from(*length),
             Self::Struct(of) => u64::from(of.size),
-            Self::Aggregate(aggregate) => u64::from(aggregate.words()) * 8,
+            // That of a number, which most of them stand for, whatever they take on each CPU.
+            Self::Aggregate(_) => 8,
             Self::Buffer(most) => 4 + u64::from(*most),
             Self::MacAddr => 6,
             Self::Named(_) => 64,

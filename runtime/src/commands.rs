@@ -27,7 +27,7 @@ pub fn perform(
         return Ok(());
     }
     let done = match format.origin {
-        Origin::Printf | Origin::Print => output.record(format, record),
+        Origin::Printf | Origin::Print | Origin::Entry(_) => output.record(format, record),
         Origin::Time => output.said(Said("time"), &settings.world.time_of_day(&formed)),
         Origin::Cat => {
             let path = String::from_utf8_lossy(&formed).into_owned();

@@ -575,6 +575,12 @@ impl<'a> Session<'a> {
                         // Of what is run to be measured, only errors are of interest.
                         _ if self.muted && !matches!(format.origin, Origin::Errorf(_)) => Ok(()),
                         Origin::Printf | Origin::Print => output.record(format, values).map_err(output_error),
+                        Origin::Entry(map) => {
+                            let info = &self.job.program.maps[map.index()];
+                            let read = self.store.read_entry(map, info, values);
+                            let entry = read.map_err(|error| RunError::System("reading a map", error))?;
+                            output.map(info, &entry, 0, 1).map_err(output_error)
+                        }
                         // A user who interrupts does not want to wait for all the commands that are still asked for.
                         Origin::System if self.interrupted => Ok(()),
                         _ => {

@@ -134,6 +134,21 @@ impl Store {
         Ok(entries)
     }
 
+    /// The entry of one key of a keyed aggregation, if there is one.
+    pub fn read_entry(&self, map: MapId, info: &Map, key: &[u8]) -> io::Result<Entries> {
+        let mut entries = Entries::new(info);
+        if let (Place::Hash { map, key_size, value_size, per_cpu: true }, Type::Aggregate(aggregate)) =
+            (&self.places[map.index()], &info.value)
+            && let Some(key) = key.get(..*key_size)
+        {
+            let mut states = vec![0; value_size * self.cpus];
+            if sys::map_lookup(map.as_fd(), key, &mut states)? {
+                entries.push_per_cpu(key, *aggregate, &states);
+            }
+        }
+        Ok(entries)
+    }
+
     /// The states of all CPUs one after the other, unless nothing has been gathered.
     fn read_array(&self, map: BorrowedFd<'_>, state_size: usize, pages: Pages) -> io::Result<Option<Vec<u8>>> {
         let part_size = pages.bytes as usize;

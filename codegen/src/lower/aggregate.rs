@@ -113,6 +113,29 @@ impl Lowering<'_, '_> {
             unreachable!("checked: the map holds an aggregation")
         };
         let mark = self.mark();
+        let (kernel_map, key) = self.aggregate_at(map, keys);
+        let number = self.gathered(kernel_map, aggregate, key, span);
+        self.reset(mark);
+        number
+    }
+
+    /// `stats()` as the record that it is shown as.
+    pub fn store_stats(&mut self, map: MapId, keys: &[Expr], span: Span, to: Addr) {
+        let Type::Aggregate(aggregate @ Aggregate::Stats { signed }) = self.program.maps[map.index()].value else {
+            unreachable!("checked: other aggregations are numbers, or no values")
+        };
+        let mark = self.mark();
+        let (kernel_map, key) = self.aggregate_at(map, keys);
+        let (total, count) = self.gathered_words(kernel_map, aggregate, key, span);
+        let average = self.average(total, count, signed);
+        self.reset(mark);
+        for (word, offset) in [count, average, total].into_iter().zip([0, 8, 16]) {
+            self.store_word(word, to.plus(offset));
+        }
+    }
+
+    /// The kernel's map of an aggregation, and the address of a key in memory.
+    fn aggregate_at(&mut self, map: MapId, keys: &[Expr]) -> (u32, Value) {
         let (kernel_map, key) = match self.layout.of(map) {
             MapPlace::PerCpuArray(kernel_map) => {
                 let key = self.temporary(8);
@@ -128,18 +151,26 @@ impl Lowering<'_, '_> {
             MapPlace::Global(_) | MapPlace::Hash(_) => unreachable!("aggregations are kept per CPU"),
         };
         let key = self.address(key);
-        let number = self.gathered(kernel_map, aggregate, key, span);
-        self.reset(mark);
-        number
+        (kernel_map, key)
+    }
+
+    /// The number that the CPUs' states of one key stand for.
+    pub fn gathered(&mut self, kernel_map: u32, aggregate: Aggregate, key: Value, span: Span) -> Value {
+        let (first, second) = self.gathered_words(kernel_map, aggregate, key, span);
+        match aggregate {
+            Aggregate::Avg { signed } => self.average(first, second, signed),
+            _ => first,
+        }
     }
 
     /// Goes through the CPUs' states of one key. The verifier walks through all turns, which are as many as there can
     /// be CPUs.
-    pub fn gathered(&mut self, kernel_map: u32, aggregate: Aggregate, key: Value, span: Span) -> Value {
+    fn gathered_words(&mut self, kernel_map: u32, aggregate: Aggregate, key: Value, span: Span) -> (Value, Value) {
         if !self.features.lookup_percpu_elem {
             let help = "Linux has it from 5.19 on; print() of the map works everywhere";
             self.refuse(span, "this kernel cannot read an aggregation within a program", help);
-            return self.int(0);
+            let zero = self.int(0);
+            return (zero, zero);
         }
         self.at(span);
         let [next, turn, there, step, done] = [(); 5].map(|()| self.builder.create_block());
@@ -178,7 +209,7 @@ impl Lowering<'_, '_> {
                 let takes = self.builder.ins().band(takes, has);
                 (self.builder.ins().select(takes, one_first, first), self.builder.ins().bor(second, is_set))
             }
-            Aggregate::Avg { .. } => {
+            Aggregate::Avg { .. } | Aggregate::Stats { .. } => {
                 let one_second = self.load_word(state.plus(8));
                 (self.builder.ins().iadd(first, one_first), self.builder.ins().iadd(second, one_second))
             }
@@ -192,10 +223,7 @@ impl Lowering<'_, '_> {
         self.builder.ins().jump(next, &[following.into(), new_first.into(), new_second.into()]);
 
         self.builder.switch_to_block(done);
-        match aggregate {
-            Aggregate::Avg { signed } => self.average(first, second, signed),
-            _ => first,
-        }
+        (first, second)
     }
 
     fn average(&mut self, total: Value, count: Value, signed: bool) -> Value {

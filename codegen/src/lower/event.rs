@@ -6,7 +6,7 @@ use crate::event::{CONTROL_SIZE, Control, DATA_HEADER};
 use crate::helpers::Helper;
 use crate::layout::{CONTROL_RING, EXIT, EXIT_ASKED, SiteKind};
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
-use lang::printf::Origin;
+use lang::printf::{Format, Origin};
 use lang::span::Span;
 use lang::typed::{Expr, ExprKind, FormatId};
 use lang::types::Type;
@@ -25,9 +25,11 @@ enum Given {
 impl Lowering<'_, '_> {
     /// Sends the values of a format, written straight into the ring buffer.
     pub fn print(&mut self, format: FormatId, args: &[Expr], span: Span) {
-        let types = &self.program.formats[format.index()].args;
+        let Format { args: types, origin, .. } = &self.program.formats[format.index()];
         // Where an array of pointers ends is only known when all of them have been followed.
-        self.guesses = self.program.formats[format.index()].origin == Origin::Join;
+        self.guesses = *origin == Origin::Join;
+        // Equal keys are equal bytes.
+        let is_padded = matches!(origin, Origin::Entry(_));
         // Numbers first: computing them may branch, and they need no memory. What changes something is computed in its
         // turn too; other texts and tuples go straight into the record.
         let given: Vec<Given> = args
@@ -35,7 +37,7 @@ impl Lowering<'_, '_> {
             .zip(types)
             .map(|(arg, ty)| match arg.ty.is_scalar() {
                 true => Given::Number(self.scalar(arg)),
-                false if arg.has_effects() => {
+                false if arg.has_effects() || matches!(arg.kind, ExprKind::ReadAggregate(..)) => {
                     let to = self.temporary(ty.slot_size());
                     self.store(arg, ty, to);
                     Given::Stored(to)
@@ -55,7 +57,7 @@ impl Lowering<'_, '_> {
                 match (given, ty) {
                     (Given::Number(number), _) => this.store_word(number, to),
                     (Given::Stored(from), ty) => this.copy(from, to, ty.slot_size()),
-                    (Given::Later, Type::Str(size)) => this.store_text_unpadded(arg, *size, to),
+                    (Given::Later, Type::Str(size)) if !is_padded => this.store_text_unpadded(arg, *size, to),
                     (Given::Later, ty) => this.store(arg, ty, to),
                 }
                 to = to.plus(ty.slot_size());

@@ -190,6 +190,7 @@ impl Lowering<'_, '_> {
                 self.builder.ins().jump(done, &[]);
                 self.builder.switch_to_block(done);
             }
+            ExprKind::ReadAggregate(map, keys) => self.store_stats(*map, keys, expr.span, to),
             ExprKind::Item(tuple, index) => {
                 let from = self.item(tuple, *index);
                 self.copy_widening(from, &expr.ty, to, ty);

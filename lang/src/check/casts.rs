@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::expr::{int, literal, unknown};
-use super::loops::as_number;
+use super::gathered::as_number;
 use super::members::space_of;
 use crate::ast::BinaryOp;
 use crate::names::ROOM;

@@ -1,7 +1,7 @@
 //! Expressions: what each means and what type its value has.
 
 use super::casts::as_text;
-use super::loops::as_number;
+use super::gathered::{as_number, as_value};
 use super::members::step_of;
 use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
@@ -102,7 +102,11 @@ impl Checker<'_> {
                 if items.is_empty() {
                     return self.refuse(span, "an empty tuple is no value");
                 }
-                let items: Vec<Expr> = items.iter().map(|item| as_number(self.value(state, item))).collect();
+                let items = items.iter().map(|item| {
+                    let item = self.value(state, item);
+                    self.part(item, "tuple")
+                });
+                let items: Vec<Expr> = items.collect();
                 let ty = Type::Tuple(items.iter().map(|item| item.ty.clone()).collect());
                 Expr { kind: ExprKind::Tuple(items), ty, span }
             }
@@ -187,6 +191,7 @@ impl Checker<'_> {
                 continue;
             }
             let value = self.value(state, part);
+            let value = self.part(value, "record");
             types.push((name.text.clone(), value.ty.clone()));
             values.push(value);
         }
@@ -205,7 +210,9 @@ impl Checker<'_> {
                 self.effect(state, value, value.span, &mut stmts);
                 None
             }
-            Some(value) => Some(self.expr(state, value)),
+            // Alone it stays what it is.
+            Some(value) if stmts.is_empty() => Some(self.expr(state, value)),
+            Some(value) => Some(as_value(self.expr(state, value))),
         };
         if is_expanded {
             state.calls.pop();
@@ -461,12 +468,15 @@ impl Checker<'_> {
 
     /// The parts of a key; a tuple written as the only key stands for its parts.
     pub fn keys(&mut self, state: &mut ProbeState<'_>, keys: &[ast::Expr]) -> Vec<Expr> {
-        match keys {
-            [ast::Expr { kind: ast::ExprKind::Tuple(parts), .. }] => {
-                parts.iter().map(|part| as_number(self.value(state, part))).collect()
-            }
-            keys => keys.iter().map(|key| as_number(self.value(state, key))).collect(),
-        }
+        let parts = match keys {
+            [ast::Expr { kind: ast::ExprKind::Tuple(parts), .. }] => parts,
+            keys => keys,
+        };
+        let parts = parts.iter().map(|part| {
+            let part = self.value(state, part);
+            self.key_part(part)
+        });
+        parts.collect()
     }
 
     /// Notes the use of a map with these keys and gives its id.

@@ -1,13 +1,14 @@
 //! Loops: what they go through, what their variables hold, and where they may be left.
 
 use super::expr::{literal, unknown};
+use super::gathered::number_of;
 use super::names::Declared;
 use super::{Checker, ProbeState};
 use crate::ast::{self, ForOver};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
-use crate::types::{Aggregate, IntType, Type};
+use crate::types::Type;
 
 /// How often `unroll` may repeat its body.
 const MOST_UNROLLED: i128 = 100;
@@ -200,32 +201,6 @@ enum Over {
     },
     /// A diagnostic tells why, or it is not known yet.
     Nothing,
-}
-
-/// The type of the number that an aggregation stands for; none if it is not one number.
-pub fn number_of(aggregate: Aggregate) -> Option<Type> {
-    let signed = match aggregate {
-        Aggregate::Count => true,
-        Aggregate::Sum { signed }
-        | Aggregate::Min { signed }
-        | Aggregate::Max { signed }
-        | Aggregate::Avg { signed } => signed,
-        Aggregate::Stats { .. } | Aggregate::Hist { .. } | Aggregate::LHist { .. } | Aggregate::TSeries { .. } => {
-            return None;
-        }
-    };
-    Some(Type::Int(IntType { bits: 64, signed }))
-}
-
-/// An aggregation that is read, as the number it stands for; any other value as it is.
-pub fn as_number(value: Expr) -> Expr {
-    match (&value.kind, &value.ty) {
-        (ExprKind::ReadAggregate(..), Type::Aggregate(aggregate)) => match number_of(*aggregate) {
-            Some(ty) => Expr { ty, ..value },
-            None => value,
-        },
-        _ => value,
-    }
 }
 
 /// Zeros of a type, where a value of it can be written down.

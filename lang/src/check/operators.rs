@@ -2,7 +2,7 @@
 
 use super::casts::as_text;
 use super::expr::{int, known_truth, literal, number_literal, text_literal, unknown};
-use super::loops::as_number;
+use super::gathered::as_number;
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
 use crate::diag::Diagnostic;

@@ -1,7 +1,8 @@
 //! Statements: assignments, branches, and calls for their effect.
 
 use super::expr::{int, known_truth};
-use super::loops::{as_number, zero_of};
+use super::gathered::as_number;
+use super::loops::zero_of;
 use super::names::{Declared, Variable};
 use super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp, UnaryOp};
@@ -190,7 +191,7 @@ impl Checker<'_> {
         value: Expr,
         span: Span,
     ) -> Option<StmtKind> {
-        let value = as_number(value);
+        let value = self.variable_value(value);
         let variable = state.scopes.find(name)?;
         let known = self.variable_types.get(&variable.declared).cloned().unwrap_or(Type::Unknown);
         let too_long =
@@ -301,7 +302,7 @@ impl Checker<'_> {
         let (map, keys) = self.map_place(state, place);
         let value = self.value(state, value);
         // With a cast it has the type of a number.
-        if let (ExprKind::ReadAggregate(..), Type::Aggregate(aggregate)) = (&value.kind, &value.ty) {
+        if let Type::Aggregate(aggregate) = value.ty {
             let name = self.maps.display_name(map);
             let title = format!(
                 "Map value '{}' cannot be assigned from one map to another. The function that returns this type must be \
@@ -327,7 +328,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<StmtKind> {
         let (map, keys) = self.map_place(state, place);
-        let value = self.value(state, value);
+        let value = as_number(self.value(state, value));
         if let (BinaryOp::Add | BinaryOp::Sub, Type::Pointer(..)) = (op, self.maps.value(map)) {
             let old = Expr { kind: ExprKind::MapGet(map, keys.clone()), ty: self.maps.value(map).clone(), span };
             let ExprKind::Binary(_, _, by) = self.binary(op, old, value, span).kind else { return None };

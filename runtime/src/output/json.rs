@@ -88,7 +88,13 @@ impl<W: Write> Output for Json<W> {
             Origin::Printf => self.write_printf(format, record),
             Origin::Print => self.write_print(format, record),
             // Those are done by the session, which says what comes of them.
-            Origin::Time | Origin::Cat | Origin::System | Origin::Join | Origin::Errorf(_) | Origin::Warnf(_) => Ok(()),
+            Origin::Entry(_)
+            | Origin::Time
+            | Origin::Cat
+            | Origin::System
+            | Origin::Join
+            | Origin::Errorf(_)
+            | Origin::Warnf(_) => Ok(()),
         }
     }
 

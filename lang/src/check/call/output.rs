@@ -1,14 +1,14 @@
 //! Functions that print: `printf` and all that take a format as it does, `print`, `time`, `join`.
 
 use super::super::expr::{int, text_literal, unknown};
-use super::super::loops::as_number;
+use super::super::gathered::{as_value, number_of};
 use super::super::{Checker, ProbeState};
 use crate::ast;
 use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId, function};
 use crate::printf::{self, Conversion, Format, Origin, Piece, Verb};
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind, FormatId, StmtKind};
+use crate::typed::{Expr, ExprKind, FormatId, MapId, StmtKind};
 use crate::types::{AddressSpace, IntType, Type};
 
 impl Checker<'_> {
@@ -32,8 +32,11 @@ impl Checker<'_> {
             if !conversion.verb.accepts(&value.ty) {
                 let letter = conversion.verb.letter();
                 let title = format!("unsupported format specifier for type '{}': {letter}", value.ty);
-                let help =
-                    if matches!(value.kind, ExprKind::ReadAggregate(..)) { "cast it: (int64)@map" } else { "use %s" };
+                let help = match value.ty {
+                    Type::Aggregate(aggregate) if number_of(aggregate).is_some() => "cast it: (int64)@map",
+                    Type::Aggregate(_) => "print() shows the map, or one of its entries",
+                    _ => "use %s",
+                };
                 self.report(
                     Diagnostic::error(place, title).with_related(value.span, "this is the value").with_help(help),
                 );
@@ -93,9 +96,9 @@ impl Checker<'_> {
         }
         let places = parsed.places.iter().map(|range| places.of(range)).collect::<Vec<_>>();
         let conversions = parsed.pieces.iter().filter_map(Piece::as_value);
-        // As text, an aggregation that stands for a number is that number.
+        // As text, an aggregation shows what it stands for; as a number it has to be cast.
         let values = values.into_iter().zip(conversions).map(|(value, conversion)| match conversion.verb {
-            Verb::Text => as_number(value),
+            Verb::Text => as_value(value),
             _ => value,
         });
         Some(Formed { text, places, values: values.collect(), pieces: parsed.pieces })
@@ -114,15 +117,32 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, title).with_help("only a whole map is printed with top and div"));
             return None;
         }
-        let value = as_number(self.value(state, &args[0]));
-        if let Type::Aggregate(aggregate) = value.ty {
-            let title = format!("printing one value of a {}_t map is not supported yet", aggregate.name());
-            self.report(Diagnostic::error(span, title).with_help("print(@map) prints all of it"));
-            return None;
+        let value = as_value(self.value(state, &args[0]));
+        if let Type::Aggregate(_) = value.ty {
+            return match value.kind {
+                ExprKind::ReadAggregate(map, keys) => Some(self.print_entry(map, keys)),
+                _ => {
+                    let error = Diagnostic::error(span, format!("a {} is printed by the name of its map", value.ty));
+                    self.report(error.with_help("print(@map) or print(@map[key])"));
+                    None
+                }
+            };
         }
         let text = Conversion { verb: Verb::Text, bits: 64, ..Conversion::PLAIN };
         let pieces = vec![Piece::Value(text), Piece::Text(b"\n".to_vec())];
         Some(StmtKind::Print(self.add_format(Origin::Print, pieces, vec![value.ty.clone()]), vec![value]))
+    }
+
+    /// `print(@map[key])` of what is no value: the entry is looked up when the record arrives.
+    fn print_entry(&mut self, map: MapId, keys: Vec<Expr>) -> StmtKind {
+        let Some(Some(parts)) = self.maps.key(map).cloned() else {
+            return StmtKind::PrintMap { map, top: 0, div: 1 };
+        };
+        let types = match keys.len() {
+            1 if parts.len() != 1 => vec![Type::Tuple(parts)],
+            _ => parts,
+        };
+        StmtKind::Print(self.add_format(Origin::Entry(map), Vec::new(), types), keys)
     }
 
     /// `time("format")`

@@ -1093,3 +1093,29 @@ begin { print((int64)comm); }
 "#,
     );
 }
+
+#[test]
+fn histograms_are_no_values() {
+    check(
+        r#"
+begin { @h = hist(1); @x = (1, @h); }
+                             //^^ error: Map type hist_t cannot exist inside a tuple.
+begin { @l = lhist(1, 0, 2, 1); print((a=@l)); }
+                                       //^^ error: Map type lhist_t cannot exist inside a record.
+begin { @y[@h] = 1; }
+         //^^ error: Value 'hist_t' cannot be used as a map key.
+begin { @s = stats(1); @z[@s, 1] = 1; }
+                        //^^ error: Value 'stats_t' cannot be used as a map key.
+begin { $x = @h; }
+           //^^ error: Value 'hist_t' cannot be assigned to a scratch variable. | print() shows the map, or one of its entries
+begin { @b = { @h }; }
+      //^^^^^^^^^^^ error: Map value 'hist_t' cannot be assigned from one map to another. The function that returns this type must be called directly e.g. `@b = hist();`. | add a cast to integer if you want the value of the aggregate: @b = (int64)...
+begin { print(pid ? @h : @h); }
+      //^^^^^^^^^^^^^^^^^^^^ error: a hist_t is printed by the name of its map | print(@map) or print(@map[key])
+begin { printf("%s", @h); }
+                   //^^ error: unsupported format specifier for type 'hist_t': s | print() shows the map, or one of its entries
+begin { @c = count(); printf("%d", @c); }
+                                 //^^ error: unsupported format specifier for type 'count_t': d | cast it: (int64)@map
+"#,
+    );
+}
