@@ -70,12 +70,15 @@ pub enum Control {
     Site = 5,
     /// Find out how to walk the stack of a process; argument: its number.
     Process = 6,
+    /// Print the map with this number and each value's share of the total; argument: top.
+    PrintShares = 8,
 }
 
 impl Control {
     /// The kind with this number.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Exit, Self::PrintMap, Self::Clear, Self::Zero, Self::Unwatch, Self::Site, Self::Process]
+        use Control::*;
+        [Exit, PrintMap, Clear, Zero, Unwatch, Site, Process, PrintShares]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }

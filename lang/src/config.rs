@@ -19,6 +19,7 @@ pub struct Config {
     pub cpp_demangle: bool,
     /// Empty: none.
     pub dummy_ts_map: String,
+    pub hist_summary: bool,
     pub lazy_symbolication: bool,
     pub license: &'static str,
     pub log_size: u64,
@@ -47,6 +48,7 @@ impl Default for Config {
             cache_user_symbols: None,
             cpp_demangle: true,
             dummy_ts_map: String::new(),
+            hist_summary: false,
             lazy_symbolication: true,
             license: LICENSES[0],
             log_size: 1_000_000,
@@ -263,6 +265,7 @@ pub static VARIABLES: &[Variable] = &[
     row("color", Kind::Environment, "auto", "Colours in messages: auto, always or never"),
     Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written") },
     row("dummy_ts_map", Kind::Text(|c| &mut c.dummy_ts_map), "", "A map without key that tseries() reads in place of the clock, for tests"),
+    row("hist_summary", Kind::Bool(|c| &mut c.hist_summary), "false", "Print count, mean and percentiles after each histogram"),
     row("kernel_build", Kind::Environment, "", "The build folder of the kernel's headers"),
     row("kernel_source", Kind::Environment, "", "The source folder of the kernel's headers"),
     row("lazy_symbolication", Kind::Bool(|c| &mut c.lazy_symbolication), "true", "Look symbols up when they are printed, not before"),

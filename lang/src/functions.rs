@@ -209,7 +209,7 @@ const fn dangerous(function: Function) -> Function {
 #[rustfmt::skip]
 pub static FUNCTIONS: &[Function] = &[
     call(FunctionId::Printf, "printf", (1, 100), "printf(\"format\", args...)", "Prints text as C's printf does.", r#"begin { printf("hello %d %s\n", 1 + 2, comm); }"#),
-    call(FunctionId::Print, "print", (1, 3), "print(value), print(@map), print(@map, top), print(@map, top, div)", "Prints a value on a line of its own, or a map: its last `top` entries only, values divided by `div`.", "interval:s:1 { @n++; print(@n); }"),
+    call(FunctionId::Print, "print", (1, 3), "print(value), print(@map), print(@map, top), print(@map, top, div), print(@map, \"pct\"), print(@map, top, \"pct\")", "Prints a value on a line of its own, or a map: its last `top` entries only, values divided by `div` or with their shares of the total.", "interval:s:1 { @n++; print(@n); }"),
     call(FunctionId::Clear, "clear", (1, 1), "clear(@map)", "Removes all entries of a map.", "interval:s:1 { @[cpu] = count(); clear(@); }"),
     call(FunctionId::Zero, "zero", (1, 1), "zero(@map)", "Sets all values of a map to zero and keeps its keys.", "interval:s:1 { @[cpu] = count(); zero(@); }"),
     call(FunctionId::Delete, "delete", (1, 2), "delete(@map, key), delete(@map[key]), delete(@map)", "Removes one entry; true if it was there.", "begin { @x[1] = 2; delete(@x, 1); }"),

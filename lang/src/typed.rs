@@ -226,6 +226,8 @@ pub enum StmtKind {
         top: u64,
         /// Divisor of the values.
         div: u64,
+        /// Each value stands beside its share of the total; it is not divided.
+        shares: bool,
     },
     /// Removes all entries.
     Clear(MapId),

@@ -225,6 +225,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     };
     let shown = output::Settings {
         max_strlen: program.config.max_strlen as usize,
+        hist_summary: program.config.hist_summary,
         str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
         texts: program.texts.clone(),
         world: Shared::new(Machine::new(symbols, config.processes.clone())),

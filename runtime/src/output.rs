@@ -26,7 +26,9 @@ pub mod number;
 pub mod opaque;
 pub mod paint;
 pub mod printf;
+pub mod quantiles;
 pub mod series;
+pub mod shares;
 pub mod text;
 pub mod trial;
 pub mod value;
@@ -67,6 +69,9 @@ pub trait Output {
 
     /// What has come of a test or benchmark.
     fn trial(&mut self, news: &trial::Trial<'_>) -> io::Result<()>;
+
+    /// A map of numbers, in its order: the last `top` entries (0: all), each with its share of the total of all.
+    fn shares(&mut self, map: &Map, entries: &Entries, top: u64) -> io::Result<()>;
 
     /// No record will follow, only the maps that are left at the end.
     fn end_of_records(&mut self) -> io::Result<()>;
@@ -136,6 +141,8 @@ pub struct Settings {
     pub max_strlen: usize,
     /// Follows text that was cut off.
     pub str_trunc_trailer: Vec<u8>,
+    /// Histograms are followed by what they say of their values as a whole.
+    pub hist_summary: bool,
     /// Texts that values refer to by number (`lang::typed::Program::texts`).
     pub texts: Vec<Vec<u8>>,
     /// The machine, for the names of addresses and the like.
@@ -149,6 +156,7 @@ impl Default for Settings {
         Self {
             max_strlen: 1024,
             str_trunc_trailer: b"..".to_vec(),
+            hist_summary: false,
             texts: Vec::new(),
             world: world::Shared::default(),
             paint: paint::Paint::default(),

@@ -624,6 +624,10 @@ impl<'a> Session<'a> {
                 self.links.retain(|link| !link.watches(record.arguments[0]));
                 Ok(())
             }
+            Control::PrintShares => {
+                let info = &self.job.program.maps[map.index()];
+                output.shares(info, &self.entries(map)?, record.arguments[0]).map_err(output_error)
+            }
             Control::Clear => self.store.clear(map).map_err(failed),
             Control::Zero => self.store.zero(map).map_err(failed),
             Control::Site => self.first_news(record.number as usize, output, host),

@@ -90,3 +90,75 @@ fn entries_stand_in_order_with_what_else_is_printed() {
     let expected: Vec<String> = (0..50).flat_map(|i| [format!("{i}"), format!("@h[{i}]:")]).collect();
     assert_eq!(names, expected, "{out}");
 }
+
+#[test]
+fn shares_of_a_total() {
+    requires!(Bpf);
+    let body =
+        "@c[\"a\"] = sum(30); @c[\"b\"] = sum(70); @c[\"c\"] = sum(1); print(@c, \"pct\"); print(@c, 1, \"pct\");
+        @i[1, 2] = -5; @i[3, 4] = 5; print(@i, \"pct\"); clear(@i); print(@i, \"pct\"); clear(@c);";
+    run("text", body).code(0).stdout_is(
+        "@c[c]: 1 (1.0%)
+@c[a]: 30 (29.7%)
+@c[b]: 70 (69.3%)
+@c: 101 (total)
+@c[b]: 70 (69.3%)
+@c: 101 (total)
+@i[1, 2]: -5 (-)
+@i[3, 4]: 5 (-)
+@i: 0 (total)
+
+
+",
+    );
+    let shares = |entries: &str| {
+        format!("{{\"type\": \"pct\", \"data\": {{\"@c\": {{\"total\": 101, \"entries\": {{{entries}}}}}}}}}\n")
+    };
+    let entry =
+        |key: &str, value: u64, percent: &str| format!("\"{key}\": {{\"value\": {value}, \"percent\": {percent}}}");
+    let all = [entry("c", 1, "1.0"), entry("a", 30, "29.7"), entry("b", 70, "69.3")].join(", ");
+    let none = "{\"type\": \"pct\", \"data\": {\"@i\": {\"total\": 0, \"entries\": {\"1,2\": {\"value\": -5, \"percent\": null}, \
+                \"3,4\": {\"value\": 5, \"percent\": null}}}}}\n";
+    run("json", body).code(0).stdout_is(&[shares(&all), shares(&entry("b", 70, "69.3")), none.to_owned()].concat());
+}
+
+#[test]
+fn histograms_with_a_summary() {
+    requires!(Bpf);
+    let script = "config = { hist_summary = true } begin { for ($i : 0..10) { @k[$i % 2] = lhist($i, 0, 8, 4); }
+        @z = hist(1); zero(@z); @c = count(); }";
+    let out = |format: &str| Run::program(script).arg("-q").arg("-f").arg(format).to_end();
+    let bar = |count: usize| "@".repeat(count * 52 / 2);
+    let rows = format!(
+        "[0, 4)                 2 |{0}|\n[4, 8)                 2 |{0}|\n[8, ...)               1 |{1:<52}|",
+        bar(2),
+        bar(1)
+    );
+    out("text").code(0).stdout_is(&format!(
+        "
+
+@c: 1
+@k[0]:
+{rows}
+count 5, mean 4.4, p50 5, p90 8, p99 8
+
+@k[1]:
+{rows}
+count 5, mean 4.4, p50 5, p90 8, p99 8
+
+@z:
+count 0
+
+"
+    ));
+    let rows = r#"[{"min": 0, "max": 3, "count": 2},{"min": 4, "max": 7, "count": 2},{"min": 8, "count": 1}]"#;
+    let summary = r#"{"count": 5, "mean": 4.4, "p50": 5, "p90": 8, "p99": 8}"#;
+    out("json").code(0).stdout_is(&format!(
+        r#"{{"type": "map", "data": {{"@c": 1}}}}
+{{"type": "hist", "data": {{"@k": {{"0": {rows}, "1": {rows}}}}}}}
+{{"type": "hist_summary", "data": {{"@k": {{"0": {summary}, "1": {summary}}}}}}}
+{{"type": "hist", "data": {{"@z": []}}}}
+{{"type": "hist_summary", "data": {{"@z": {{"count": 0, "mean": null, "p50": null, "p90": null, "p99": null}}}}}}
+"#
+    ));
+}

@@ -113,7 +113,7 @@ impl Lowering<'_, '_> {
             unreachable!("checked: the map holds an aggregation")
         };
         let mark = self.mark();
-        let (kernel_map, key) = self.aggregate_at(map, keys);
+        let (kernel_map, key) = self.aggregate_at(map, keys, span);
         let number = self.gathered(kernel_map, aggregate, key, span);
         self.reset(mark);
         number
@@ -125,7 +125,7 @@ impl Lowering<'_, '_> {
             unreachable!("checked: other aggregations are numbers, or no values")
         };
         let mark = self.mark();
-        let (kernel_map, key) = self.aggregate_at(map, keys);
+        let (kernel_map, key) = self.aggregate_at(map, keys, span);
         let (total, count) = self.gathered_words(kernel_map, aggregate, key, span);
         let average = self.average(total, count, signed);
         self.reset(mark);
@@ -135,7 +135,7 @@ impl Lowering<'_, '_> {
     }
 
     /// The kernel's map of an aggregation, and the address of a key in memory.
-    fn aggregate_at(&mut self, map: MapId, keys: &[Expr]) -> (u32, Value) {
+    fn aggregate_at(&mut self, map: MapId, keys: &[Expr], span: Span) -> (u32, Value) {
         let (kernel_map, key) = match self.layout.of(map) {
             MapPlace::PerCpuArray(kernel_map) => {
                 let key = self.temporary(8);

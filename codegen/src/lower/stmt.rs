@@ -35,9 +35,10 @@ impl Lowering<'_, '_> {
             }
             StmtKind::If(cond, then, otherwise) => self.branches(cond, then, otherwise),
             StmtKind::Print(format, args) => self.print(*format, args, span),
-            StmtKind::PrintMap { map, top, div } => {
+            StmtKind::PrintMap { map, top, div, shares } => {
+                let kind = if *shares { Control::PrintShares } else { Control::PrintMap };
                 let arguments = [self.int(*top as i64), self.int(*div as i64)];
-                self.if_half_free(span, |this| this.control(Control::PrintMap, map.0, arguments, span));
+                self.if_half_free(span, |this| this.control(kind, map.0, arguments, span));
             }
             StmtKind::Clear(map) => {
                 let zero = self.int(0);

@@ -14,7 +14,9 @@ use super::aggregate::{Summary, summary};
 use super::buckets;
 use super::map::{Entries, sorted};
 use super::number::Number;
+use super::quantiles::{Outline, PERCENTILES};
 use super::series::{self, Point};
+use super::shares::Shares;
 use super::trial::{self, Trial};
 use super::value::{self, Style};
 use super::view::View;
@@ -50,6 +52,32 @@ impl<W: Write> Json<W> {
         self.line.extend_from_slice(b", \"filename\": ");
         write_string(&mut self.line, place.file.as_bytes());
         push_fmt(&mut self.line, format_args!(", \"line\": {}, \"col\": {}", place.line, place.column));
+    }
+
+    /// A line of its own for what histograms say of their values, so that theirs stays as others expect it.
+    fn write_outlines(
+        &mut self,
+        map: &Map,
+        aggregate: Aggregate,
+        entries: &Entries,
+        top: u64,
+        div: u64,
+    ) -> io::Result<()> {
+        self.begin("hist_summary");
+        push_fmt(&mut self.line, format_args!("{{\"@{}\": ", map.name));
+        if map.key.is_some() {
+            self.line.push(b'{');
+        }
+        for (i, index) in sorted(map, entries, top).into_iter().enumerate() {
+            write_key(&mut self.line, &mut self.text, map, entries.key(index), i == 0, &self.settings);
+            let outline = Outline::of(&buckets::rows(aggregate, entries.value(index)));
+            write_outline(&mut self.line, outline, div);
+        }
+        if map.key.is_some() {
+            self.line.push(b'}');
+        }
+        self.line.push(b'}');
+        self.end()
     }
 
     fn write_printf(&mut self, format: &Format, record: &[u8]) -> io::Result<()> {
@@ -149,15 +177,7 @@ impl<W: Write> Output for Json<W> {
         }
         let latest = entries.latest(map);
         for (i, index) in sorted(map, entries, top).into_iter().enumerate() {
-            if i > 0 {
-                self.line.extend_from_slice(b", ");
-            }
-            if let Some(parts) = &map.key {
-                self.text.clear();
-                value::write_key(&mut self.text, parts, entries.key(index), key_style(&self.settings));
-                write_string(&mut self.line, &self.text);
-                self.line.extend_from_slice(b": ");
-            }
+            write_key(&mut self.line, &mut self.text, map, entries.key(index), i == 0, &self.settings);
             match map.value {
                 Type::Aggregate(aggregate @ Aggregate::TSeries { .. }) => {
                     write_series(&mut self.line, &series::points(aggregate, entries.value(index), latest, div));
@@ -169,6 +189,41 @@ impl<W: Write> Output for Json<W> {
             self.line.push(b'}');
         }
         self.line.push(b'}');
+        self.end()?;
+        match map.value {
+            Type::Aggregate(aggregate @ (Aggregate::Hist { .. } | Aggregate::LHist { .. }))
+                if self.settings.hist_summary =>
+            {
+                self.write_outlines(map, aggregate, entries, top, div)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn shares(&mut self, map: &Map, entries: &Entries, top: u64) -> io::Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let shares = Shares::of(map, entries, top);
+        self.begin("pct");
+        push_fmt(&mut self.line, format_args!("{{\"@{}\": {{\"total\": ", map.name));
+        match (i64::try_from(shares.total), u64::try_from(shares.total)) {
+            (Ok(total), _) => write_number(&mut self.line, Number::Signed(total)),
+            (_, Ok(total)) => write_number(&mut self.line, Number::Unsigned(total)),
+            _ => push_fmt(&mut self.line, format_args!("\"{}\"", shares.total)),
+        }
+        self.line.extend_from_slice(b", \"entries\": {");
+        for (i, (index, number, share)) in shares.entries.into_iter().enumerate() {
+            write_key(&mut self.line, &mut self.text, map, entries.key(index), i == 0, &self.settings);
+            self.line.extend_from_slice(b"{\"value\": ");
+            write_number(&mut self.line, number);
+            self.line.extend_from_slice(b", \"percent\": ");
+            if !share.write(&mut self.line) {
+                self.line.extend_from_slice(b"null");
+            }
+            self.line.push(b'}');
+        }
+        self.line.extend_from_slice(b"}}}");
         self.end()
     }
 
@@ -193,6 +248,19 @@ fn kind_of(value: &Type) -> &'static str {
         Type::Aggregate(Aggregate::Stats { .. } | Aggregate::Avg { .. }) => "stats",
         Type::Aggregate(Aggregate::TSeries { .. }) => "tseries",
         _ => "map",
+    }
+}
+
+/// Appends what stands before an entry's value; `text` is for the key before it is escaped.
+fn write_key(out: &mut Vec<u8>, text: &mut Vec<u8>, map: &Map, key: &[u8], is_first: bool, settings: &Settings) {
+    if !is_first {
+        out.extend_from_slice(b", ");
+    }
+    if let Some(parts) = &map.key {
+        text.clear();
+        value::write_key(text, parts, key, key_style(settings));
+        write_string(out, text);
+        out.extend_from_slice(b": ");
     }
 }
 
@@ -296,6 +364,23 @@ fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
         out.push(b'}');
     }
     out.push(b']');
+}
+
+fn write_outline(out: &mut Vec<u8>, outline: Outline, div: u64) {
+    out.extend_from_slice(b"{\"count\": ");
+    write_number(out, Number::Unsigned(outline.count / div.max(1)));
+    match outline.values {
+        Some(values) => push_fmt(out, format_args!(", \"mean\": {:.1}", values.mean)),
+        None => out.extend_from_slice(b", \"mean\": null"),
+    }
+    for (i, percent) in PERCENTILES.into_iter().enumerate() {
+        push_fmt(out, format_args!(", \"p{percent}\": "));
+        match outline.values {
+            Some(values) => write_number(out, Number::Signed(values.percentiles[i])),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+    out.push(b'}');
 }
 
 /// Appends the intervals that have values. These are numbers whatever they are: so bpftrace has it here.

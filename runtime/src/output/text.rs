@@ -14,6 +14,8 @@ use super::buckets::{self, Bounds, Row};
 use super::map::{Entries, sorted};
 use super::number::Number;
 use super::paint::{Paint, Role};
+use super::quantiles::{Outline, PERCENTILES};
+use super::shares::Shares;
 use super::trial::{self, Trial};
 use super::value::{self, Style};
 use super::{Output, Said, Settings, printf, push_fmt, series};
@@ -79,12 +81,42 @@ impl<W: Write> Output for Text<W> {
         self.emit()
     }
 
+    fn shares(&mut self, map: &Map, entries: &Entries, top: u64) -> io::Result<()> {
+        let shares = Shares::of(map, entries, top);
+        for (index, number, share) in shares.entries {
+            write_name(&mut self.buffer, map, entries.key(index), &self.settings);
+            self.buffer.extend_from_slice(b": ");
+            number.write(&mut self.buffer, false);
+            self.buffer.extend_from_slice(b" (");
+            let share = if share.write(&mut self.buffer) { "%)\n" } else { "-)\n" };
+            self.buffer.extend_from_slice(share.as_bytes());
+            if self.buffer.len() >= CHUNK {
+                self.emit()?;
+            }
+        }
+        if !entries.is_empty() {
+            push_fmt(&mut self.buffer, format_args!("@{}: {} (total)\n", map.name, shares.total));
+        }
+        self.emit()
+    }
+
     fn end_of_records(&mut self) -> io::Result<()> {
         self.writer.write_all(b"\n\n")
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// Appends what an entry is called: `@map[key]`.
+fn write_name(out: &mut Vec<u8>, map: &Map, key: &[u8], settings: &Settings) {
+    let paint = settings.paint;
+    paint.with(out, Role::Name, |out| push_fmt(out, format_args!("@{}", map.name)));
+    if let Some(parts) = &map.key {
+        out.push(b'[');
+        paint.with(out, Role::Key, |out| value::write_key(out, parts, key, Style::plain(settings)));
+        out.push(b']');
     }
 }
 
@@ -97,13 +129,8 @@ fn write_entry(
     div: u64,
     settings: &Settings,
 ) {
-    let (style, paint) = (Style::plain(settings), settings.paint);
-    paint.with(out, Role::Name, |out| push_fmt(out, format_args!("@{}", map.name)));
-    if let Some(parts) = &map.key {
-        out.push(b'[');
-        paint.with(out, Role::Key, |out| value::write_key(out, parts, key, style));
-        out.push(b']');
-    }
+    let style = Style::plain(settings);
+    write_name(out, map, key, settings);
     out.push(b':');
     match &map.value {
         Type::Aggregate(aggregate @ Aggregate::TSeries { .. }) => {
@@ -111,7 +138,7 @@ fn write_entry(
             series::write_chart(out, &series::points(*aggregate, value, latest, div), &*settings.world);
             out.push(b'\n');
         }
-        Type::Aggregate(aggregate) => write_aggregate(out, *aggregate, value, div, paint),
+        Type::Aggregate(aggregate) => write_aggregate(out, *aggregate, value, div, settings),
         ty => {
             out.push(b' ');
             value::write(out, ty, value, Style { div, ..style });
@@ -121,7 +148,7 @@ fn write_entry(
 }
 
 /// Appends a merged state after the colon.
-fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64, paint: Paint) {
+fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64, settings: &Settings) {
     match summary(aggregate, state) {
         Summary::Number(number) => {
             out.push(b' ');
@@ -139,18 +166,21 @@ fn write_aggregate(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
         Summary::Series => {}
         Summary::Histogram => {
             out.push(b'\n');
-            write_histogram(out, aggregate, state, div, paint);
+            let rows = buckets::rows(aggregate, state);
+            write_histogram(out, aggregate, &rows, div, settings.paint);
+            if settings.hist_summary {
+                write_outline(out, Outline::of(&rows), div);
+            }
             out.push(b'\n');
         }
     }
 }
 
 /// Appends a histogram's rows. Rows and bars follow the divided counts, but a row that division empties stays.
-fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u64, paint: Paint) {
-    let rows = buckets::rows(aggregate, state);
+fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, rows: &[Row], div: u64, paint: Paint) {
     let shown = |row: &Row| row.count / div.max(1);
     let largest = rows.iter().map(shown).max().unwrap_or(0).max(1);
-    for row in &rows {
+    for row in rows {
         let count = shown(row);
         let start = out.len();
         write_label(out, aggregate, row.bounds);
@@ -160,6 +190,18 @@ fn write_histogram(out: &mut Vec<u8>, aggregate: Aggregate, state: &[u8], div: u
         paint.bar(out, count, largest);
         out.extend_from_slice(b"|\n");
     }
+}
+
+/// Appends the line under a histogram: `count 3, mean 5.5, p50 5, p90 9, p99 9`.
+fn write_outline(out: &mut Vec<u8>, outline: Outline, div: u64) {
+    push_fmt(out, format_args!("count {}", outline.count / div.max(1)));
+    if let Some(values) = outline.values {
+        push_fmt(out, format_args!(", mean {:.1}", values.mean));
+        for (percent, value) in PERCENTILES.into_iter().zip(values.percentiles) {
+            push_fmt(out, format_args!(", p{percent} {value}"));
+        }
+    }
+    out.push(b'\n');
 }
 
 /// Appends the label of a row: `(..., 0)`, `[5]`, `[8, 16)` or `[100, ...)`.

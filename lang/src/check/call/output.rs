@@ -9,7 +9,7 @@ use crate::functions::{Function, FunctionId, function};
 use crate::printf::{self, Conversion, Format, Origin, Piece, Verb};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, FormatId, MapId, StmtKind};
-use crate::types::{AddressSpace, IntType, Type};
+use crate::types::{AddressSpace, Aggregate, IntType, Type};
 
 impl Checker<'_> {
     pub fn add_format(&mut self, origin: Origin, pieces: Vec<Piece>, args: Vec<Type>) -> FormatId {
@@ -108,9 +108,12 @@ impl Checker<'_> {
         let row = function("print")?;
         if matches!(args[0].kind, ast::ExprKind::Map(_)) {
             let map = self.whole_map(row, &args[0]);
+            if let Some((ast::Expr { kind: ast::ExprKind::Str(word), span: at }, rest)) = args[1..].split_last() {
+                return self.print_shares(state, map, (word, *at), rest.first(), span);
+            }
             let top = args.get(1).map_or(Some(0), |top| self.literal(state, top, "print", span));
             let div = args.get(2).map_or(Some(1), |div| self.literal(state, div, "print", span));
-            return Some(StmtKind::PrintMap { map: map?, top: top?, div: div?.max(1) });
+            return Some(StmtKind::PrintMap { map: map?, top: top?, div: div?.max(1), shares: false });
         }
         if args.len() > 1 {
             let title = format!("Non-map print() only takes 1 argument, {} found", args.len());
@@ -133,10 +136,43 @@ impl Checker<'_> {
         Some(StmtKind::Print(self.add_format(Origin::Print, pieces, vec![value.ty.clone()]), vec![value]))
     }
 
+    /// `print(@map, "pct")` and `print(@map, top, "pct")`
+    fn print_shares(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        map: Option<MapId>,
+        (word, word_span): (&[u8], Span),
+        top: Option<&ast::Expr>,
+        span: Span,
+    ) -> Option<StmtKind> {
+        if word != b"pct" {
+            let title = format!("print() knows no \"{}\" of a map", String::from_utf8_lossy(word));
+            let error = Diagnostic::error(word_span, title);
+            self.report(error.with_help("\"pct\" shows each value's share of the total"));
+            return None;
+        }
+        let map = map?;
+        let top = top.map_or(Some(0), |top| self.literal(state, top, "print", span))?;
+        let name = self.maps.display_name(map);
+        let fault = match self.maps.value(map) {
+            Type::Int(_) | Type::Aggregate(Aggregate::Count | Aggregate::Sum { .. }) => {
+                matches!(self.maps.key(map), Some(None)).then(|| format!("{name} has only one value"))
+            }
+            ty => Some(format!("the values of {name} are of type '{ty}', which have no total")),
+        };
+        if let Some(fault) = fault {
+            let title = format!("no shares can be printed: {fault}");
+            let help = "it takes a map with keys that counts, sums or holds integers";
+            self.report(Diagnostic::error(span, title).with_help(help));
+            return None;
+        }
+        Some(StmtKind::PrintMap { map, top, div: 1, shares: true })
+    }
+
     /// `print(@map[key])` of what is no value: the entry is looked up when the record arrives.
     fn print_entry(&mut self, map: MapId, keys: Vec<Expr>) -> StmtKind {
         let Some(Some(parts)) = self.maps.key(map).cloned() else {
-            return StmtKind::PrintMap { map, top: 0, div: 1 };
+            return StmtKind::PrintMap { map, top: 0, div: 1, shares: false };
         };
         let types = match keys.len() {
             1 if parts.len() != 1 => vec![Type::Tuple(parts)],

@@ -1119,3 +1119,24 @@ begin { @c = count(); printf("%d", @c); }
 "#,
     );
 }
+
+#[test]
+fn shares_are_of_maps_that_have_a_total() {
+    check(
+        r#"
+begin { @c[1] = count(); @s["a"] = sum(1); @i[1, 2] = 5; print(@c, "pct"); print(@s, 5, "pct"); print(@i, "pct"); }
+begin { @x = 1; print(@x, "pct"); }
+              //^^^^^^^^^^^^^^^^ error: no shares can be printed: @x has only one value | it takes a map with keys that counts, sums or holds integers
+begin { @h[1] = hist(1); print(@h, "pct"); }
+                       //^^^^^^^^^^^^^^^^ error: no shares can be printed: the values of @h are of type 'hist_t', which have no total | it takes a map with keys that counts, sums or holds integers
+begin { @t[1] = "a"; print(@t, 3, "pct"); }
+                   //^^^^^^^^^^^^^^^^^^^ error: no shares can be printed: the values of @t are of type 'string[2]', which have no total | it takes a map with keys that counts, sums or holds integers
+begin { @a[1] = avg(1); print(@a, "pct"); }
+                      //^^^^^^^^^^^^^^^^ error: no shares can be printed: the values of @a are of type 'avg_t', which have no total | it takes a map with keys that counts, sums or holds integers
+begin { print(@c, "percent"); }
+                //^^^^^^^^^ error: print() knows no "percent" of a map | "pct" shows each value's share of the total
+begin { print(@c, pid, "pct"); }
+      //^^^^^^^^^^^^^^^^^^^^^ error: print() expects a int literal (int provided)
+"#,
+    );
+}
