@@ -4,8 +4,6 @@
 
 use lang::types::IntType;
 
-use super::push_fmt;
-
 /// A 64-bit integer that knows whether it has a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Number {
@@ -61,12 +59,14 @@ impl Number {
     pub fn write(self, out: &mut Vec<u8>, plus: bool) {
         match self {
             Self::Signed(value) => {
-                if plus && value >= 0 {
-                    out.push(b'+');
+                match value {
+                    ..0 => out.push(b'-'),
+                    _ if plus => out.push(b'+'),
+                    _ => {}
                 }
-                push_fmt(out, format_args!("{value}"));
+                push_decimal(out, value.unsigned_abs());
             }
-            Self::Unsigned(value) => push_fmt(out, format_args!("{value}")),
+            Self::Unsigned(value) => push_decimal(out, value),
         }
     }
 
@@ -77,6 +77,23 @@ impl Number {
             Self::Unsigned(value) => value as f64 as i128 == i128::from(value),
         }
     }
+}
+
+/// Appends decimal digits. A long map has hundreds of thousands of numbers, which `write!` takes several times as long for.
+fn push_decimal(out: &mut Vec<u8>, mut value: u64) {
+    /// Digits of the largest number.
+    const MOST: usize = 20;
+    let mut digits = [0; MOST];
+    let mut start = MOST;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// The word at the start of some bytes, if there are eight.
@@ -108,6 +125,20 @@ mod tests {
         assert_eq!(Number::Signed(i64::MIN).divided_by(u64::MAX), Number::Signed(i64::MIN));
         assert_eq!(Number::Unsigned(u64::MAX).divided_by(2), Number::Unsigned(i64::MAX as u64));
         assert_eq!(Number::Unsigned(5).divided_by(0), Number::Unsigned(5));
+    }
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        let text = |number: Number, plus| {
+            let mut out = Vec::new();
+            number.write(&mut out, plus);
+            String::from_utf8(out).unwrap()
+        };
+        for value in [0, 1, -1, 9, 10, -10, 99, 100, 12345, i64::MAX, i64::MIN] {
+            assert_eq!(text(Number::Signed(value), false), value.to_string());
+            assert_eq!(text(Number::Signed(value), true), format!("{value:+}"));
+            assert_eq!(text(Number::Unsigned(value as u64), true), (value as u64).to_string());
+        }
     }
 
     #[test]
