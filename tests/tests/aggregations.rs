@@ -162,3 +162,12 @@ count 0
 "#
     ));
 }
+
+#[test]
+fn a_block_may_end_in_an_aggregation() {
+    requires!(Bpf);
+    let script = "macro sizes(n) { let $m = n * 2; hist($m) } macro nested() { { { count() } } }
+        begin { @a[1] = { let $a = 100; $a += 2; avg($a) }; @c = nested(); @h = sizes(3); $a = 5; @s = { sum($a) }; }";
+    let expected = format!("\n\n@a[1]: 102\n@c: 1\n@h:\n[4, 8)                 1 |{}|\n\n@s: 5\n", "@".repeat(52));
+    Run::program(script).arg("-q").to_end().code(0).stdout_is(&expected);
+}
