@@ -113,7 +113,11 @@ impl<'p> Dump<'p> {
             StmtKind::Break => self.leaf("break"),
             StmtKind::Continue => self.leaf("continue"),
             StmtKind::Print(_, args) => self.node("print", |out| out.exprs(args)),
-            StmtKind::PrintMap { map, top, div, .. } => {
+            StmtKind::PrintMap { map, top, shares: true, .. } => {
+                let map = self.map(*map);
+                self.leaf(format_args!("print {map} top {top} shares"));
+            }
+            StmtKind::PrintMap { map, top, div, shares: false } => {
                 let map = self.map(*map);
                 self.leaf(format_args!("print {map} top {top} div {div}"));
             }

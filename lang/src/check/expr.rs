@@ -515,7 +515,7 @@ impl Checker<'_> {
                 }
                 unknown(span)
             }
-            // Becomes a number where one is wanted; see `loops::as_number`.
+            // Becomes a number where one is wanted; see `gathered::as_number`.
             ty @ Type::Aggregate(_) => Expr { kind: ExprKind::ReadAggregate(map, keys), ty, span },
             ty => Expr { kind: ExprKind::MapGet(map, keys), ty, span },
         }

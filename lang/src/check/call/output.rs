@@ -108,6 +108,12 @@ impl Checker<'_> {
         let row = function("print")?;
         if matches!(args[0].kind, ast::ExprKind::Map(_)) {
             let map = self.whole_map(row, &args[0]);
+            if state.loops > 0 {
+                let title = "Due to it's asynchronous nature using 'print()' in a loop can lead to unexpected behavior. The map \
+                             will likely be updated before the runtime can 'print' it.";
+                let help = "a value that the program holds is printed as it is: $x = @x; print($x)";
+                self.report(Diagnostic::warning(span, title).with_help(help));
+            }
             if let Some((ast::Expr { kind: ast::ExprKind::Str(word), span: at }, rest)) = args[1..].split_last() {
                 return self.print_shares(state, map, (word, *at), rest.first(), span);
             }

@@ -1140,3 +1140,13 @@ begin { print(@c, pid, "pct"); }
 "#,
     );
 }
+
+#[test]
+fn a_map_printed_in_a_loop_is_one_that_has_changed_since() {
+    check(
+        r#"
+begin { for ($i : 0..3) { @x++; print(@x); } unroll(2) { print(@x); } print(@x); $x = @x; for ($i : 0..3) { print($x); } }
+                              //^^^^^^^^^ warning: Due to it's asynchronous nature using 'print()' in a loop can lead to unexpected behavior. The map will likely be updated before the runtime can 'print' it. | a value that the program holds is printed as it is: $x = @x; print($x)
+"#,
+    );
+}
