@@ -79,9 +79,9 @@ fn zero_and_clear_empty_a_series() {
     let [text, json] = by_stand_in(
         "@ts = (uint64)5s; @z[1] = tseries(3, 1s, 4); zero(@z); @c[1] = tseries(3, 1s, 4); clear(@c); print(@c);
          @y = tseries(3, 1s, 4); zero(@y); @d = tseries(3, 1s, 4); delete(@d); @e[5] = tseries(3, 1s, 4); delete(@e, 5);
-         print(len(@e));",
+         print(has_key(@e, 5));",
     );
-    text.code(0).stdout_is("0\n\n\n@y:\n<no data>\n@z[1]:\n<no data>\n");
+    text.code(0).stdout_is("false\n\n\n@y:\n<no data>\n@z[1]:\n<no data>\n");
     json.code(0).stdout_has(r#"{"type": "tseries", "data": {"@y": []}}"#);
     json.stdout_has(r#"{"type": "tseries", "data": {"@z": {"1": []}}}"#);
 }
