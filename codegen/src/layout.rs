@@ -411,7 +411,7 @@ impl Layout {
             index
         };
         let processes = add("unwind_procs", MapKind::HashOfMaps, unwind::MOST_PROCESSES, unwind::MAPPING_SIZE);
-        let tables = add("unwind_tables", MapKind::ArrayOfMaps, unwind::MOST_TABLES, unwind::ROW_SIZE);
+        let tables = add("unwind_tables", MapKind::ArrayOfMaps, unwind::MOST_ARRAYS, unwind::ROW_SIZE);
         let unwinding = Unwinding { processes, tables, asked: self.reserve_bss(8) };
         self.unwinding = Some(unwinding);
         unwinding

@@ -2,33 +2,39 @@
 //! and programs read them.
 //!
 //! `unwind_procs` has an array of mappings for each process: elements of [`MAPPING_SIZE`] bytes by address, of which
-//! the one at 0 is no mapping but says how many there are. `unwind_tables` has an array of rows for each file: words, the
-//! lower half the address from which on the row holds, counted from the beginning of the file's addresses, the upper
-//! half a rule. Both are searched by bisection. Arrays are replaced as a whole, so a walk sees the old or the new one.
+//! the one at 0 is no mapping but says how many there are. `unwind_tables` has two arrays for each file. One has its rows:
+//! words, the lower half the address from which on the row holds, counted from the beginning of the file's addresses, the
+//! upper half a rule. The other has a word for each page of these addresses: the row that holds where the page begins,
+//! and in the upper half how many rows hold somewhere in it. So a search by bisection takes few steps in the largest of
+//! programs. Arrays are replaced as a whole, so a walk sees the old or the new one.
 
-/// Bytes of a mapping, four words: the number of its table, and in the upper half of that word how many rows the table
-/// has, 0 where nothing is known; where it begins; where it ends; what makes an address the table's when taken away from
-/// it. The element at 0 has the number of mappings in the first word, and in the last where the process's stack begins,
-/// which tells whether it still runs the same program; 0 if that is not known.
+/// Bytes of a mapping, four words: the numbers of its table's arrays, that of the pages in the lower half and that of the
+/// rows in the upper one, [`NO_TABLE`] where nothing is known; where it begins; where it ends; what makes an address the
+/// table's when taken away from it. The element at 0 has the number of mappings in the first word, and in the last where
+/// the process's stack begins, which tells whether it still runs the same program; 0 if that is not known.
 pub const MAPPING_SIZE: u32 = 32;
+
+/// Numbers of arrays that there are not.
+pub const NO_TABLE: u64 = u64::MAX;
+
+/// Bytes of a row, and of what is known of a page.
+pub const ROW_SIZE: u32 = 8;
+
+/// Addresses of a page, as a power of two.
+pub const PAGE_BITS: u32 = 12;
 
 /// The most mappings of a process.
 pub const MOST_MAPPINGS: usize = (1 << MAPPING_STEPS) - 1;
 
-/// The most rows of a table.
-pub const MOST_ROWS: usize = 1 << ROW_STEPS;
-
-/// Bytes of a row.
-pub const ROW_SIZE: u32 = 8;
-
-/// The most files with tables.
-pub const MOST_TABLES: u32 = 16 << 10;
+/// The most arrays of tables.
+pub const MOST_ARRAYS: u32 = 32 << 10;
 
 /// The most processes whose mappings are known at a time.
 pub const MOST_PROCESSES: u32 = 4096;
 
 pub(crate) const MAPPING_STEPS: u32 = 13;
-pub(crate) const ROW_STEPS: u32 = 24;
+/// A page may have a row for each of its addresses, and one that began before.
+pub(crate) const ROW_STEPS: u32 = PAGE_BITS + 1;
 
 /// What a rule has in its lowest bits.
 pub(crate) mod kind {

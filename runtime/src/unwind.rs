@@ -10,7 +10,7 @@ use crate::load::Loaded;
 use crate::sys;
 use codegen::layout::Layout;
 use codegen::unwind::{
-    END, End, MAPPING_SIZE, MOST_MAPPINGS, MOST_ROWS, MOST_TABLES, ROW_SIZE, SIGNAL, Saved, UNKNOWN, frame,
+    END, End, MAPPING_SIZE, MOST_ARRAYS, MOST_MAPPINGS, NO_TABLE, PAGE_BITS, ROW_SIZE, SIGNAL, Saved, UNKNOWN, frame,
 };
 use hashbrown::{HashMap, HashSet};
 use probes_ebpf::unwind::{Cfa, Rbp, Row, Rule, Segment, Table};
@@ -41,7 +41,7 @@ impl Unwinder {
             targets: HashSet::new(),
             files: HashMap::new(),
             known: HashMap::new(),
-            made: 0,
+            arrays: 0,
         };
         Ok(Some(Self { finder: Some(finder), requests: None }))
     }
@@ -88,8 +88,8 @@ struct Finder {
     files: HashMap<FileId, Option<Made>>,
     /// What the programs have been told of processes.
     known: HashMap<u32, Known>,
-    /// Tables so far.
-    made: u32,
+    /// Arrays of tables so far.
+    arrays: u32,
 }
 
 /// A file, or a part of memory that the kernel maps into all processes.
@@ -102,8 +102,7 @@ enum FileId {
 /// A table that the programs have.
 #[derive(Clone)]
 struct Made {
-    number: u32,
-    rows: u32,
+    arrays: u64,
     segments: Vec<Segment>,
 }
 
@@ -121,8 +120,7 @@ struct Mapped {
     start: u64,
     end: u64,
     bias: u64,
-    number: u32,
-    rows: u32,
+    arrays: u64,
 }
 
 impl Finder {
@@ -157,7 +155,7 @@ impl Finder {
 
     fn mapped(&mut self, process: u32, line: &Line<'_>) -> Mapped {
         let Line { start, end, offset, .. } = *line;
-        let nothing = Mapped { start, end, bias: 0, number: 0, rows: 0 };
+        let nothing = Mapped { start, end, bias: 0, arrays: NO_TABLE };
         let Some(made) = self.table(process, line) else { return nothing };
         let segment = made.segments.iter().find(|segment| {
             offset < segment.offset.saturating_add(segment.size) && segment.offset < offset + (end - start)
@@ -165,7 +163,7 @@ impl Finder {
         let Some(segment) = segment else { return nothing };
         // The address that the beginning of the mapping was linked for.
         let linked = segment.address.wrapping_add(offset).wrapping_sub(segment.offset);
-        Mapped { bias: start.wrapping_sub(linked), number: made.number, rows: made.rows, ..nothing }
+        Mapped { bias: start.wrapping_sub(linked), arrays: made.arrays, ..nothing }
     }
 
     /// The table of the file behind a mapping.
@@ -185,25 +183,28 @@ impl Finder {
 
     /// Gives a table to the programs.
     fn make(&mut self, table: &Table) -> io::Result<Made> {
-        if table.rows.len() > MOST_ROWS || self.made >= MOST_TABLES {
+        let rows = self.give(table.rows.iter().map(word))?;
+        let pages = self.give(pages(&table.rows).into_iter())?;
+        let arrays = u64::from(rows) << 32 | u64::from(pages);
+        Ok(Made { arrays, segments: table.segments.clone() })
+    }
+
+    /// Gives an array to the programs; its number.
+    fn give(&mut self, words: impl Iterator<Item = u64>) -> io::Result<u32> {
+        if self.arrays >= MOST_ARRAYS {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        let words: Vec<u8> = table.rows.iter().flat_map(|row| word(row).to_ne_bytes()).collect();
-        let rows = table.rows.len() as u32;
-        let array = sys::inner_array(ROW_SIZE, rows)?;
-        sys::array_fill(array.as_fd(), ROW_SIZE as usize, &words)?;
-        put(&self.tables, self.made, &array)?;
-        let number = self.made;
-        self.made += 1;
-        Ok(Made { number, rows, segments: table.segments.clone() })
+        let bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
+        let array = sys::inner_array(ROW_SIZE, bytes.len() as u32 / ROW_SIZE)?;
+        sys::array_fill(array.as_fd(), ROW_SIZE as usize, &bytes)?;
+        put(&self.tables, self.arrays, &array)?;
+        self.arrays += 1;
+        Ok(self.arrays - 1)
     }
 
     fn tell(&mut self, process: u32, known: &Known) -> io::Result<()> {
         let head = [known.mapped.len() as u64, 0, 0, known.stack];
-        let mappings = known.mapped.iter().map(|mapping| {
-            let table = u64::from(mapping.rows) << 32 | u64::from(mapping.number);
-            [table, mapping.start, mapping.end, mapping.bias]
-        });
+        let mappings = known.mapped.iter().map(|mapping| [mapping.arrays, mapping.start, mapping.end, mapping.bias]);
         let words = std::iter::once(head).chain(mappings).flatten();
         let bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
         let array = sys::inner_array(MAPPING_SIZE, known.mapped.len() as u32 + 1)?;
@@ -260,6 +261,24 @@ fn read(process: u32, line: &Line<'_>) -> Option<Table> {
     let mapped = format!("/proc/{process}/map_files/{start:x}-{end:x}");
     let rooted = format!("/proc/{process}/root{path}");
     [mapped, rooted].iter().find_map(|path| Table::open(Path::new(path)).ok())
+}
+
+/// What the programs are told of each page of a table: its first row, and how many it has.
+fn pages(rows: &[Row]) -> Vec<u64> {
+    let last = rows.last().map_or(0, |row| row.start >> PAGE_BITS);
+    let mut pages = Vec::with_capacity(last as usize + 1);
+    let (mut first, mut next) = (0, 0);
+    for page in 0..=last {
+        let begin = page << PAGE_BITS;
+        while rows.get(first + 1).is_some_and(|row| row.start <= begin) {
+            first += 1;
+        }
+        while rows.get(next).is_some_and(|row| row.start >> PAGE_BITS <= page) {
+            next += 1;
+        }
+        pages.push(((next - first) as u64) << 32 | first as u64);
+    }
+    pages
 }
 
 /// A row as the programs read it.
@@ -338,6 +357,15 @@ mod tests {
         for bad in ["", "x", "5-4 r-xp 0 0:0 0", "1-2 r-xp", "1-2 r-xp 0 0:0 x"] {
             assert_eq!(Line::parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn pages_know_their_rows() {
+        let row = |start| Row { start, rule: Rule::Unknown };
+        let rows = [0, 8, 0x1000, 0x1004, 0x3008].map(row);
+        let shown: Vec<(u64, u64)> = pages(&rows).iter().map(|word| (word & 0xffff_ffff, word >> 32)).collect();
+        assert_eq!(shown, [(0, 2), (2, 2), (3, 1), (3, 2)]);
+        assert_eq!(pages(&rows[..1]), [1 << 32]);
     }
 
     #[test]

@@ -75,9 +75,8 @@ fn stack(how: &str, number: u64) -> Result<ExitCode, String> {
         "signal" => {
             // SAFETY: the handler calls nothing that could be interrupted.
             unsafe { libc::signal(libc::SIGUSR1, work_handler as *const () as libc::sighandler_t) };
-            // SAFETY: there is a handler.
             (0..number).for_each(|_| {
-                // SAFETY: the signal is this program's own, and its handler is installed.
+                // SAFETY: there is a handler.
                 unsafe { libc::raise(libc::SIGUSR1) };
             });
         }

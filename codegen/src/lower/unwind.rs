@@ -9,7 +9,7 @@ use crate::event::Control;
 use crate::helpers::Helper;
 use crate::layout::{SiteKind, Unwinding};
 use crate::symbol::Symbol;
-use crate::unwind::{MAPPING_STEPS, OFFSET, ROW_STEPS, SAVED, SAVED_AT_RBP, SAVED_MASK, kind};
+use crate::unwind::{MAPPING_STEPS, OFFSET, PAGE_BITS, ROW_STEPS, SAVED, SAVED_AT_RBP, SAVED_MASK, kind};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::ast::TypeTag;
 use lang::builtins::BuiltinId;
@@ -33,14 +33,19 @@ const LIMIT: u32 = 40;
 const PROCESS: u32 = 48;
 /// The mapping that the last frame was found in: its four words.
 const MAPPING: u32 = 56;
-/// A word that was read from the process's memory.
-const WORD: u32 = 88;
 /// The kernel's note of the next function whose return address a uretprobe has taken away; 0 before the first.
-const INSTANCE: u32 = 96;
+const INSTANCE: u32 = 88;
+/// Where the stack of the process's first thread begins; 0 if that is not known.
+const BOTTOM: u32 = 96;
+/// Words that were read from memory.
+const WORDS: u32 = 104;
 /// The frames' addresses.
-const FRAMES: u32 = 104;
+const FRAMES: u32 = WORDS + MOST_TOGETHER as u32 * 8;
 /// All of it.
 pub const STATE_SIZE: u32 = FRAMES + Stack::DEPTH * 8;
+
+/// So many words may lie between a saved `rbp` and the end of its frame for both to be read at once.
+const MOST_TOGETHER: i64 = 8;
 
 /// A process, or a place in it, that is not known is asked for once in so many nanoseconds at most.
 const PATIENCE: i64 = 20_000_000;
@@ -73,13 +78,15 @@ impl Lowering<'_, '_> {
         self.builder.ins().istore32(flags(), process, state.base, state.offset + PROCESS as i32);
         self.zero(state.plus(FRAMES), stack.depth * 8);
         let none = self.int(0);
-        self.store_word(none, state.plus(COUNT));
+        for word in [COUNT, BOTTOM] {
+            self.store_word(none, state.plus(word));
+        }
 
         let [known, unknown, done] = [(); 3].map(|()| self.builder.create_block());
         let (map, key) = (self.map_pointer(maps.processes), self.address(state.plus(PROCESS)));
         let found = self.call(Helper::MapLookupElem, &[map, key]);
         self.go_on_if_found(found, unknown);
-        self.same_program(found, task, unknown);
+        self.same_program(found, task, state, unknown);
         self.jump(known);
         self.builder.switch_to_block(unknown);
         self.in_branch(|this| {
@@ -123,13 +130,14 @@ impl Lowering<'_, '_> {
 
     /// Goes to `other` if a process has begun another program since its mappings were looked at: then the bottom of
     /// its stack lies elsewhere.
-    fn same_program(&mut self, mappings: Value, task: Value, other: Block) {
+    fn same_program(&mut self, mappings: Value, task: Value, state: Addr, other: Block) {
         let [mm, start] =
             [("task_struct", "mm"), ("mm_struct", "start_stack")].map(|(of, name)| self.offset_of(of, name));
         let (Some(mm), Some(start)) = (mm, start) else { return };
         let first = self.int(0);
         let first = self.array_element(mappings, first, other);
         let expected = self.load_word(first.plus(24));
+        self.store_word(expected, state.plus(BOTTOM));
         let [compare, same] = [(); 2].map(|()| self.builder.create_block());
         // 0 where user space may not know.
         let is_known = self.compare(IntCC::NotEqual, expected, 0);
@@ -184,6 +192,15 @@ impl Lowering<'_, '_> {
         self.follow(rule, pc, state, Exits { end, fail });
 
         self.builder.switch_to_block(fail);
+        // The dynamic linker's first function has no rule, but there is nothing above it.
+        let [checked, failed] = [(); 2].map(|()| self.builder.create_block());
+        let (sp, bottom) = (self.load_word(state.plus(SP)), self.load_word(state.plus(BOTTOM)));
+        let is_known = self.compare(IntCC::NotEqual, bottom, 0);
+        self.builder.ins().brif(is_known, checked, &[], failed, &[]);
+        self.builder.switch_to_block(checked);
+        let is_above = self.builder.ins().icmp(IntCC::UnsignedLessThan, sp, bottom);
+        self.builder.ins().brif(is_above, failed, &[], end, &[]);
+        self.builder.switch_to_block(failed);
         let failure = self.int(Stack::FAILURE as i64);
         self.note_frame(failure, state, end);
         self.jump(end);
@@ -233,7 +250,7 @@ impl Lowering<'_, '_> {
         let one = self.int(1);
         let count = self.builder.ins().iadd(count, one);
         let start_at = |this: &mut Self, element: Addr| this.load_word(element.plus(8));
-        let index = self.bisect(mappings, count, MAPPING_STEPS, pc, start_at, fail);
+        let index = self.bisect(mappings, zero, count, MAPPING_STEPS, pc, start_at, fail);
         let element = self.array_element(mappings, index, fail);
         let end = self.load_word(element.plus(16));
         let is_inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, pc, end);
@@ -258,23 +275,29 @@ impl Lowering<'_, '_> {
         let mapping = state.plus(MAPPING);
         let bias = self.load_word(mapping.plus(16));
         let address = self.builder.ins().isub(pc, bias);
-        let rows = self.builder.ins().uload32(flags(), mapping.base, mapping.plus(28).offset);
-        let has_rows = self.compare(IntCC::NotEqual, rows, 0);
-        self.go_on_if(has_rows, fail);
-        let (map, key) = (self.map_pointer(maps.tables), self.address(mapping.plus(24)));
-        let table = self.call(Helper::MapLookupElem, &[map, key]);
-        self.go_on_if_found(table, fail);
-        // The first row begins at 0.
+        let bits = self.int(i64::from(PAGE_BITS));
+        let page = self.builder.ins().ushr(address, bits);
+        let [pages, rows] = [24, 28].map(|number| {
+            let (map, key) = (self.map_pointer(maps.tables), self.address(mapping.plus(number)));
+            let found = self.call(Helper::MapLookupElem, &[map, key]);
+            self.go_on_if_found(found, fail);
+            found
+        });
+        let page = self.array_element(pages, page, fail);
+        let first = self.builder.ins().uload32(flags(), page.base, page.offset);
+        let count = self.builder.ins().uload32(flags(), page.base, page.plus(4).offset);
         let start_at = |this: &mut Self, row: Addr| this.builder.ins().uload32(flags(), row.base, row.offset);
-        let index = self.bisect(table, rows, ROW_STEPS, address, start_at, fail);
-        let row = self.array_element(table, index, fail);
+        let index = self.bisect(rows, first, count, ROW_STEPS, address, start_at, fail);
+        let row = self.array_element(rows, index, fail);
         self.builder.ins().sload32(flags(), row.base, row.plus(4).offset)
     }
 
-    /// The last of `count` elements that begins at `wanted` or before; the first one is known to.
+    /// The last of `count` elements from `first` on that begins at `wanted` or before; the first one is known to.
+    #[expect(clippy::too_many_arguments, reason = "a search has that many parts, and they go nowhere else together")]
     fn bisect(
         &mut self,
         map: Value,
+        first: Value,
         count: Value,
         steps: u32,
         wanted: Value,
@@ -282,32 +305,31 @@ impl Lowering<'_, '_> {
         fail: Block,
     ) -> Value {
         let done = self.builder.create_block();
-        let [first, left] = [(); 2].map(|()| super::scalar_variable(&mut self.builder));
-        let zero = self.int(0);
-        self.builder.def_var(first, zero);
+        let [low, left] = [(); 2].map(|()| super::scalar_variable(&mut self.builder));
+        self.builder.def_var(low, first);
         self.builder.def_var(left, count);
         for _ in 0..steps {
             let [next, half_on] = [(); 2].map(|()| self.builder.create_block());
             let one = self.int(1);
-            let (low, count) = (self.builder.use_var(first), self.builder.use_var(left));
+            let (from, count) = (self.builder.use_var(low), self.builder.use_var(left));
             let half = self.builder.ins().ushr(count, one);
             let has_more = self.compare(IntCC::NotEqual, half, 0);
             self.go_on_if(has_more, done);
             let rest = self.builder.ins().isub(count, half);
             self.builder.def_var(left, rest);
-            let middle = self.builder.ins().iadd(low, half);
+            let middle = self.builder.ins().iadd(from, half);
             let element = self.array_element(map, middle, fail);
             let start = start_at(self, element);
             let is_behind = self.builder.ins().icmp(IntCC::UnsignedLessThanOrEqual, start, wanted);
             self.builder.ins().brif(is_behind, half_on, &[], next, &[]);
             self.builder.switch_to_block(half_on);
-            self.builder.def_var(first, middle);
+            self.builder.def_var(low, middle);
             self.jump(next);
             self.builder.switch_to_block(next);
         }
         self.jump(done);
         self.builder.switch_to_block(done);
-        self.builder.use_var(first)
+        self.builder.use_var(low)
     }
 
     /// An element of an array, which is there.
@@ -342,12 +364,9 @@ impl Lowering<'_, '_> {
         // A stack grows downwards: whoever calls has a frame above.
         let is_above = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, sp);
         self.go_on_if(is_above, exits.fail);
-        let eight = self.int(8);
-        let at = self.builder.ins().isub(end, eight);
-        let caller = self.read_word(at, state, exits.fail);
+        let caller = self.restore(rule, end, state, exits.fail);
         let has_caller = self.compare(IntCC::NotEqual, caller, 0);
         self.go_on_if(has_caller, exits.end);
-        self.restore_rbp(rule, end, state, exits.fail);
         self.store_word(caller, state.plus(PC));
         self.store_word(end, state.plus(SP));
         let one = self.int(1);
@@ -403,15 +422,40 @@ impl Lowering<'_, '_> {
         end
     }
 
-    /// Has the caller's `rbp` at hand.
-    fn restore_rbp(&mut self, rule: Value, end: Value, state: Addr, fail: Block) {
-        let [saved, by_rbp, by_end, read, done] = [(); 5].map(|()| self.builder.create_block());
+    /// Has the caller's `rbp` at hand; the return address.
+    fn restore(&mut self, rule: Value, end: Value, state: Addr, fail: Block) -> Value {
+        let [near, together, apart, saved, by_rbp, by_end, read, done] = [(); 8].map(|()| self.builder.create_block());
         let at = self.builder.append_block_param(read, types::I64);
+        let caller = self.builder.append_block_param(done, types::I64);
         let (shift, mask) = (self.int(i64::from(SAVED)), self.int(i64::from(SAVED_MASK)));
         let words = self.builder.ins().ushr(rule, shift);
         let words = self.builder.ins().band(words, mask);
+        let words = self.launder(words);
+        let (three, eight) = (self.int(3), self.int(8));
+        // A read costs more than what it reads: if both are near each other, one serves.
+        let is_near = self.compare(IntCC::UnsignedLessThanOrEqual, words, MOST_TOGETHER);
+        self.builder.ins().brif(is_near, near, &[], apart, &[]);
+        self.builder.switch_to_block(near);
+        let is_saved = self.compare(IntCC::UnsignedGreaterThanOrEqual, words, 2);
+        self.builder.ins().brif(is_saved, together, &[], apart, &[]);
+        self.builder.switch_to_block(together);
+        let bytes = self.builder.ins().ishl(words, three);
+        let below = self.builder.ins().isub(end, bytes);
+        let to = self.address(state.plus(WORDS));
+        let failed = self.call(Helper::ProbeReadUser, &[to, bytes, below]);
+        let is_read = self.compare(IntCC::Equal, failed, 0);
+        self.go_on_if(is_read, fail);
+        let bp = self.load_word(state.plus(WORDS));
+        self.store_word(bp, state.plus(BP));
+        let last = self.builder.ins().iadd(state.base, bytes);
+        let address = self.load_word(Addr { base: last, offset: state.plus(WORDS).offset - 8 });
+        self.builder.ins().jump(done, &[address.into()]);
+
+        self.builder.switch_to_block(apart);
+        let below = self.builder.ins().isub(end, eight);
+        let address = self.read_word(below, state, fail);
         let is_saved = self.compare(IntCC::NotEqual, words, 0);
-        self.builder.ins().brif(is_saved, saved, &[], done, &[]);
+        self.builder.ins().brif(is_saved, saved, &[], done, &[address.into()]);
         self.builder.switch_to_block(saved);
         let is_by_rbp = self.compare(IntCC::Equal, words, i64::from(SAVED_AT_RBP));
         self.builder.ins().brif(is_by_rbp, by_rbp, &[], by_end, &[]);
@@ -419,15 +463,15 @@ impl Lowering<'_, '_> {
         let bp = self.load_word(state.plus(BP));
         self.builder.ins().jump(read, &[bp.into()]);
         self.builder.switch_to_block(by_end);
-        let three = self.int(3);
         let bytes = self.builder.ins().ishl(words, three);
         let below = self.builder.ins().isub(end, bytes);
         self.builder.ins().jump(read, &[below.into()]);
         self.builder.switch_to_block(read);
         let bp = self.read_word(at, state, fail);
         self.store_word(bp, state.plus(BP));
-        self.jump(done);
+        self.builder.ins().jump(done, &[address.into()]);
         self.builder.switch_to_block(done);
+        caller
     }
 
     /// Makes the frame that a signal has interrupted the one at hand: `struct ucontext` lies at `rsp`.
@@ -539,7 +583,7 @@ impl Lowering<'_, '_> {
     }
 
     fn read_word_by(&mut self, helper: Helper, at: Value, state: Addr, fail: Block) -> Value {
-        let to = state.plus(WORD);
+        let to = state.plus(WORDS);
         let (address, size) = (self.address(to), self.int(8));
         let failed = self.call(helper, &[address, size, at]);
         let is_read = self.compare(IntCC::Equal, failed, 0);
