@@ -76,7 +76,8 @@ pub struct Unwinding {
     pub processes: u32,
     /// The rows of each table.
     pub tables: u32,
-    /// Offset in `.bss` of the time user space was asked for a process the last time.
+    /// Offset in `.bss` of the times user space was asked for a process the last time: [`ASKED_SLOTS`] words, which
+    /// processes share by the lowest bits of their numbers.
     pub asked: u32,
 }
 
@@ -100,6 +101,9 @@ impl Pages {
         }
     }
 }
+
+/// So many processes may ask at a time; a power of two.
+pub const ASKED_SLOTS: u32 = 64;
 
 /// What can go wrong while a probe runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -412,7 +416,7 @@ impl Layout {
         };
         let processes = add("unwind_procs", MapKind::HashOfMaps, unwind::MOST_PROCESSES, unwind::MAPPING_SIZE);
         let tables = add("unwind_tables", MapKind::ArrayOfMaps, unwind::MOST_ARRAYS, unwind::ROW_SIZE);
-        let unwinding = Unwinding { processes, tables, asked: self.reserve_bss(8) };
+        let unwinding = Unwinding { processes, tables, asked: self.reserve_bss(ASKED_SLOTS * 8) };
         self.unwinding = Some(unwinding);
         unwinding
     }

@@ -60,9 +60,13 @@ impl Unwinder {
         let (sender, requests) = channel();
         // Nobody waits for it: it ends when there can be no more requests.
         std::thread::Builder::new().name("unwind".to_owned()).spawn(move || {
-            for process in requests {
-                if finder.is_wanted(process) {
-                    finder.look_at(process);
+            while let Ok(process) = requests.recv() {
+                // One look answers all that have asked by now.
+                let asked: HashSet<u32> = std::iter::once(process).chain(requests.try_iter()).collect();
+                for process in asked {
+                    if finder.is_wanted(process) {
+                        finder.look_at(process);
+                    }
                 }
             }
         })?;

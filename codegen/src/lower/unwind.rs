@@ -7,7 +7,7 @@ use super::memory::Addr;
 use super::{Lowering, flags};
 use crate::event::Control;
 use crate::helpers::Helper;
-use crate::layout::{SiteKind, Unwinding};
+use crate::layout::{ASKED_SLOTS, SiteKind, Unwinding};
 use crate::symbol::Symbol;
 use crate::unwind::{MAPPING_STEPS, OFFSET, PAGE_BITS, ROW_STEPS, SAVED, SAVED_AT_RBP, SAVED_MASK, kind};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
@@ -595,8 +595,12 @@ impl Lowering<'_, '_> {
     fn ask_for_process(&mut self, maps: Unwinding, state: Addr, span: Span) {
         let [ask, done] = [(); 2].map(|()| self.builder.create_block());
         let now = self.call(Helper::KtimeGetNs, &[]);
+        let process = self.builder.ins().uload32(flags(), state.base, state.plus(PROCESS).offset);
+        let (mask, three) = (self.int(i64::from(ASKED_SLOTS - 1)), self.int(3));
+        let slot = self.builder.ins().band(process, mask);
+        let slot = self.builder.ins().ishl(slot, three);
         let bss = self.bss();
-        let asked = Addr::new(bss).plus(maps.asked);
+        let asked = Addr::new(self.builder.ins().iadd(bss, slot)).plus(maps.asked);
         let last = self.load_word(asked);
         let since = self.builder.ins().isub(now, last);
         let is_time = self.compare(IntCC::UnsignedGreaterThan, since, PATIENCE);
@@ -604,7 +608,6 @@ impl Lowering<'_, '_> {
         self.builder.switch_to_block(ask);
         self.in_branch(|this| {
             this.store_word(now, asked);
-            let process = this.builder.ins().uload32(flags(), state.base, state.plus(PROCESS).offset);
             let none = this.int(0);
             this.control(Control::Process, 0, [process, none], span);
         });
