@@ -3,8 +3,8 @@
 //! `work write FILE TIMES BYTES`, `work open FILE TIMES`, `work getpid TIMES`, `work getppid TIMES`,
 //! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`.
 //! `work stack nested|callback|signal|thread|deep|busy NUMBER` calls `work_step` so many times from functions that call
-//! each other, from one that the C library calls, from a handler of signals, in threads, from so many functions, and for
-//! so many milliseconds.
+//! each other, from one that the C library calls, from a handler of signals, in threads, from so many functions
+//! (`work_deep`), and for so many milliseconds.
 //! `work` alone does nothing.
 //! `work announce` behaves as rtrace does around its announcement, for the tests of the harness: it prints `before`,
 //! the announcement and `after PID`, where PID is a child that never ends, and then waits for a signal.
@@ -89,6 +89,8 @@ fn stack(how: &str, number: u64) -> Result<ExitCode, String> {
             work_deep(number);
         }
         "busy" => {
+            // So that it can be told when it begins.
+            work_deep(0);
             let end = std::time::Instant::now() + std::time::Duration::from_millis(number);
             while std::time::Instant::now() < end {
                 (0..1000).for_each(|value| {
