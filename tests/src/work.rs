@@ -2,9 +2,10 @@
 //!
 //! `work write FILE TIMES BYTES`, `work open FILE TIMES`, `work getpid TIMES`, `work getppid TIMES`,
 //! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`.
-//! `work stack nested|callback|signal|thread|deep|busy NUMBER` calls `work_step` so many times from functions that call
+//! `work stack nested|callback|signal|thread|deep|fork|busy NUMBER` calls `work_step` so many times from functions that call
 //! each other, from one that the C library calls, from a handler of signals, in threads, from so many functions
-//! (`work_deep`), and for so many milliseconds.
+//! (`work_deep`), in
+//! children that ask for their parent, and for so many milliseconds.
 //! `work` alone does nothing.
 //! `work announce` behaves as rtrace does around its announcement, for the tests of the harness: it prints `before`,
 //! the announcement and `after PID`, where PID is a child that never ends, and then waits for a signal.
@@ -49,6 +50,14 @@ pub extern "C" fn work_deep(depth: u64) -> u64 {
     }
 }
 
+/// Asks for the parent.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn work_parent(value: u64) -> u64 {
+    // SAFETY: has no conditions.
+    std::hint::black_box(value + unsafe { libc::getppid() } as u64)
+}
+
 /// Calls [`work_step`], for the C library.
 #[unsafe(no_mangle)]
 pub extern "C" fn work_compare(_: *const libc::c_void, _: *const libc::c_void) -> libc::c_int {
@@ -87,6 +96,20 @@ fn stack(how: &str, number: u64) -> Result<ExitCode, String> {
         }
         "deep" => {
             work_deep(number);
+        }
+        "fork" => {
+            for value in 0..number {
+                // SAFETY: this program has one thread, so the child may go on with anything.
+                match unsafe { libc::fork() } {
+                    0 => {
+                        work_parent(value);
+                        // SAFETY: ends the process, and nothing is left to be done.
+                        unsafe { libc::_exit(0) };
+                    }
+                    // SAFETY: a null pointer says that the status is not wanted.
+                    child => unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) },
+                };
+            }
         }
         "busy" => {
             // So that it can be told when it begins.

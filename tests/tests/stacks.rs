@@ -170,6 +170,13 @@ fn what_a_command_starts_is_found_when_it_is_met() {
 }
 
 #[test]
+fn a_copy_of_a_process_has_its_stacks_from_the_beginning() {
+    requires!(Bpf, Btf, Kernel(5, 17));
+    let text = "t:syscalls:sys_enter_getppid /ppid == cpid/ { @[len(dw_ustack(10))] = count(); }";
+    on_work(text, "fork 30").code(0).stdout_is("\n\n@[10]: 30\n");
+}
+
+#[test]
 fn others_than_the_targets_have_no_stack() {
     requires!(Bpf, Uprobes, Btf, Kernel(5, 17));
     let work = sibling("work").display().to_string();

@@ -29,7 +29,7 @@ const COUNT: u32 = 24;
 const BEHIND: u32 = 32;
 /// How many frames are wanted.
 const LIMIT: u32 = 40;
-/// The process, half a word.
+/// The process whose mappings are used, half a word.
 const PROCESS: u32 = 48;
 /// The mapping that the last frame was found in: its four words.
 const MAPPING: u32 = 56;
@@ -75,7 +75,6 @@ impl Lowering<'_, '_> {
         let state = self.unwind_state();
         // Before any branch: what comes later may use them again.
         let (process, task) = (self.builtin(BuiltinId::Pid), self.current_task());
-        self.builder.ins().istore32(flags(), process, state.base, state.offset + PROCESS as i32);
         self.zero(state.plus(FRAMES), stack.depth * 8);
         let none = self.int(0);
         for word in [COUNT, BOTTOM] {
@@ -83,15 +82,12 @@ impl Lowering<'_, '_> {
         }
 
         let [known, unknown, done] = [(); 3].map(|()| self.builder.create_block());
-        let (map, key) = (self.map_pointer(maps.processes), self.address(state.plus(PROCESS)));
-        let found = self.call(Helper::MapLookupElem, &[map, key]);
-        self.go_on_if_found(found, unknown);
-        self.same_program(found, task, state, unknown);
+        self.in_branch(|this| this.find_process(maps, (process, task), state, unknown, span));
         self.jump(known);
         self.builder.switch_to_block(unknown);
         self.in_branch(|this| {
             this.report_site(SiteKind::NoUnwinding, span);
-            this.ask_for_process(maps, state, span);
+            this.ask_for_process(maps, process, span);
         });
         self.jump(done);
         self.builder.switch_to_block(known);
@@ -126,6 +122,48 @@ impl Lowering<'_, '_> {
         };
         self.store_word(process, to.plus(8));
         self.copy_block(state.plus(FRAMES), to.plus(stack.header()), stack.depth * 8);
+    }
+
+    /// Goes on with the number of a process at hand whose mappings are those of the current one: its own, or its
+    /// parent's, of which it is a copy until it begins another program.
+    fn find_process(
+        &mut self,
+        maps: Unwinding,
+        (process, task): (Value, Value),
+        state: Addr,
+        unknown: Block,
+        span: Span,
+    ) {
+        let [own, orphan, found] = [(); 3].map(|()| self.builder.create_block());
+        let look_up = |this: &mut Self, process: Value| {
+            this.builder.ins().istore32(flags(), process, state.base, state.plus(PROCESS).offset);
+            let (map, key) = (this.map_pointer(maps.processes), this.address(state.plus(PROCESS)));
+            this.call(Helper::MapLookupElem, &[map, key])
+        };
+        let mappings = look_up(self, process);
+        let is_known = self.compare(IntCC::NotEqual, mappings, 0);
+        self.builder.ins().brif(is_known, own, &[], orphan, &[]);
+        self.builder.switch_to_block(own);
+        self.same_program(mappings, task, state, unknown);
+        self.jump(found);
+
+        self.builder.switch_to_block(orphan);
+        match ["real_parent", "tgid"].map(|name| self.target.task_member(name)) {
+            [Some(parent), Some(number)] => {
+                let parent = self.load_word(Addr::new(task).plus(parent));
+                let parent = self.builder.ins().uload32(flags(), parent, number as i32);
+                let mappings = look_up(self, parent);
+                self.go_on_if_found(mappings, unknown);
+                self.same_program(mappings, task, state, unknown);
+                let bottom = self.load_word(state.plus(BOTTOM));
+                let is_compared = self.compare(IntCC::NotEqual, bottom, 0);
+                self.go_on_if(is_compared, unknown);
+                self.in_branch(|this| this.ask_for_process(maps, process, span));
+                self.jump(found);
+            }
+            _ => self.jump(unknown),
+        }
+        self.builder.switch_to_block(found);
     }
 
     /// Goes to `other` if a process has begun another program since its mappings were looked at: then the bottom of
@@ -265,7 +303,8 @@ impl Lowering<'_, '_> {
         let unknown = self.builder.create_block();
         self.in_branch(|this| this.follow_trampoline(state, unknown));
         self.builder.switch_to_block(unknown);
-        self.in_branch(|this| this.ask_for_process(maps, state, span));
+        let process = self.builder.ins().uload32(flags(), state.base, state.plus(PROCESS).offset);
+        self.in_branch(|this| this.ask_for_process(maps, process, span));
         self.jump(fail);
         self.builder.switch_to_block(found);
     }
@@ -592,10 +631,9 @@ impl Lowering<'_, '_> {
     }
 
     /// Asks user space for the mappings of the process, unless somebody has just asked.
-    fn ask_for_process(&mut self, maps: Unwinding, state: Addr, span: Span) {
+    fn ask_for_process(&mut self, maps: Unwinding, process: Value, span: Span) {
         let [ask, done] = [(); 2].map(|()| self.builder.create_block());
         let now = self.call(Helper::KtimeGetNs, &[]);
-        let process = self.builder.ins().uload32(flags(), state.base, state.plus(PROCESS).offset);
         let (mask, three) = (self.int(i64::from(ASKED_SLOTS - 1)), self.int(3));
         let slot = self.builder.ins().band(process, mask);
         let slot = self.builder.ins().ishl(slot, three);
