@@ -130,29 +130,33 @@ fn a_system_call_has_the_stack_of_who_made_it() {
 fn walk_at(probe: &str, predicate: &str) {
     let work = sibling("work").display().to_string();
     let text = format!(r#"{ENABLED}{probe} /pid == cpid && {predicate}/ {{ printf("%s\n", dw_ustack); exit(); }}"#);
-    check_stack(Run::program(text).child(format!("'{work}' getppid 900000000")).to_end().code(0), &[], &["main"]);
+    check_stack(
+        Run::program(text).child(format!("'{work}' write /dev/null 900000000 1")).to_end().code(0),
+        &[],
+        &["main"],
+    );
 }
 
 #[test]
 fn a_tracepoint_has_the_stack_of_the_process() {
     requires!(Bpf, Btf, Kernel(5, 17));
-    walk_at("tracepoint:syscalls:sys_enter_getppid", "true");
-    // Of getppid.
-    walk_at("rawtracepoint:sys_enter", "arg1 == 110");
+    walk_at("tracepoint:syscalls:sys_enter_write", "true");
+    // Of write.
+    walk_at("rawtracepoint:sys_enter", "arg1 == 1");
 }
 
 #[test]
 fn a_kernel_function_has_the_stack_of_the_process() {
     requires!(Bpf, Btf, Kprobes, Kernel(5, 17));
-    walk_at("kprobe:__x64_sys_getppid", "true");
-    walk_at("kretprobe:__x64_sys_getppid", "true");
+    walk_at("kprobe:vfs_write", "true");
+    walk_at("kretprobe:vfs_write", "true");
 }
 
 #[test]
 fn a_typed_kernel_function_has_the_stack_of_the_process() {
     requires!(Bpf, Btf, Fentry, Kernel(5, 17));
-    walk_at("fentry:__x64_sys_getppid", "true");
-    walk_at("fexit:__x64_sys_getppid", "true");
+    walk_at("fentry:vfs_write", "true");
+    walk_at("fexit:vfs_write", "true");
 }
 
 #[test]
