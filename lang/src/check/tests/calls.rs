@@ -207,3 +207,21 @@ begin { @h[1] = hist(5); let $v; print(find(@h, 1, $v)); }
 "#,
     );
 }
+
+#[test]
+fn stacks_by_tables_may_still_change() {
+    check(
+        r#"
+config = { unstable_dw_ustack=enable } begin { print(dw_ustack("x")); print(dw_ustack(foo)); @ = dw_ustack(2); @ = dw_ustack(3); }
+                                                   //^^^^^^^^^^^^^^ error: dw_ustack: invalid limit value
+                                                                                    //^^^ error: Error parsing stack mode: dw_ustack: Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id.
+                                                                                                             //^^^^^^^^^^^^^^^^ error: Type mismatch for @: trying to assign value of type 'ustack_bpftrace_3' when map already has a type 'ustack_bpftrace_2'
+"#,
+    );
+    check(
+        r#"
+config = { unstable_dw_ustack=error } begin { print(dw_ustack); print(dw_ustack(3)); }
+                                                  //^^^^^^^^^ error: dw_ustack (DWARF stack unwinding) feature is not enabled by default. To enable this unstable feature, set the config flag to enable. unstable_dw_ustack=enable
+"#,
+    );
+}
