@@ -124,6 +124,8 @@ pub enum SiteKind {
     NoUnwinding,
     /// Memory could not be read by this helper.
     FailedRead(Helper),
+    /// This helper could not do what it was asked to.
+    Failed(Helper),
     /// There was no stack to be taken, of the process or of the kernel.
     NoStack {
         /// The process's.
@@ -141,7 +143,7 @@ impl SiteKind {
 
     /// Whether a helper said why.
     fn has_code(self) -> bool {
-        matches!(self, Self::MapFull | Self::FailedRead(_))
+        matches!(self, Self::MapFull | Self::FailedRead(_) | Self::Failed(_))
     }
 }
 

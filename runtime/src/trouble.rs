@@ -15,7 +15,7 @@ pub fn of(kind: SiteKind, code: i64) -> Trouble {
     match kind {
         SiteKind::LostEvent => Trouble::Lost,
         SiteKind::MapFull => helper("map_update_elem", code),
-        SiteKind::FailedRead(read) => helper(read.name(), code),
+        SiteKind::FailedRead(failed) | SiteKind::Failed(failed) => helper(failed.name(), code),
         SiteKind::MissingElement => helper("map_lookup_elem", 0),
         SiteKind::DivisionByZero => Trouble::Other(
             "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.",

@@ -3,6 +3,7 @@
 use super::memory::Addr;
 use super::{Lowering, flags};
 use crate::helpers::Helper;
+use crate::layout::SiteKind;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::COMM_LEN;
 use lang::functions::FunctionId;
@@ -135,6 +136,14 @@ impl Lowering<'_, '_> {
     pub fn signal(&mut self, id: FunctionId, number: &Expr) -> Value {
         let number = self.scalar(number);
         let helper = if id == FunctionId::Signal { Helper::SendSignal } else { Helper::SendSignalThread };
-        self.call(helper, &[number])
+        let result = self.call(helper, &[number]);
+        let span = self.here();
+        let (bad, done) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().brif(result, bad, &[], done, &[]);
+        self.builder.switch_to_block(bad);
+        self.in_branch(|this| this.report_failure(SiteKind::Failed(helper), span, result));
+        self.builder.ins().jump(done, &[]);
+        self.builder.switch_to_block(done);
+        result
     }
 }
