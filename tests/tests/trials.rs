@@ -58,8 +58,8 @@ stdin:7:18-37: ERROR: bad 1
 [4, 8)                 1 |{bar}|
 [  FAILED  ] complains (1 s)
 [ RUN      ] divides
-1
 stdin:8:22-37: WARNING: Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.
+1
 [  FAILED  ] divides (1 s)
 [ RUN      ] warns
 [       OK ] warns (1 s)

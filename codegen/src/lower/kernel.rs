@@ -1,7 +1,8 @@
 //! What only the kernel can answer: a file's path, another task's name, what each processor has of its own.
 //!
 //! Some helpers take only pointers of which the verifier knows what they point to. Those are followed by plain loads
-//! from the event on, each by itself: what has been in a variable is a number like any other.
+//! from the event on, each by itself: what has been in a variable is a number like any other, unless the variable only ever
+//! holds an argument of the event.
 
 use super::memory::Addr;
 use super::{Lowering, flags};
@@ -10,7 +11,7 @@ use crate::layout::SiteKind;
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::{BuiltinId, COMM_LEN};
 use lang::target::{Base, TASK_FROM_ID, TASK_RELEASE};
-use lang::typed::{Expr, ExprKind};
+use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
 use lang::types::Type;
 
 impl Lowering<'_, '_> {
@@ -51,15 +52,25 @@ impl Lowering<'_, '_> {
 
     /// `socket_cookie(socket)`
     pub fn socket_cookie(&mut self, socket: &Expr) -> Value {
+        self.call_with_known(socket, 0, |this, socket| this.call(Helper::GetSocketCookie, &[socket]))
+    }
+
+    /// What `call` gives for a pointer whose target the verifier knows; `otherwise` where there is none.
+    pub fn call_with_known(
+        &mut self,
+        pointer: &Expr,
+        otherwise: i64,
+        call: impl FnOnce(&mut Self, Value) -> Value,
+    ) -> Value {
         let [missing, done] = [(); 2].map(|()| self.builder.create_block());
         let result = self.builder.append_block_param(done, types::I64);
-        let known = self.known_pointer(socket, missing);
-        let socket = known.unwrap_or_else(|| self.scalar(socket));
-        let cookie = self.call(Helper::GetSocketCookie, &[socket]);
-        self.builder.ins().jump(done, &[cookie.into()]);
+        let known = self.known_pointer(pointer, missing);
+        let pointer = known.unwrap_or_else(|| self.scalar(pointer));
+        let given = call(self, pointer);
+        self.builder.ins().jump(done, &[given.into()]);
         self.builder.switch_to_block(missing);
-        let zero = self.int(0);
-        self.builder.ins().jump(done, &[zero.into()]);
+        let otherwise = self.int(otherwise);
+        self.builder.ins().jump(done, &[otherwise.into()]);
         self.builder.switch_to_block(done);
         result
     }
@@ -81,7 +92,15 @@ impl Lowering<'_, '_> {
                 let access = self.field(*index).access;
                 is_word(access.bytes, access.base).then(|| self.read_access(&access))?
             }
+            ExprKind::EventArg(number) => {
+                let access = self.unit.context.args[usize::from(*number)];
+                is_word(access.bytes, access.base).then(|| self.read_access(&access))?
+            }
             ExprKind::Cast(inner) if inner.ty.is_scalar() => return self.known_pointer(inner, missing),
+            ExprKind::Var(var) => {
+                let argument = self.held_argument(*var)?.clone();
+                return self.known_pointer(&argument, missing);
+            }
             ExprKind::AddressOf(place) => {
                 let place = self.known_place(place, missing)?;
                 return Some(self.address(place));
@@ -97,6 +116,17 @@ impl Lowering<'_, '_> {
         self.builder.ins().brif(is_there, there, &[], missing, &[]);
         self.builder.switch_to_block(there);
         Some(pointer)
+    }
+
+    /// The argument of the event that a variable holds, if it never holds anything else.
+    fn held_argument(&self, var: VarId) -> Option<&Expr> {
+        let mut found = Vec::new();
+        values_of(var, &self.unit.probe.body, &mut found);
+        let [mut value] = found[..] else { return None };
+        while let ExprKind::Cast(inner) = &value.kind {
+            value = inner;
+        }
+        matches!(value.kind, ExprKind::EventField(_) | ExprKind::EventArg(_)).then_some(value)
     }
 
     fn known_place(&mut self, expr: &Expr, missing: Block) -> Option<Addr> {
@@ -159,5 +189,23 @@ impl Lowering<'_, '_> {
         self.builder.ins().jump(done, &[sum.into()]);
         self.builder.switch_to_block(done);
         result
+    }
+}
+
+/// What statements set a variable to.
+fn values_of<'s>(var: VarId, stmts: &'s [Stmt], found: &mut Vec<&'s Expr>) {
+    for stmt in stmts {
+        match &stmt.kind {
+            StmtKind::SetVar(set, value) if *set == var => found.push(value),
+            StmtKind::If(_, then, otherwise) => {
+                values_of(var, then, found);
+                values_of(var, otherwise, found);
+            }
+            StmtKind::While(_, body)
+            | StmtKind::Unroll(_, body)
+            | StmtKind::ForRange { body, .. }
+            | StmtKind::ForMap { body, .. } => values_of(var, body, found),
+            _ => {}
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Packets of the network: capturing them, and what else takes an argument whose type the verifier knows.
+//! Packets of the network: capturing them.
 
 use super::Lowering;
 use crate::event::PACKET_HEADER;
@@ -7,12 +7,14 @@ use crate::layout::SiteKind;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use lang::span::Span;
-use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
+use lang::typed::Expr;
 
 /// `BPF_F_CURRENT_CPU` (include/uapi/linux/bpf.h); the high half of the flags is how much of the packet follows.
 const CURRENT_CPU: i64 = 0xffff_ffff;
 /// What the helper says when the buffer is full.
 const ENOSPC: i64 = 28;
+/// What is given where there is no packet.
+const EINVAL: i64 = 22;
 
 impl Lowering<'_, '_> {
     /// `skboutput(file, packet, length, offset)`
@@ -30,9 +32,10 @@ impl Lowering<'_, '_> {
         let flags = self.builder.ins().ishl(length, half);
         let cpu = self.int(CURRENT_CPU);
         let flags = self.builder.ins().bor(flags, cpu);
-        let packet = self.typed_pointer(packet);
         let (map, header, size) = (self.map_pointer(map), self.address(header), self.int(i64::from(PACKET_HEADER)));
-        let result = self.call(Helper::SkbOutput, &[packet, map, flags, header, size]);
+        let result = self.call_with_known(packet, -EINVAL, |this, packet| {
+            this.call(Helper::SkbOutput, &[packet, map, flags, header, size])
+        });
         self.count_lost_packet(result, span);
         self.reset(mark);
         result
@@ -46,48 +49,5 @@ impl Lowering<'_, '_> {
         self.in_branch(|this| this.report_site(SiteKind::LostEvent, span));
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
-    }
-
-    /// A pointer of which the verifier is to know what it points to: an argument of the event, or a variable that holds
-    /// one and nothing else.
-    pub fn typed_pointer(&mut self, pointer: &Expr) -> Value {
-        match &pointer.kind {
-            ExprKind::Cast(inner) if inner.ty.is_scalar() => self.typed_pointer(inner),
-            ExprKind::EventField(index) => {
-                let access = self.field(*index).access;
-                self.read_access(&access)
-            }
-            ExprKind::EventArg(number) => {
-                let access = self.unit.context.args[usize::from(*number)];
-                self.read_access(&access)
-            }
-            ExprKind::Var(var) => {
-                let mut found = Vec::new();
-                values_of(*var, &self.unit.probe.body, &mut found);
-                match found[..] {
-                    [value] if !matches!(value.kind, ExprKind::Var(_)) => self.typed_pointer(value),
-                    _ => self.scalar(pointer),
-                }
-            }
-            _ => self.scalar(pointer),
-        }
-    }
-}
-
-/// What statements set a variable to.
-fn values_of<'s>(var: VarId, stmts: &'s [Stmt], found: &mut Vec<&'s Expr>) {
-    for stmt in stmts {
-        match &stmt.kind {
-            StmtKind::SetVar(set, value) if *set == var => found.push(value),
-            StmtKind::If(_, then, otherwise) => {
-                values_of(var, then, found);
-                values_of(var, otherwise, found);
-            }
-            StmtKind::While(_, body)
-            | StmtKind::Unroll(_, body)
-            | StmtKind::ForRange { body, .. }
-            | StmtKind::ForMap { body, .. } => values_of(var, body, found),
-            _ => {}
-        }
     }
 }

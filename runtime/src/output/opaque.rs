@@ -109,7 +109,7 @@ fn write_stack(out: &mut Vec<u8>, stack: Stack, bytes: &[u8], settings: &Setting
     for index in first..first + count {
         let address = word(bytes, index);
         match stack.user {
-            true if address == Stack::FAILURE => out.extend_from_slice(b"        <unwind failure>"),
+            true if address == Stack::FAILURE => out.extend_from_slice(b"        <unwind failure>\n"),
             false => write_kernel_frame(out, stack.mode, address, settings),
             true => write_user_frame(out, stack.mode, word(bytes, 1), address, settings),
         }
