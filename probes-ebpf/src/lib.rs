@@ -13,6 +13,7 @@ pub mod kallsyms;
 pub mod kernel;
 mod kfunc;
 pub mod list;
+pub mod separate;
 pub mod syscalls;
 pub mod target;
 pub mod tracefs;

@@ -3,6 +3,7 @@
 
 use super::{Dwarf, Reader};
 use crate::binary::BinaryError;
+use crate::separate::Separate;
 use gimli::{DwoId, RunTimeEndian, SectionId};
 use object::{Object, ObjectSection, ReadCache};
 use std::collections::HashMap;
@@ -11,9 +12,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-/// Where distributions put debug information.
-const SYSTEM: &str = "/usr/lib/debug";
 
 /// What was found for a program.
 pub(super) struct Sections {
@@ -63,11 +61,10 @@ fn is_needed(id: SectionId) -> bool {
 }
 
 struct Opened {
+    file: File,
     cache: ReadCache<File>,
     has_debug_info: bool,
-    build_id: Option<Vec<u8>>,
-    /// The name of the file with the debug information.
-    link: Option<Vec<u8>>,
+    separate: Separate,
     /// The name of the file with what several share.
     shared: Option<Vec<u8>>,
 }
@@ -78,48 +75,30 @@ impl Opened {
         if !file.metadata()?.is_file() {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
         }
-        let cache = ReadCache::new(file);
+        let cache = ReadCache::new(file.try_clone()?);
         let object = object::File::parse(&cache)?;
         let has = |name| object.section_by_name(name).is_some_and(|section| section.size() > 0);
         let has_debug_info = has(".debug_info") || has(".debug_info.dwo");
-        let build_id = object.build_id()?.map(<[u8]>::to_vec);
-        let link = object.gnu_debuglink()?.map(|(name, _)| name.to_vec());
+        let separate = Separate::of(&object);
         let shared = object.gnu_debugaltlink()?.map(|(name, _)| name.to_vec());
-        Ok(Self { cache, has_debug_info, build_id, link, shared })
+        Ok(Self { file, cache, has_debug_info, separate, shared })
     }
 
-    /// Where debug information that is not in the program at `path` may be, the likeliest first.
-    fn separate(&self, path: &Path, folders: &[PathBuf]) -> Vec<PathBuf> {
-        let mut all = Vec::new();
-        let beside = path.parent().unwrap_or(Path::new("."));
-        let folders = || folders.iter().map(|folder| beside.join(folder));
-        let roots: Vec<PathBuf> = folders().chain([PathBuf::from(SYSTEM)]).collect();
-        if let Some([first, rest @ ..]) = self.build_id.as_deref() {
-            let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-            all.extend(roots.iter().map(|root| root.join(format!(".build-id/{first:02x}/{rest}.debug"))));
-        }
-        if let Some(name) = path.file_name() {
-            let name = Path::new(name).with_added_extension("debug");
-            all.extend(folders().map(|folder| folder.join(&name)));
-        }
-        if let Some(link) = &self.link {
-            let name = Path::new(std::ffi::OsStr::from_bytes(link));
-            all.extend([beside.join(name), beside.join(".debug").join(name)]);
-            all.extend(folders().map(|folder| folder.join(name)));
-            if let Ok(full) = beside.canonicalize()
-                && let Ok(below) = full.strip_prefix("/")
-            {
-                all.push(Path::new(SYSTEM).join(below).join(name));
-            }
-        }
-        all
-    }
-
-    /// The file of the same build that has what was stripped from this one.
+    /// The file of the same build that has what was stripped from the program at `path`. Relative folders count from
+    /// the program's own.
     fn other_half(&self, path: &Path, folders: &[PathBuf]) -> Option<(PathBuf, Opened)> {
-        self.separate(path, folders).into_iter().find_map(|candidate| {
+        let beside = path.parent().unwrap_or(Path::new("."));
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| beside.join(folder)).collect();
+        // The system mirrors full paths.
+        let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // In a folder that was named on purpose a file need not have the name that the program gives.
+        let named = path.file_name().map(|name| Path::new(name).with_added_extension("debug"));
+        let named = named.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+        let candidates =
+            self.separate.by_build_id(&folders).into_iter().chain(named).chain(self.separate.by_name(&full, &folders));
+        candidates.into_iter().find_map(|candidate| {
             let found = Opened::new(&candidate).ok()?;
-            (found.build_id == self.build_id).then_some((candidate, found))
+            self.separate.is(&found.file, found.separate.build_id.as_deref()).then_some((candidate, found))
         })
     }
 

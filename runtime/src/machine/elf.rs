@@ -5,6 +5,7 @@
 use object::read::ReadCache;
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectKind, ObjectSection, elf};
+use probes_ebpf::separate::Separate;
 use std::fs::File;
 
 /// The facts about a file.
@@ -14,10 +15,8 @@ pub struct Elf {
     pub segments: Vec<(u64, u64, u64)>,
     /// Loaded where it was linked for.
     pub is_fixed: bool,
-    /// In hexadecimal.
-    pub build_id: Option<String>,
-    /// The name of a separate file with its symbols, and that file's checksum.
-    pub debug_link: Option<(Vec<u8>, u32)>,
+    /// What it says of a separate file with its symbols, and the number of its build.
+    pub separate: Separate,
     /// All of its symbols are in it.
     pub has_symbols: bool,
     /// Lines of its source are in it.
@@ -56,14 +55,12 @@ fn facts<Header: FileHeader<Endian = Endianness>>(cache: &ReadCache<File>) -> Op
     let loaded = file.elf_program_headers().iter().filter(|part| part.p_type(endian) == elf::PT_LOAD);
     let segments =
         loaded.map(|part| (part.p_offset(endian).into(), part.p_filesz(endian).into(), part.p_vaddr(endian).into()));
-    let build_id = file.build_id().ok().flatten();
     // What is left of a section that was moved to another file takes no place in this one.
     let has = |names: &[&str]| names.iter().any(|name| file.section_by_name(name).is_some_and(is_filled));
     Some(Elf {
         segments: segments.collect(),
         is_fixed: file.kind() == ObjectKind::Executable,
-        build_id: build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect()),
-        debug_link: file.gnu_debuglink().ok().flatten().map(|(name, sum)| (name.to_vec(), sum)),
+        separate: Separate::of(&file),
         has_symbols: has(&[".symtab"]),
         has_lines: has(&[".debug_info", ".zdebug_info"]),
     })

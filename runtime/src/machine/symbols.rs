@@ -132,7 +132,9 @@ impl Symbols {
         let Found::Here(Place { what: What::File(file), offset, .. }) = self.processes.find(process, address) else {
             return None;
         };
-        Some((self.object(&file)?.elf.build_id.clone()?, offset))
+        let object = self.object(&file)?;
+        let id = object.elf.separate.build_id.as_deref()?;
+        Some((id.iter().map(|byte| format!("{byte:02x}")).collect(), offset))
     }
 
     fn at_place(&mut self, process: u64, address: u64, place: &Place, detail: Detail) -> Option<Symbol> {
