@@ -61,7 +61,7 @@ pub struct KernelTarget {
     /// Where it may be if not in them.
     debug_folders: Vec<PathBuf>,
     no_kprobe_session: bool,
-    /// Functions that are written out need not be among those that can be traced.
+    /// Functions that are written out need not be among those that can be traced, nor places in files be checked.
     trusts_names: bool,
     /// The kernel functions that can be traced, if not those that the kernel names.
     functions: Option<PathBuf>,

@@ -260,3 +260,19 @@ fn what_debug_information_does_not_say_is_refused() {
     let text = format!("uprobe:{}:area {{ print(args.scale); }}", bare.path().display());
     Run::program(text).to_end().code(1).stderr_has("no debug information");
 }
+
+#[test]
+fn what_cannot_be_checked_takes_unsafe() {
+    requires!(Bpf, Uprobes, Program("cc"));
+    // A symbol without a size, and a file of bare code.
+    let source = r#"__asm__(".globl bare\n.type bare,@function\nbare: nop\n ret\n"); void bare(void); int main(void) { bare(); return 0; }"#;
+    let program = Scratch::compiled("sizeless", source, &["-O0"]);
+    let path = program.path().display();
+    let text = format!("uprobe:{path}:bare {{ @ = count(); }}");
+    Run::program(&text).to_end().code(1).stderr_has("Could not determine boundary for bare").stderr_has("--unsafe");
+    Run::program(&text).arg("--unsafe").child(path.to_string()).to_end().code(0).stdout_is("\n\n@: 1\n");
+    let code = Scratch::executable("flat.bin", [0x90u8; 64]);
+    let text = format!("uprobe:{}:0x10 {{ @ = 1; }} begin {{ exit(); }}", code.path().display());
+    Run::program(&text).to_end().code(1).stderr_has("not an ELF file");
+    Run::program(&text).arg("--unsafe").to_end().code(0);
+}

@@ -52,6 +52,10 @@ impl KernelTarget {
                 Ok(binary) => all.extend(self.in_binary(word, file, &binary, place, on_return, many, wants)?),
                 // A pattern may cover what is no program.
                 Err(_) if many => {}
+                // Code without headers lies where the file has it.
+                Err(BinaryError::Malformed(_)) if self.trusts_names && matches!(place, Place::Address(_)) => {
+                    all.extend(self.in_flat_file(word, file, place, on_return)?);
+                }
                 Err(error) => return Err(TargetError::missing(format!("{}: {error}", file.name), None)),
             }
         }
@@ -151,7 +155,7 @@ impl KernelTarget {
                         false => Err(no_match(word, &file.name, place, Some(binary))),
                     };
                 };
-                within(name, function, *offset)?;
+                within(name, function, *offset, self.trusts_names)?;
                 let Some(start) = binary.file_offset(function.address) else {
                     return Err(TargetError::missing(format!("{name} has no code in {}", file.name), None));
                 };
@@ -161,6 +165,20 @@ impl KernelTarget {
                 Ok(vec![if *offset == 0 { entered(found, function.address) } else { found }])
             }
         }
+    }
+
+    /// An address in a file that is no program, but has code: its place in the file.
+    fn in_flat_file(
+        &self,
+        word: &str,
+        file: &Found,
+        place: &Place,
+        on_return: bool,
+    ) -> Result<Option<Resolved>, TargetError> {
+        let (Some(path), Place::Address(offset)) = (as_text(&file.path), place) else { return Ok(None) };
+        let attach = Attach::Uprobe { path: path.to_owned(), symbol: String::new(), offset: *offset, on_return };
+        let name = Some(format!("{word}:{}:{offset}", file.name));
+        Ok(Some(Resolved { attach, context: self.uprobe_context(on_return)?, name }))
     }
 
     fn uprobe_context(&self, on_return: bool) -> Result<Context, TargetError> {
@@ -216,10 +234,14 @@ fn arguments(function: &dwarf::Function) -> Vec<Field> {
 }
 
 /// Refuses a place that is not in the function, or may not be.
-fn within(name: &str, function: Function, offset: u64) -> Result<(), TargetError> {
+fn within(name: &str, function: Function, offset: u64, forced: bool) -> Result<(), TargetError> {
+    if forced {
+        return Ok(());
+    }
     if function.size == 0 {
         let title = format!("Could not determine boundary for {name} (symbol has size 0).");
-        return Err(TargetError::missing(title, Some("probe a place in it by its address".into())));
+        let help = "--unsafe attaches all the same: where no instruction begins, that corrupts the program";
+        return Err(TargetError::missing(title, Some(help.into())));
     }
     if offset >= function.size {
         let title = format!("Offset outside the function bounds ('{name}' size is {})", function.size);
