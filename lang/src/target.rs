@@ -397,6 +397,23 @@ pub struct Namespace {
     pub inode: u64,
 }
 
+/// A register or a part of one, in the context of a program that is given the registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// In bytes.
+    pub offset: u32,
+    /// 1, 2, 4 or 8.
+    pub bytes: u32,
+    /// Widened by its sign.
+    pub signed: bool,
+}
+
+impl From<Slot> for Access {
+    fn from(slot: Slot) -> Self {
+        Access { base: Base::Context, offset: slot.offset, bytes: slot.bytes, signed: slot.signed }
+    }
+}
+
 /// A symbol of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserSymbol {

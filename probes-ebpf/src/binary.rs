@@ -21,6 +21,9 @@ pub enum BinaryError {
     /// It is no ELF file, or a broken one.
     #[error("not an ELF file that can be read: {0}")]
     Malformed(#[from] object::read::Error),
+    /// Its words have 32 bits, which matters for what is asked of it.
+    #[error("usdt probes of 32-bit programs are not supported")]
+    Narrow,
     /// Its debug information is broken.
     #[error("debug information that cannot be read: {0}")]
     Debug(#[from] gimli::Error),

@@ -19,5 +19,6 @@ pub mod target;
 pub mod tracefs;
 pub mod types;
 pub mod unwind;
+pub mod usdt;
 
 pub use target::KernelTarget;

@@ -3,11 +3,15 @@
 //! Sources: `arch/arm64/include/asm/ptrace.h` (register order), `arch/arm64/tools/syscall_64.tbl` up to 6.18,
 //! `arch/arm64/include/asm/thread_info.h` (`TIF_32BIT`).
 
+mod operand;
+
 use super::{Arch, Compat, Register, slot};
 
 /// The facts of 64-bit Arm.
 pub static ARCH: Arch = Arch {
     name: "aarch64",
+    elf_machine: object::elf::EM_AARCH64,
+    operand: operand::parse,
     registers: REGISTERS,
     // The processor's manual says x where the kernel says r.
     aliases: &[

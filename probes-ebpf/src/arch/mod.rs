@@ -8,11 +8,17 @@
 pub mod aarch64;
 pub mod x86_64;
 
+use crate::usdt::operand::Operand;
+
 /// The facts of one architecture. All offsets are in bytes.
 #[derive(Debug)]
 pub struct Arch {
     /// The name as `uname -m` prints it.
     pub name: &'static str,
+    /// Its number in ELF files (`e_machine`).
+    pub elf_machine: u16,
+    /// Reads what its assembler writes in the notes of usdt probes, or says why it cannot be read.
+    pub operand: fn(&str) -> Result<Operand, String>,
     /// The registers of `struct pt_regs` under the kernel's names, in memory order.
     pub registers: &'static [Register],
     /// Other spellings that users know, as (spelling, name in `registers`).

@@ -3,11 +3,15 @@
 //! Sources: `arch/x86/include/asm/ptrace.h` (register order), `arch/x86/entry/syscalls/syscall_64.tbl` up to 6.18,
 //! the ABI's processor supplement (DWARF register numbers), `arch/x86/include/asm/thread_info.h` (`TS_COMPAT`), `arch/x86/include/uapi/asm/unistd.h` (`__X32_SYSCALL_BIT`).
 
+mod operand;
+
 use super::{Arch, Compat, Register, slot};
 
 /// The facts of x86-64.
 pub static ARCH: Arch = Arch {
     name: "x86_64",
+    elf_machine: object::elf::EM_X86_64,
+    operand: operand::parse,
     registers: REGISTERS,
     aliases: &[
         ("rbp", "bp"),
