@@ -155,6 +155,10 @@ impl Program {
             Attach::Kprobe { function, on_return: true, .. } => format!("kretprobe/{function}"),
             Attach::Uprobe { path, symbol, on_return: true, .. } => format!("uretprobe/{path}:{symbol}"),
             Attach::Uprobe { path, symbol, .. } => format!("uprobe/{path}:{symbol}"),
+            // A loader that knows "usdt" would look for the arguments in its own maps.
+            Attach::Usdt { path, places, .. } => {
+                format!("uprobe/{path}:{:#x}", places.first().map_or(0, |place| place.offset))
+            }
             Attach::Fentry { function, on_return: false, .. } => format!("fentry/{function}"),
             Attach::Fentry { function, on_return: true, .. } => format!("fexit/{function}"),
             Attach::Profile { .. } | Attach::PerfEvent { .. } | Attach::Watchpoint(_) => {

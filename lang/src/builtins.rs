@@ -32,7 +32,7 @@ pub enum BuiltinId {
     Context,
     Usermode,
     Username,
-    /// `arg0` to `arg9`.
+    /// `arg0` to `arg11`.
     Arg(u8),
 }
 
@@ -61,10 +61,13 @@ const fn row(name: &'static str, id: BuiltinId, ty: Type, doc: &'static str, exa
     Builtin { name, id, ty, doc, example }
 }
 
-const ARG: &str = "Argument of the traced function by position, as unsigned 64 bits; at `kprobe:sys_NAME` the system call's own argument.";
+const ARG: &str = "Argument of the traced function by position, as unsigned 64 bits; at `kprobe:sys_NAME` the system call's own argument; at `usdt` what the program passes, as signed 64 bits.";
 const ARG_EXAMPLE: &str = "kprobe:vfs_read { @[arg2] = count(); }";
 // Only what passes many arguments in registers, or an array of them, has these.
 const ARG_LATE_EXAMPLE: &str = "rawtracepoint:ext4_mb_free_group { @[arg6, arg7, arg8, arg9] = count(); }";
+
+// Only usdt probes have as many.
+const ARG_LAST_EXAMPLE: &str = "usdt:./server:shop:order { @[arg10, arg11] = count(); }";
 
 /// All builtins.
 #[rustfmt::skip]
@@ -102,6 +105,8 @@ pub static BUILTINS: &[Builtin] = &[
     row("arg7", BuiltinId::Arg(7), Type::U64, ARG, ARG_LATE_EXAMPLE),
     row("arg8", BuiltinId::Arg(8), Type::U64, ARG, ARG_LATE_EXAMPLE),
     row("arg9", BuiltinId::Arg(9), Type::U64, ARG, ARG_LATE_EXAMPLE),
+    row("arg10", BuiltinId::Arg(10), Type::U64, ARG, ARG_LAST_EXAMPLE),
+    row("arg11", BuiltinId::Arg(11), Type::U64, ARG, ARG_LAST_EXAMPLE),
 ];
 
 /// The builtin of that name.

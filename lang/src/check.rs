@@ -18,6 +18,7 @@ mod stmt;
 mod type_names;
 
 use crate::ast;
+use crate::builtins::{Builtin, BuiltinId, builtin};
 use crate::c::Definitions;
 use crate::config::{Config, Environment, MissingProbes};
 use crate::diag::Diagnostic;
@@ -181,6 +182,7 @@ impl Header {
 fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, config: &Config) -> Header {
     let wants = Wants {
         named_args: mentions(probe, "args"),
+        args: positional(probe),
         by_perf: mentions(probe, "kstack") || mentions(probe, "write_user") || names_tasks(probe),
         typed_args: mentions(probe, "skboutput") || mentions(probe, "socket_cookie") || names_tasks(probe),
     };
@@ -300,7 +302,21 @@ fn names_tasks(probe: &ast::Probe) -> bool {
     )
 }
 
-fn any_expr(probe: &ast::Probe, holds: impl Fn(&ast::Expr) -> bool) -> bool {
+/// Which of `arg0` and so on a probe uses: a bit for each.
+fn positional(probe: &ast::Probe) -> u16 {
+    let mut found = 0;
+    any_expr(probe, |expr| {
+        if let ast::ExprKind::Ident(name) = &expr.kind
+            && let Some(Builtin { id: BuiltinId::Arg(number), .. }) = builtin(name)
+        {
+            found |= 1 << number;
+        }
+        false
+    });
+    found
+}
+
+fn any_expr(probe: &ast::Probe, mut holds: impl FnMut(&ast::Expr) -> bool) -> bool {
     let mut found = false;
     let mut look = |expr: &ast::Expr| found |= holds(expr);
     if let Some(predicate) = &probe.predicate {

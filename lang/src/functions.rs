@@ -247,7 +247,7 @@ pub static FUNCTIONS: &[Function] = &[
     fixed(FunctionId::Ksym, "ksym", (&[Param::Address], || Type::KSym), "ksym(address)", "The kernel's symbol at an address.", "interval:s:1 { print(ksym(curtask)); }"),
     fixed(FunctionId::Usym, "usym", (&[Param::Address], || Type::USym), "usym(address)", "The current process's symbol at an address.", "kprobe:vfs_read { print(usym(arg1)); }"),
     call(FunctionId::Kaddr, "kaddr", (1, 1), "kaddr(\"symbol\")", "Address of a symbol of the kernel.", r#"begin { print(kaddr("_text")); }"#),
-    call(FunctionId::Uaddr, "uaddr", (1, 1), "uaddr(\"symbol\")", "Address of a symbol of the traced program, in uprobe and uretprobe.", r#"uprobe:/bin/sh:main { print(*uaddr("counter")); }"#),
+    call(FunctionId::Uaddr, "uaddr", (1, 1), "uaddr(\"symbol\")", "Address of a symbol of the traced program, in uprobe, uretprobe and usdt.", r#"uprobe:/bin/sh:main { print(*uaddr("counter")); }"#),
     fixed(FunctionId::Unwatch, "unwatch", (&[Param::Address], || Type::I64), "unwatch(address)", "Ends the watchpoints on an address.", "watchpoint:0x10000000:8:w { print(ustack); unwatch(0x10000000); }"),
     call(FunctionId::Kstack, "kstack", (0, 2), "kstack, kstack(limit), kstack(bpftrace|perf|raw, limit)", "The kernel's stack.", "tracepoint:syscalls:sys_enter_write { @[kstack(5)] = count(); }"),
     call(FunctionId::Ustack, "ustack", (0, 2), "ustack, ustack(limit), ustack(bpftrace|perf|raw|build_id, limit)", "The stack of the current process.", "tracepoint:syscalls:sys_enter_write { @[ustack(perf, 5)] = count(); }"),

@@ -29,6 +29,7 @@ pub enum ProviderId {
     Fexit,
     Uprobe,
     Uretprobe,
+    Usdt,
     Iter,
     Watchpoint,
     SelfSignal,
@@ -200,6 +201,16 @@ pub static PROVIDERS: &[Provider] = &[
         example: "uretprobe:libc:getenv { @found[retval != 0] = count(); }",
     },
     Provider {
+        id: ProviderId::Usdt,
+        name: "usdt",
+        aliases: &["U"],
+        usage: "usdt:BINARY:NAME or usdt:BINARY:PROVIDER:NAME",
+        parts: 1..=3,
+        named_args: false,
+        doc: "Runs at a place that the authors of a program or library marked, with what they pass there as `arg0` and so on.",
+        example: "usdt:/usr/bin/python3:function__entry { @[str(arg0), str(arg1)] = count(); }",
+    },
+    Provider {
         id: ProviderId::Iter,
         name: "iter",
         aliases: &["it"],
@@ -250,9 +261,6 @@ pub static PROVIDERS: &[Provider] = &[
         example: "bench:count { @ = count(); }",
     },
 ];
-
-/// Providers of the language that are not here yet.
-const NOT_YET: &[&str] = &["usdt", "U"];
 
 /// The provider of that name or alias.
 pub fn provider(name: &str) -> Option<&'static Provider> {
@@ -334,6 +342,16 @@ pub enum Spec {
         place: Place,
         /// A uretprobe.
         on_return: bool,
+    },
+    /// `usdt:BINARY:[PROVIDER:]NAME`
+    Usdt {
+        /// A path, or the name of a program or library; without one, or with an empty one, all files of the traced
+        /// process.
+        binary: Option<String>,
+        /// Whose probe it is; without one, anybody's.
+        provider: Option<String>,
+        /// The probe.
+        name: String,
     },
     /// `iter:OBJECT`
     Iter {
@@ -427,6 +445,7 @@ impl Spec {
             Self::Fentry { on_return: true, .. } => ProviderId::Fexit,
             Self::Uprobe { on_return: false, .. } => ProviderId::Uprobe,
             Self::Uprobe { on_return: true, .. } => ProviderId::Uretprobe,
+            Self::Usdt { .. } => ProviderId::Usdt,
             Self::Iter { .. } => ProviderId::Iter,
             Self::Watchpoint(_) => ProviderId::Watchpoint,
             Self::SelfSignal => ProviderId::SelfSignal,
@@ -510,6 +529,27 @@ mod tests {
         assert_eq!(place("u::b").unwrap_err(), "uprobe should have a target");
         assert!(place("u:").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 1"));
         assert!(place("u").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 0"));
+    }
+
+    #[test]
+    fn marked_places() {
+        let read = |text: &str| match parse(text) {
+            Ok((Spec::Usdt { binary, provider, name }, _)) => Ok((binary, provider, name)),
+            Ok(other) => panic!("{other:?}"),
+            Err(message) => Err(message),
+        };
+        let probe = |binary: Option<&str>, provider: Option<&str>, name: &str| {
+            Ok((binary.map(str::to_owned), provider.map(str::to_owned), name.to_owned()))
+        };
+        assert_eq!(read("usdt:./a:order"), probe(Some("./a"), None, "order"));
+        assert_eq!(read("U:./a:shop:*"), probe(Some("./a"), Some("shop"), "*"));
+        assert_eq!(read("usdt:./a::order"), probe(Some("./a"), None, "order"));
+        assert_eq!(read("usdt::shop:order"), probe(Some(""), Some("shop"), "order"));
+        assert_eq!(read("usdt:order"), probe(None, None, "order"));
+        assert_eq!(read(r#"usdt:"/a:b":shop:"\"x\\y\"""#), probe(Some("/a:b"), Some("shop"), r#""x\y""#));
+        assert_eq!(read("usdt:./a:").unwrap_err(), "usdt probe must have a target function or wildcard");
+        assert!(read("usdt:").unwrap_err().starts_with("usdt probe type requires 2 or 3 arguments, found 1"));
+        assert!(read("usdt:a:b:c:d").unwrap_err().starts_with("usdt probe type requires 2 or 3 arguments, found 4"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::ast::TypeTag;
 use crate::probes::perf::{Rate, Source};
 use crate::probes::{Spec, Watch};
 use crate::types::Type;
+use std::num::NonZeroU64;
 
 pub mod fake;
 
@@ -103,6 +104,8 @@ pub trait Target {
 pub struct Wants {
     /// `args.NAME`
     pub named_args: bool,
+    /// `arg0` and so on: a bit for each.
+    pub args: u16,
     /// What only a program run by perf has right: `kstack`, which at a raw tracepoint begins with the machinery that ran
     /// the program, and `write_user` and `comm(pid)`, which the kernel permits to no other.
     pub by_perf: bool,
@@ -217,6 +220,17 @@ pub enum Attach {
         /// On return from the function that begins there.
         on_return: bool,
     },
+    /// A place that the authors of a program or library marked: wherever the compiler put it.
+    Usdt {
+        /// Path of the file, as rtrace opens it.
+        path: String,
+        /// `PROVIDER:NAME`
+        probe: String,
+        /// The instructions, at all of which the arguments are found in the same way.
+        places: Vec<UsdtPlace>,
+        /// The same probe as the attach point before it: other places, where arguments are found in other ways.
+        continues: bool,
+    },
     /// Every so often on each CPU.
     Profile {
         /// By time.
@@ -248,7 +262,37 @@ pub enum Attach {
     },
 }
 
+/// One place of a usdt probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UsdtPlace {
+    /// Offset in the file.
+    pub offset: u64,
+    /// Offset in the file of the counter that says how many are attached; none where the program does not ask.
+    pub semaphore: Option<NonZeroU64>,
+}
+
 impl Attach {
+    /// Whether it counts as a probe, rather than as more of the one before it.
+    pub fn is_a_probe(&self) -> bool {
+        !matches!(self, Self::Usdt { continues: true, .. })
+    }
+
+    /// At how many places the kernel stops for it.
+    pub fn places(&self) -> usize {
+        match self {
+            Self::Usdt { places, .. } => places.len(),
+            _ => 1,
+        }
+    }
+
+    /// The file whose code is traced.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Uprobe { path, .. } | Self::Usdt { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether rtrace runs it itself: nothing in the kernel is attached to.
     pub fn is_run_by_us(&self) -> bool {
         matches!(self, Self::Begin | Self::End | Self::Interval { .. } | Self::Signal | Self::Test | Self::Bench)
@@ -377,6 +421,24 @@ pub enum Base {
         /// Offset in the context that the distance counts from.
         from: u32,
     },
+    /// Not a read: this number.
+    Number(i64),
+    /// The memory of the process that the probe is in, read by `bpf_probe_read_user`.
+    User(UserAddress),
+    /// Not a read: that address.
+    Address(UserAddress),
+}
+
+/// An address in a process, made of what its registers hold: their sum, the second one times a power of two, and a
+/// distance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UserAddress {
+    /// A register.
+    pub base: Option<Slot>,
+    /// Another one, and by how many bits it is shifted to the left.
+    pub index: Option<(Slot, u8)>,
+    /// In bytes.
+    pub distance: i64,
 }
 
 /// What every CPU has of its own.

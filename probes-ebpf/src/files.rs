@@ -5,9 +5,10 @@
 
 use crate::kernel::machine;
 use lang::glob;
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 /// A file that a script may mean.
@@ -77,17 +78,42 @@ impl Files {
     }
 
     /// The files that the process has mapped for running.
-    fn mapped(&self) -> Vec<Found> {
+    pub fn mapped(&self) -> Vec<Found> {
         let Some(process) = self.process else { return Vec::new() };
         let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
-        let mut names: Vec<&str> = maps
-            .lines()
-            .filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.contains('x')))
-            .filter_map(|line| line.find('/').map(|at| &line[at..]))
-            .collect();
+        let mut names: Vec<&str> = executable(&maps).map(|(_, name)| name).collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter().filter_map(|name| self.at(name)).filter(|found| found.path.is_file()).collect()
+    }
+
+    /// The files that any process has mapped for running, and the programs of `PATH`: each once, whatever names it has.
+    pub fn everywhere(&self) -> Vec<Found> {
+        let mut seen = HashSet::new();
+        let mut is_new = |found: &Found| {
+            let file = fs::metadata(&found.path).ok().filter(fs::Metadata::is_file);
+            file.is_some_and(|file| seen.insert((file.dev(), file.ino())))
+        };
+        let path = std::env::var("PATH").unwrap_or_default();
+        let folders = path.split(':').filter(|folder| folder.starts_with('/'));
+        let programs = folders.flat_map(|folder| self.matching(&format!("{}/*", folder.trim_end_matches('/'))));
+        let is_program =
+            |found: &Found| fs::metadata(&found.path).is_ok_and(|file| file.permissions().mode() & 0o111 != 0);
+        let mut all: Vec<Found> = programs.filter(is_program).filter(&mut is_new).collect();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        // Device and number, as the kernel writes them, tell most of what many processes share without asking for it.
+        let mut known: HashSet<String> = HashSet::new();
+        for process in processes {
+            // It may be gone, or not for us to see.
+            let Ok(maps) = fs::read_to_string(format!("/proc/{process}/maps")) else { continue };
+            let of_process = Files::new(Some(process));
+            let new = executable(&maps).filter(|(file, _)| known.insert((*file).to_owned()));
+            let found = new.filter_map(|(_, name)| of_process.at(name)).filter(&mut is_new);
+            // The path by which it is reached says in whose file system it is.
+            all.extend(found.filter_map(|found| Some(Found { name: found.path.to_str()?.to_owned(), ..found })));
+        }
+        all
     }
 
     fn program(&self, name: &str) -> Option<Found> {
@@ -165,6 +191,17 @@ impl Files {
         let names = entries.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(move |name| glob::matches(pattern, name))
     }
+}
+
+/// The files that a process has mapped for running, in the text of its `maps`: device and number, and the path.
+fn executable(maps: &str) -> impl Iterator<Item = (&str, &str)> {
+    maps.lines().filter_map(|line| {
+        // Range, rights, offset, device, number, and after blanks the path.
+        let mut parts = line.splitn(4, ' ');
+        let (_, rights, _, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let at = rest.find('/')?;
+        rights.contains('x').then_some((rest[..at].trim_end(), &rest[at..]))
+    })
 }
 
 /// The last part of a path.

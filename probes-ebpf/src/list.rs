@@ -3,7 +3,7 @@
 //! Probes are written as they are found, sorted within their provider as bytes, and a listing that nobody reads any more
 //! ends at the next write. Everything comes from where [`KernelTarget`](crate::KernelTarget) looks, too: events from
 //! tracefs, kernel functions from ftrace's list, raw tracepoints, fentry and iterators from BTF, functions of programs
-//! from their symbol tables. Types are listed as well, `struct NAME` and `enum NAME`.
+//! from their symbol tables, usdt probes from their notes. Types are listed as well, `struct NAME` and `enum NAME`.
 
 mod definitions;
 mod events;
@@ -95,7 +95,7 @@ fn shown(id: ProviderId) -> Shown {
             Shown::Kernel
         }
         ProviderId::Kprobe | ProviderId::Fentry | ProviderId::Iter => Shown::Kernel,
-        ProviderId::Uprobe => Shown::User,
+        ProviderId::Uprobe | ProviderId::Usdt => Shown::User,
         ProviderId::Begin | ProviderId::End | ProviderId::SelfSignal => Shown::ByName,
         ProviderId::Test | ProviderId::Bench => Shown::ByName,
         ProviderId::Interval | ProviderId::Profile | ProviderId::Watchpoint => Shown::ByName,
@@ -133,6 +133,8 @@ impl<'a> Lister<'a> {
                 continue;
             }
             match piece.split_once(':') {
+                // `U` is another provider than `u`.
+                Some((word, rest)) if provider(word).is_some() => self.probes(word, rest)?,
                 Some((word, rest)) => self.probes(&word.to_lowercase(), rest)?,
                 None if piece.is_empty() => self.probes("*", "*")?,
                 None => self.probes("*", &piece)?,
@@ -168,6 +170,7 @@ impl<'a> Lister<'a> {
                     rest.rsplit_once('+').filter(|(_, offset)| offset.bytes().all(|byte| byte.is_ascii_digit()));
                 writeln!(self.out, "{}:{}", row.name, place.map_or(rest, |(function, _)| function))
             }
+            ProviderId::Usdt => writeln!(self.out, "{}:{rest}", row.name),
         }
     }
 
@@ -213,6 +216,7 @@ impl<'a> Lister<'a> {
             ProviderId::Fentry | ProviderId::Fexit => self.fentries(row, asked),
             ProviderId::Iter => self.iterators(asked),
             ProviderId::Uprobe | ProviderId::Uretprobe => self.uprobes(row, asked),
+            ProviderId::Usdt => self.usdts(row, asked),
         }
     }
 

@@ -10,6 +10,7 @@ mod symbol;
 mod tracepoint;
 mod typed;
 mod uprobe;
+mod usdt;
 
 use crate::arch::{self, Register};
 use crate::binary::Binary;
@@ -21,6 +22,7 @@ use crate::kfunc;
 use crate::syscalls;
 use crate::tracefs::Tracefs;
 use crate::types::Types;
+use crate::usdt::Notes;
 use lang::ast::TypeTag;
 use lang::nearest::nearest;
 use lang::probes::{Spec, Watch};
@@ -56,6 +58,8 @@ pub struct KernelTarget {
     may_call: RefCell<HashMap<(String, ProgramType), bool>>,
     /// Programs and libraries by their paths.
     binaries: RefCell<HashMap<PathBuf, Rc<Binary>>>,
+    /// Their usdt probes.
+    notes: RefCell<HashMap<PathBuf, Rc<Notes>>>,
     /// Their debug information, as far as somebody asked.
     debug: RefCell<HashMap<PathBuf, Option<Arc<Dwarf>>>>,
     /// Where it may be if not in them.
@@ -190,6 +194,9 @@ impl Target for KernelTarget {
             }),
             Spec::Fentry { module, function, on_return } => self.fentries(module.as_deref(), function, *on_return),
             Spec::Uprobe { binary, place, on_return } => self.uprobes(binary.as_deref(), place, *on_return, wants),
+            Spec::Usdt { binary, provider, name } => {
+                self.usdts(binary.as_deref(), usdt::Asked { provider: provider.as_deref(), name, wants })
+            }
             Spec::Iter { over } => self.iterator(over),
         }
     }

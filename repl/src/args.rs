@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(short = 'b', long, hide = true)]
     pub btf: bool,
 
+    /// Nothing: the kernel counts up semaphores of usdt probes in all processes, later ones too
+    #[arg(long, hide = true)]
+    pub usdt_file_activation: bool,
+
     /// Permit what changes the system, such as running commands
     #[arg(long = "unsafe")]
     pub unsafe_mode: bool,

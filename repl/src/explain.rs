@@ -69,7 +69,7 @@ fn unattached(failed: &AttachError) -> Diagnostic {
             let reason = explain_function(&failed.point.name);
             Diagnostic::error(failed.point.span, reason.title).with_maybe_help(reason.help)
         }
-        Attach::Uprobe { .. } if failed.error.raw_os_error() == Some(ENOTSUPP) => {
+        Attach::Uprobe { .. } | Attach::Usdt { .. } if failed.error.raw_os_error() == Some(ENOTSUPP) => {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
                 .with_help("the kernel cannot probe the instruction there; leave this function out of the pattern")
         }

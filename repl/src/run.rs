@@ -17,7 +17,7 @@ use codegen::object::{Object, Options, compile};
 use lang::config::{Environment, SymbolCache};
 use lang::functions::FunctionId;
 use lang::params::refusal;
-use lang::target::{Attach, Target};
+use lang::target::Target;
 use lang::typed::{Expr, ExprKind, Program, any_in};
 use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
@@ -255,12 +255,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
 /// The files whose code is traced.
 fn programs(object: &Object) -> Vec<String> {
     let points = object.programs.iter().flat_map(|program| &program.points);
-    let mut paths: Vec<String> = points
-        .filter_map(|point| match &point.attach {
-            Attach::Uprobe { path, .. } => Some(path.clone()),
-            _ => None,
-        })
-        .collect();
+    let mut paths: Vec<String> = points.filter_map(|point| point.attach.file().map(str::to_owned)).collect();
     paths.sort();
     paths.dedup();
     paths

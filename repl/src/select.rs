@@ -59,8 +59,8 @@ pub fn by_mode(program: &mut Program, mode: session::Mode, reporter: &Reporter) 
 
 /// Refuses what would attach to nothing, or to more than the config allows.
 pub fn check(object: &Object, config: &lang::config::Config, reporter: &Reporter) -> Result<(), Failed> {
-    let (probes, most) =
-        (object.programs.iter().map(|program| program.points.len() as u64).sum::<u64>(), config.max_probes);
+    let points = object.programs.iter().flat_map(|program| &program.points);
+    let (probes, most) = (points.filter(|point| point.attach.is_a_probe()).count() as u64, config.max_probes);
     if probes == 0 {
         reporter.note("No probes to attach");
         return Err(Failed);

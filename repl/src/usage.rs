@@ -21,7 +21,6 @@ const MISSING: &[(&str, &str)] = &[
         "--emit-llvm",
         "there is no LLVM here: -d clif,clif-opt shows the intermediate form, --emit-elf writes the object",
     ),
-    ("--usdt-file-activation", "usdt probes are not supported yet"),
     ("--verify-llvm-ir", "there is no LLVM here: -d verifier shows what the kernel says of the programs"),
 ];
 

@@ -1,12 +1,13 @@
 //! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches.
 
-use crate::sys::{self, ProbeSource, Sampling, Scope, UprobeMulti, When};
+use crate::sys::{self, ProbePlace, ProbeSource, Sampling, Scope, UprobeMulti, When};
 use codegen::object::{Point, Program};
 use lang::probes::Watch;
 use lang::probes::perf::{Rate, Source};
-use lang::target::{Attach, ProgramType};
+use lang::target::{Attach, ProgramType, UsdtPlace};
 use std::fs;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use thiserror::Error;
@@ -97,7 +98,7 @@ pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
 pub fn newest_first(program: &Program) -> bool {
     match &program.points[0].attach {
         Attach::Kprobe { on_return, .. } => !on_return,
-        Attach::Uprobe { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => true,
+        Attach::Uprobe { .. } | Attach::Usdt { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => true,
         _ => false,
     }
 }
@@ -148,33 +149,40 @@ fn find_refused(
 /// One link for all places of each file.
 fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
     struct File<'a> {
-        first: usize,
         path: &'a str,
         on_return: bool,
         offsets: Vec<u64>,
+        semaphores: Vec<u64>,
         cookies: Vec<u64>,
     }
     let mut files: Vec<File<'_>> = Vec::new();
     for (index, point) in program.points.iter().enumerate() {
-        let Attach::Uprobe { path, offset, on_return, .. } = &point.attach else { continue };
+        let (path, on_return, places) = match &point.attach {
+            Attach::Uprobe { path, offset, on_return, .. } => {
+                (path, *on_return, vec![UsdtPlace { offset: *offset, semaphore: None }])
+            }
+            Attach::Usdt { path, places, .. } => (path, false, places.clone()),
+            _ => continue,
+        };
         if files.last().is_none_or(|file| file.path != path) {
-            let on_return = *on_return;
-            files.push(File { first: index, path, on_return, offsets: Vec::new(), cookies: Vec::new() });
+            let (offsets, semaphores, cookies) = (Vec::new(), Vec::new(), Vec::new());
+            files.push(File { path, on_return, offsets, semaphores, cookies });
         }
         if let Some(file) = files.last_mut() {
-            file.offsets.push(*offset);
-            file.cookies.push(index as u64);
+            file.offsets.extend(places.iter().map(|place| place.offset));
+            file.semaphores.extend(places.iter().map(|place| place.semaphore.map_or(0, NonZeroU64::get)));
+            file.cookies.extend(places.iter().map(|_| index as u64));
         }
     }
     let attached = files.iter().map(|file| {
         let link = |part: Range<usize>| {
-            let (offsets, cookies) = (&file.offsets[part.clone()], &file.cookies[part]);
-            let (path, on_return) = (file.path, file.on_return);
-            sys::uprobe_multi_link(fd, &UprobeMulti { path, offsets, cookies, on_return, process })
+            let (offsets, semaphores) = (&file.offsets[part.clone()], &file.semaphores[part.clone()]);
+            let (path, on_return, cookies) = (file.path, file.on_return, &file.cookies[part]);
+            sys::uprobe_multi_link(fd, &UprobeMulti { path, offsets, semaphores, cookies, on_return, process })
         };
         link(0..file.offsets.len()).map(Link::plain).map_err(|error| {
             let (refused, error) = find_refused(file.offsets.len(), error, link);
-            AttachError::new(&program.points[file.first + refused], error)
+            AttachError::new(&program.points[file.cookies[refused] as usize], error)
         })
     });
     attached.collect()
@@ -226,10 +234,21 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
         }
         Attach::Tracepoint { id, .. } => by_event(sys::open_tracepoint(*id)?),
         Attach::Kprobe { function, offset, on_return } => {
-            by_event(sys::open_probe(probe_source("kprobe")?, function, *offset, *on_return, None)?)
+            let place = ProbePlace { target: function, offset: *offset, on_return: *on_return, semaphore: None };
+            by_event(sys::open_probe(probe_source("kprobe")?, place, None)?)
         }
         Attach::Uprobe { path, offset, on_return, .. } => {
-            by_event(sys::open_probe(probe_source("uprobe")?, path, *offset, *on_return, process)?)
+            let place = ProbePlace { target: path, offset: *offset, on_return: *on_return, semaphore: None };
+            by_event(sys::open_probe(probe_source("uprobe")?, place, process)?)
+        }
+        Attach::Usdt { path, places, .. } => {
+            let source = probe_source("uprobe")?;
+            let mut links = Vec::new();
+            for UsdtPlace { offset, semaphore } in places.iter().copied() {
+                let place = ProbePlace { target: path, offset, on_return: false, semaphore };
+                links.extend(by_event(sys::open_probe(source, place, process)?)?);
+            }
+            Ok(links)
         }
         Attach::Profile { rate } => {
             let sampling = match rate {

@@ -137,7 +137,8 @@ pub trait Host {
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
     let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
-    allow_files(job.object.programs.iter().map(|program| program.points.len() as u64).sum(), mapped);
+    let points = job.object.programs.iter().flat_map(|program| &program.points);
+    allow_files(points.map(|point| point.attach.places() as u64).sum(), mapped);
     let log_bytes = usize::try_from(job.program.config.log_size).unwrap_or(usize::MAX);
     let mut loaded = load(job.object, job.elf, log_bytes)?;
     let mut session = Session::open(job, &mut loaded, config)?;
@@ -151,8 +152,8 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     session.links = links;
     session.release_child()?;
     session.start_unwinder()?;
-    let points: usize = job.object.programs.iter().map(|program| program.points.len()).sum();
-    let probes = points.saturating_sub(missing);
+    let points = job.object.programs.iter().flat_map(|program| &program.points);
+    let probes = points.filter(|point| point.attach.is_a_probe()).count().saturating_sub(missing);
     if !session.config.quiet {
         output.attached(probes).map_err(output_error)?;
     }
@@ -415,7 +416,7 @@ impl<'a> Session<'a> {
             match attach::attach(&alone, fd, process) {
                 Ok(links) => attached.links.extend(links),
                 Err(error) => {
-                    attached.missing += 1;
+                    attached.missing += usize::from(point.attach.is_a_probe());
                     if self.job.program.config.missing_probes == MissingProbes::Warn {
                         let title = format!("Unable to attach probe: {}. Skipping.", point.name);
                         let warning = Diagnostic::warning(point.span, title);

@@ -11,6 +11,7 @@ use lang::probes::Watch;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
+use std::num::NonZeroU64;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A kprobe session (kernel 6.10), which aya has no name for.
@@ -214,6 +215,8 @@ pub struct UprobeMulti<'a> {
     pub path: &'a str,
     /// Offsets in it.
     pub offsets: &'a [u64],
+    /// For each the offset of a counter that says how many are attached there; 0 where there is none.
+    pub semaphores: &'a [u64],
     /// A cookie for each.
     pub cookies: &'a [u64],
     /// On return from the functions that begin there.
@@ -226,7 +229,7 @@ pub struct UprobeMulti<'a> {
 pub fn uprobe_multi_link(program: BorrowedFd<'_>, what: &UprobeMulti<'_>) -> io::Result<OwnedFd> {
     /// `BPF_F_UPROBE_MULTI_RETURN`
     const RETURN: u32 = 1;
-    debug_assert_eq!(what.offsets.len(), what.cookies.len());
+    debug_assert_eq!([what.semaphores.len(), what.cookies.len()], [what.offsets.len(); 2]);
     let path = CString::new(what.path).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut attr = empty();
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
@@ -236,6 +239,9 @@ pub fn uprobe_multi_link(program: BorrowedFd<'_>, what: &UprobeMulti<'_>) -> io:
     multi.path = path.as_ptr() as u64;
     multi.offsets = what.offsets.as_ptr() as u64;
     multi.cookies = what.cookies.as_ptr() as u64;
+    if what.semaphores.iter().any(|semaphore| *semaphore != 0) {
+        multi.ref_ctr_offsets = what.semaphores.as_ptr() as u64;
+    }
     multi.cnt = what.offsets.len() as u32;
     multi.flags = if what.on_return { RETURN } else { 0 };
     multi.pid = what.process.unwrap_or(0);
@@ -504,19 +510,30 @@ pub struct ProbeSource {
     pub return_bit: u32,
 }
 
-/// Opens a probe: at `offset` bytes from a function of the kernel, or from the beginning of a file.
-pub fn open_probe(
-    source: ProbeSource,
-    target: &str,
-    offset: u64,
-    on_return: bool,
-    process: Option<u32>,
-) -> io::Result<OwnedFd> {
+/// Where a probe is.
+#[derive(Clone, Copy)]
+pub struct ProbePlace<'a> {
+    /// A function of the kernel, or a file.
+    pub target: &'a str,
+    /// Bytes from its beginning.
+    pub offset: u64,
+    /// On return from it.
+    pub on_return: bool,
+    /// Offset in the file of a counter that says how many are attached.
+    pub semaphore: Option<NonZeroU64>,
+}
+
+/// Opens a probe.
+pub fn open_probe(source: ProbeSource, place: ProbePlace<'_>, process: Option<u32>) -> io::Result<OwnedFd> {
+    /// The upper half of `config` is the counter's offset (`PERF_UPROBE_REF_CTR_OFFSET_SHIFT`, kernel 4.20).
+    const SEMAPHORE_BIT: u32 = 32;
+    let ProbePlace { target, offset, on_return, semaphore } = place;
+    let semaphore = u32::try_from(semaphore.map_or(0, NonZeroU64::get)).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let name = CString::new(target).map_err(|_| io::ErrorKind::InvalidInput)?;
     let attr = PerfEventAttr {
         kind: source.kind,
         size: mem::size_of::<PerfEventAttr>() as u32,
-        config: u64::from(on_return) << source.return_bit,
+        config: u64::from(on_return) << source.return_bit | u64::from(semaphore) << SEMAPHORE_BIT,
         config1: name.as_ptr() as u64,
         config2: offset,
         ..PerfEventAttr::default()

@@ -7,7 +7,7 @@ use crate::layout::{CHILD_PID, START_TIME, SiteKind};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::ast::{BinaryOp, UnaryOp};
 use lang::builtins::{BuiltinId, COMM_LEN};
-use lang::target::{Access, Attach, Base};
+use lang::target::{Access, Attach, Base, UserAddress};
 use lang::typed::{Expr, ExprKind, Stmt};
 use lang::types::{IntType, Type};
 
@@ -306,8 +306,11 @@ impl Lowering<'_, '_> {
                 unreachable!("checked: a text is no scalar")
             }
             BuiltinId::Arg(number) => {
-                let access = self.unit.context.args[usize::from(number)];
-                self.read_access(&access)
+                match self.unit.context.args.get(usize::from(number)).copied() {
+                    Some(access) => self.read_access(&access),
+                    // One of several usdt probes does not pass it.
+                    None => self.int(0),
+                }
             }
         }
     }
@@ -380,8 +383,17 @@ impl Lowering<'_, '_> {
         let base = match access.base {
             Base::Context => self.event,
             Base::Btf { word } => self.event_word(word),
-            Base::Kernel { word } => return self.probe_read(word, access),
+            Base::Kernel { word } => {
+                let pointer = self.event_word(word);
+                return self.probe_read(Helper::ProbeReadKernel, pointer, access);
+            }
             Base::DataLoc { from } => return self.data_location(from, access),
+            Base::Number(number) => return self.int(number),
+            Base::Address(address) => return self.user_address(&address),
+            Base::User(address) => {
+                let pointer = self.user_address(&address);
+                return self.probe_read(Helper::ProbeReadUser, pointer, access);
+            }
         };
         match (access.bytes, access.signed) {
             (1, false) => self.builder.ins().uload8(types::I64, flags(), base, offset),
@@ -410,15 +422,30 @@ impl Lowering<'_, '_> {
         self.builder.ins().iadd(from, distance)
     }
 
-    fn probe_read(&mut self, word: u32, access: &Access) -> Value {
+    /// An address made of registers.
+    fn user_address(&mut self, address: &UserAddress) -> Value {
+        let mut sum = self.int(address.distance);
+        if let Some(base) = address.base {
+            let base = self.read_access(&base.into());
+            sum = self.builder.ins().iadd(base, sum);
+        }
+        if let Some((index, bits)) = address.index {
+            let index = self.read_access(&index.into());
+            let bits = self.int(i64::from(bits));
+            let shifted = self.builder.ins().ishl(index, bits);
+            sum = self.builder.ins().iadd(sum, shifted);
+        }
+        sum
+    }
+
+    fn probe_read(&mut self, helper: Helper, pointer: Value, access: &Access) -> Value {
         let mark = self.mark();
         let to = self.temporary(8);
         self.zero(to, 8);
-        let pointer = self.event_word(word);
         let from = self.address(Addr { base: pointer, offset: access.offset as i32 });
         let size = self.int(i64::from(access.bytes));
         let to_pointer = self.address(to);
-        self.call(Helper::ProbeReadKernel, &[to_pointer, size, from]);
+        self.call(helper, &[to_pointer, size, from]);
         let value = self.load_word(to);
         self.reset(mark);
         match access.bytes {

@@ -6,7 +6,7 @@ use super::members::step_of;
 use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
 use crate::ast;
-use crate::builtins::{BUILTINS, BuiltinId, builtin};
+use crate::builtins::{BUILTINS, Builtin, BuiltinId, builtin};
 use crate::c::constants;
 use crate::config;
 use crate::diag::Diagnostic;
@@ -310,7 +310,9 @@ impl Checker<'_> {
                 if let Some(all) = all_arguments(state, span) {
                     return all;
                 }
-                return self.refuse(span, "`args` stands for all arguments: name one, such as args.count");
+                let title = no_named_arguments(state)
+                    .unwrap_or_else(|| "`args` stands for all arguments: name one, such as args.count".to_owned());
+                return self.refuse(span, title);
             }
             if let Some((value, ty)) = self.definitions.constant(name).or_else(|| self.target.kernel_constant(name)) {
                 return int(value, ty, span);
@@ -319,7 +321,7 @@ impl Checker<'_> {
                 return number_literal(value.into(), span);
             }
             if name.strip_prefix("arg").is_some_and(|number| number.parse::<u32>().is_ok()) {
-                return self.refuse(span, "there are arg0 to arg9");
+                return self.refuse(span, "there are arg0 to arg11");
             }
             let near = nearest(name, BUILTINS.iter().map(|row| row.name), 1);
             let help = near.first().map(|near| format!("did you mean `{near}`?"));
@@ -384,6 +386,9 @@ impl Checker<'_> {
                 }
             }
             BuiltinId::Arg(n) => {
+                if state.header.provider == Some(ProviderId::Usdt) {
+                    return self.usdt_argument(state, row, n, span);
+                }
                 let missing = state.header.points.iter().any(|point| point.context.args.len() <= usize::from(n));
                 if missing {
                     return self.refuse_arg(state, name, span);
@@ -406,7 +411,7 @@ impl Checker<'_> {
         }
         let mut names = state.header.points.iter().map(|point| match &point.attach {
             Attach::Iter { over, .. } => Ok(format!("bpf_iter__{over}")),
-            Attach::Kprobe { .. } | Attach::Uprobe { .. } => Ok("pt_regs".to_owned()),
+            Attach::Kprobe { .. } | Attach::Uprobe { .. } | Attach::Usdt { .. } => Ok("pt_regs".to_owned()),
             Attach::Tracepoint { .. } | Attach::BtfTracepoint { .. } => {
                 Err("Use args instead of ctx in tracepoint".to_owned())
             }
@@ -433,6 +438,20 @@ impl Checker<'_> {
         kernel_function
             && self.target.features().cookies
             && state.header.points.iter().all(|point| at_entry(&point.attach))
+    }
+
+    /// What a program passes has the width and sign of its own, and is handed out as 64 bits. What one probe of several
+    /// does not pass is 0.
+    fn usdt_argument(&mut self, state: &ProbeState<'_>, row: &Builtin, number: u8, span: Span) -> Expr {
+        let points = &state.header.points;
+        if let Some(most) = points.iter().map(|point| point.context.args.len()).max()
+            && most <= usize::from(number)
+        {
+            let name = &points[0].name;
+            let warning = Diagnostic::warning(span, format!("{} is 0: {name} has no such argument", row.name));
+            self.report(warning.with_maybe_help(most.checked_sub(1).map(|last| format!("its last one is arg{last}"))));
+        }
+        Expr { kind: ExprKind::Builtin(row.id), ty: Type::I64, span }
     }
 
     fn refuse_arg(&mut self, state: &ProbeState<'_>, name: &str, span: Span) -> Expr {
@@ -527,15 +546,7 @@ impl Checker<'_> {
         }
         let points = &state.header.points;
         let Some(first) = points.first() else { return unknown(span) };
-        if !state.header.provider.is_some_and(|provider| provider.row().named_args) {
-            let provider = match state.header.provider {
-                Some(ProviderId::Begin | ProviderId::End) => "special",
-                Some(provider) => provider.row().name,
-                None => return unknown(span),
-            };
-            let title = format!(
-                "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes ({provider} used here)"
-            );
+        if let Some(title) = no_named_arguments(state) {
             return self.refuse(base.span, title);
         }
         let is_uprobe = state.header.provider == Some(ProviderId::Uprobe);
@@ -718,6 +729,18 @@ fn is_config(expr: &ast::Expr) -> bool {
 
 fn sign(step: i64) -> &'static str {
     if step > 0 { "++" } else { "--" }
+}
+
+/// Why a probe has no `args`, if it has none.
+fn no_named_arguments(state: &ProbeState<'_>) -> Option<String> {
+    let provider = match state.header.provider? {
+        ProviderId::Begin | ProviderId::End => "special",
+        provider if provider.row().named_args => return None,
+        provider => provider.row().name,
+    };
+    Some(format!(
+        "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes ({provider} used here)"
+    ))
 }
 
 /// `args` as a record of all arguments, where each of them is a number or an address of its own.

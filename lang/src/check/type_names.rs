@@ -7,7 +7,6 @@ use crate::diag::Diagnostic;
 use crate::nearest::nearest;
 use crate::probes::ProviderId;
 use crate::span::Span;
-use crate::target::Attach;
 use crate::types::{AddressSpace, IntType, Type};
 
 impl Checker<'_> {
@@ -87,7 +86,7 @@ impl Checker<'_> {
     /// process's functions are its own addresses, those of the kernel's may be either's.
     fn pointer_space(&self, state: &ProbeState<'_>) -> AddressSpace {
         match state.header.provider {
-            Some(ProviderId::Uprobe | ProviderId::Uretprobe) => AddressSpace::User,
+            Some(ProviderId::Uprobe | ProviderId::Uretprobe | ProviderId::Usdt) => AddressSpace::User,
             _ => AddressSpace::Either,
         }
     }
@@ -108,10 +107,8 @@ impl Checker<'_> {
 
     /// The type of this name of the program that the probe is in.
     fn program_type(&self, state: &ProbeState<'_>, tag: TypeTag, name: &str) -> Option<Type> {
-        state.header.points.iter().find_map(|point| match &point.attach {
-            Attach::Uprobe { path, .. } => self.target.program_type(path, tag, name),
-            _ => None,
-        })
+        let mut files = state.header.points.iter().filter_map(|point| point.attach.file());
+        files.find_map(|path| self.target.program_type(path, tag, name))
     }
 
     /// `string`, or `string[n]`, and the suffixes behind it.

@@ -1,7 +1,7 @@
 //! The meaning of an attach point's text.
 
 use super::perf::{Rate, Source};
-use super::{NOT_YET, PROVIDERS, Place, Provider, ProviderId, Spec, Watch, Watched, provider};
+use super::{PROVIDERS, Place, Provider, ProviderId, Spec, Watch, Watched, provider};
 use crate::ast::AttachPoint;
 use crate::diag::Diagnostic;
 use crate::glob;
@@ -42,10 +42,6 @@ fn wrong<T>(title: impl Into<String>) -> Result<T, Wrong> {
 
 fn unknown_provider(point: &AttachPoint, word: &str) -> Diagnostic {
     let error = |title: String| Diagnostic::error(point.span, title);
-    if NOT_YET.contains(&word) {
-        let known = PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
-        return error(format!("{word} probes are not supported yet")).with_help(format!("there are {known}"));
-    }
     let known = PROVIDERS.iter().flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
     let near = nearest(word, known.filter(|name| name.len() > 2), 1);
     let help = match near.first() {
@@ -61,19 +57,23 @@ fn unknown_provider(point: &AttachPoint, word: &str) -> Diagnostic {
 
 fn wrong_count(provider: &Provider, found: usize) -> String {
     // What takes a function alone takes it only with a process to trace.
-    let alone = matches!(provider.id, ProviderId::Uprobe | ProviderId::Uretprobe);
+    let alone = matches!(provider.id, ProviderId::Uprobe | ProviderId::Uretprobe | ProviderId::Usdt);
     let (least, most) = (if alone { &2 } else { provider.parts.start() }, provider.parts.end());
     let count = if least == most { least.to_string() } else { format!("{least} or {most}") };
     format!("{} probe type requires {count} arguments, found {found}", provider.name)
 }
 
-/// The parts between colons. Quotes keep a part together and are not part of it.
+/// The parts between colons. Quotes keep a part together and are not part of it; within them `\"` is a quote.
 fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
-    for letter in text.chars() {
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
         match letter {
             '"' => quoted = !quoted,
+            '\\' if quoted && matches!(letters.peek(), Some('"' | '\\')) => {
+                parts.last_mut().expect("there is a first").extend(letters.next());
+            }
             ':' if !quoted => parts.push(String::new()),
             letter => parts.last_mut().expect("there is a first").push(letter),
         }
@@ -145,6 +145,23 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
                 return wrong("Offset not allowed");
             }
             plain(Spec::Uprobe { binary, place, on_return })
+        }
+        ProviderId::Usdt => {
+            let (binary, owner, name) = match arguments {
+                [name] => (None, None, *name),
+                [binary, name] => (Some(*binary), None, *name),
+                [binary, owner, name] => (Some(*binary), Some(*owner), *name),
+                _ => return wrong(wrong_count(provider, arguments.len())),
+            };
+            if arguments == [""] {
+                return wrong(wrong_count(provider, 1));
+            }
+            if name.is_empty() {
+                return wrong("usdt probe must have a target function or wildcard");
+            }
+            let owner = owner.filter(|owner| !owner.is_empty());
+            let [binary, provider] = [binary, owner].map(|text| text.map(str::to_owned));
+            plain(Spec::Usdt { binary, provider, name: name.to_owned() })
         }
         ProviderId::SelfSignal => match arguments {
             ["signal", "SIGUSR1"] => plain(Spec::SelfSignal),

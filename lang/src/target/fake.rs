@@ -1,13 +1,14 @@
 //! A made-up machine, the same everywhere: for tests of the compiler.
 
 use super::{
-    Access, Attach, Base, Context, Features, Field, PerCpuSymbol, ProgramType, Resolved, Target, TargetError,
-    UserSymbol, Wants,
+    Access, Attach, Base, Context, Features, Field, PerCpuSymbol, ProgramType, Resolved, Slot, Target, TargetError,
+    UsdtPlace, UserAddress, UserSymbol, Wants,
 };
 use crate::ast::TypeTag;
 use crate::ctypes::{Member, Struct};
 use crate::probes::{Place, Spec};
 use crate::types::{AddressSpace, IntType, Type};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A machine with the tracepoints `syscalls:sys_enter_write` and `syscalls:sys_enter_openat`, any function to probe,
@@ -33,6 +34,24 @@ fn registers(on_return: bool) -> Context {
         true => Context { retval: Some((Type::U64, word(80))), ..Context::bare(ProgramType::Kprobe) },
         false => Context { args: [112, 104, 96, 88, 72, 64].map(word).to_vec(), ..Context::bare(ProgramType::Kprobe) },
     }
+}
+
+/// Twelve values in each of the ways that there are.
+fn passed() -> Vec<Access> {
+    let register = |offset, bytes, signed| Slot { offset, bytes, signed };
+    let [rax, rbp, ah] = [register(80, 8, false), register(32, 8, false), register(81, 1, true)];
+    let place = UserAddress { base: Some(rbp), index: Some((rax, 3)), distance: -16 };
+    let near = UserAddress { index: None, ..place };
+    let access = |base, bytes, signed| Access { base, offset: 0, bytes, signed };
+    let few = [
+        Access::from(rax),
+        Access::from(ah),
+        access(Base::Number(-5), 8, true),
+        access(Base::User(place), 4, true),
+        access(Base::User(near), 8, false),
+        access(Base::Address(near), 8, false),
+    ];
+    [few, few].concat()
 }
 
 fn text_pointer() -> Type {
@@ -92,6 +111,13 @@ impl Target for FakeTarget {
                 let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
                 let attach = Attach::Uprobe { path, symbol, offset, on_return: *on_return };
                 (attach, registers(*on_return))
+            }
+            Spec::Usdt { binary, provider, name } => {
+                let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
+                let probe = format!("{}:{name}", provider.as_deref().unwrap_or("any"));
+                let places = vec![UsdtPlace { offset: 0x1000, semaphore: NonZeroU64::new(0x2000) }];
+                let attach = Attach::Usdt { path, probe, places, continues: false };
+                (attach, Context { args: passed(), ..Context::bare(ProgramType::Kprobe) })
             }
             Spec::Fentry { function, on_return, .. } => (
                 Attach::Fentry { function: function.clone(), module: None, btf_id: 1, on_return: *on_return },

@@ -1,10 +1,11 @@
-//! Functions of programs and libraries: uprobe, uretprobe.
+//! Functions of programs and libraries, and the places that their authors marked: uprobe, uretprobe, usdt.
 
 use super::{Asked, Lister};
 use crate::binary::Binary;
 use crate::dwarf::{Dwarf, Function};
 use crate::files::{Files, Found};
 use crate::kernel;
+use crate::usdt::Notes;
 use lang::glob;
 use lang::probes::Provider;
 use std::io;
@@ -46,6 +47,42 @@ impl Lister<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Lister<'_> {
+    /// `usdt:[FILE:][PROVIDER:]NAME`; a probe that has several places is listed once.
+    pub(super) fn usdts(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+        if !kernel::has_uprobes() {
+            self.warn(format!("this kernel has no {}s (it was built without CONFIG_UPROBES)", row.name));
+            return Ok(());
+        }
+        let (owner, name) = match asked.name.split_once(':') {
+            Some((owner, name)) => (Some(owner).filter(|owner| !owner.is_empty()), name),
+            None => (None, asked.name),
+        };
+        // No probe has a slash in its name: this is a file without a probe.
+        if name.contains('/') {
+            return Ok(());
+        }
+        let files = Files::new(self.options.process);
+        let found = match (asked.place, self.options.process) {
+            (None | Some("" | "*"), Some(_)) => files.mapped(),
+            (None | Some("" | "*"), None) => files.everywhere(),
+            (Some(place), _) => files.find(place),
+        };
+        let mut lines = Vec::new();
+        for file in found {
+            // A pattern may cover what is no program.
+            let Ok(notes) = Notes::read(&file.path) else { continue };
+            let covered = notes.all.iter().filter(|note| {
+                owner.is_none_or(|owner| glob::matches(owner, &note.provider)) && glob::matches(name, &note.name)
+            });
+            lines.extend(covered.map(|note| format!("{}:{}:{}", file.name, note.provider, note.name)));
+        }
+        lines.sort_unstable();
+        lines.dedup();
+        lines.iter().try_for_each(|line| writeln!(self.out, "{}:{line}", row.name))
     }
 }
 

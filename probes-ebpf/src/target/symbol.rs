@@ -13,6 +13,23 @@ pub fn find(path: &str, offset: u64, name: &str) -> Result<UserSymbol, TargetErr
     read(&cache, offset, name).map_err(refused)
 }
 
+/// The address that the symbol `name` of a file is linked for.
+pub fn address(path: &str, name: &str) -> Result<u64, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let cache = ReadCache::new(file);
+    let file = object::File::parse(&cache).map_err(|error| error.to_string())?;
+    Ok(symbol(&file, name)?.address())
+}
+
+fn symbol<'data, 'file, R: ReadRef<'data>>(
+    file: &'file object::File<'data, R>,
+    name: &str,
+) -> Result<object::Symbol<'data, 'file, R>, String> {
+    let mut symbols = file.symbols().chain(file.dynamic_symbols());
+    let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name));
+    symbol.ok_or_else(|| "the file has no symbol of that name".to_owned())
+}
+
 fn read<'data, R: ReadRef<'data>>(data: R, offset: u64, name: &str) -> Result<UserSymbol, String> {
     let file = object::File::parse(data).map_err(|error| error.to_string())?;
     let mut segments = file.segments();
@@ -22,9 +39,7 @@ fn read<'data, R: ReadRef<'data>>(data: R, offset: u64, name: &str) -> Result<Us
     });
     let segment = segment.ok_or("the traced place is in no part of the file that is loaded")?;
     let here = segment.address() + (offset - segment.file_range().0);
-    let mut symbols = file.symbols().chain(file.dynamic_symbols());
-    let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name));
-    let symbol = symbol.ok_or("the file has no symbol of that name")?;
+    let symbol = symbol(&file, name)?;
     Ok(UserSymbol { distance: symbol.address().wrapping_sub(here) as i64, size: symbol.size() })
 }
 

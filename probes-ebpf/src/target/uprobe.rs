@@ -268,7 +268,7 @@ fn no_line(why: NoLine, file: &str, line: u64, column: u64) -> TargetError {
     }
 }
 
-fn no_file(word: &str, name: &str) -> TargetError {
+pub(super) fn no_file(word: &str, name: &str) -> TargetError {
     TargetError::missing(format!("{word} target file '{name}' does not exist or is not executable"), None)
 }
 

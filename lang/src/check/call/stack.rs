@@ -115,17 +115,25 @@ impl Checker<'_> {
         let name = String::from_utf8_lossy(&name);
         let (mut found, mut returns) = (None, false);
         for point in &state.header.points {
-            let Attach::Uprobe { path, offset, on_return, .. } = &point.attach else {
-                let provider = state.header.provider.map_or("", |provider| provider.row().name);
-                return self.refuse(span, format!("uaddr can not be used with \"{provider}\" probes"));
+            let (path, offsets) = match &point.attach {
+                Attach::Uprobe { path, offset, on_return, .. } => {
+                    returns |= *on_return;
+                    (path, vec![*offset])
+                }
+                Attach::Usdt { path, places, .. } => (path, places.iter().map(|place| place.offset).collect()),
+                _ => {
+                    let provider = state.header.provider.map_or("", |provider| provider.row().name);
+                    return self.refuse(span, format!("uaddr can not be used with \"{provider}\" probes"));
+                }
             };
-            returns |= *on_return;
-            match self.target.user_symbol(path, *offset, &name) {
-                Ok(symbol) if found.is_none_or(|other| other == symbol) => found = Some(symbol),
-                Ok(_) => return self.refuse(span, "uaddr() takes a probe with one attach point"),
-                Err(error) => {
-                    self.report(Diagnostic::error(span, error.title).with_maybe_help(error.help));
-                    return unknown(span);
+            for offset in offsets {
+                match self.target.user_symbol(path, offset, &name) {
+                    Ok(symbol) if found.is_none_or(|other| other == symbol) => found = Some(symbol),
+                    Ok(_) => return self.refuse(span, "uaddr() takes a probe with one attach point"),
+                    Err(error) => {
+                        self.report(Diagnostic::error(span, error.title).with_maybe_help(error.help));
+                        return unknown(span);
+                    }
                 }
             }
         }
