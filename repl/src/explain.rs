@@ -73,6 +73,12 @@ fn unattached(failed: &AttachError) -> Diagnostic {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
                 .with_help("the kernel cannot probe the instruction there; leave this function out of the pattern")
         }
+        Attach::Uprobe { .. } | Attach::Usdt { .. } if failed.error.raw_os_error() == Some(libc::EINVAL) => {
+            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name)).with_help(
+                "the kernel does not take it there; where a usdt probe has a semaphore, uprobe and usdt exclude each \
+                 other, in other tracers too",
+            )
+        }
         Attach::PerfEvent { source: PerfSource::Hardware, .. } if failed.error.raw_os_error() == Some(libc::ENOENT) => {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
                 .with_help("the processor does not count this here; virtual machines often count nothing")

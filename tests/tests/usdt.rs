@@ -132,6 +132,8 @@ fn all_places_of_a_name_are_one_probe() {
             .stdout_has(&format!("@[usdt:{path}:store:order]: 1\n"));
         let out = on(&program, "usdt:{file}::[oc]* { @ = count(); }", options);
         out.code(0).stderr_has("Attached 3 probes\n").stdout_is("\n\n@: 5\n");
+        let text = "macro second() { arg1 } usdt:{file}:shop:order { @ = sum(second()); }";
+        on(&program, text, options).code(0).stdout_is("\n\n@: 64\n");
         let out = on(&program, "usdt:{file}:sto*:* { @[probetype] = count(); }", options);
         out.code(0).stderr_has("Attached 1 probe\n").stdout_is("\n\n@[usdt]: 1\n");
         let text = "usdt:{file}:close { printf(\"first\"); } usdt:{file}:close { printf(\" second\\n\"); }";
@@ -149,6 +151,8 @@ fn a_semaphore_is_up_while_somebody_is_attached() {
         let out = on(&program, "usdt:{file}:guarded { print(arg0); }", options);
         out.code(0).stdout_is("1\n\n\n").stderr_has("the command ended with exit code 1");
     }
+    let text = "usdt:{file}:guarded { print(arg0); } uprobe:{file}:guarded { print(1); }";
+    on(&program, text, &[]).code(1).stderr_has("Unable to attach probe: ").stderr_has("exclude each other");
     // Others than the probe's own do not raise it.
     let out = on(&program, "usdt:{file}:close { @ = count(); }", &[]);
     out.code(0).stdout_is("\n\n@: 1\n");

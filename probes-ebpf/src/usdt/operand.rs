@@ -164,6 +164,23 @@ mod tests {
         assert_eq!(split("1@) 2@]"), ["1@)", "2@]"]);
     }
 
+    /// Whatever a note says is an operand or an error, for every processor.
+    #[test]
+    fn broken_operands_do_no_harm() {
+        let whole = "-4@-8+counter(%rbp, %r9d, 4) 8@[x0, w1, sxtw 2] 2@%ah 8@$-0x10 ä@é 8@%ß 1@[x0, #:lo12:c+4] -@ f@x";
+        let letters: Vec<char> = whole.chars().collect();
+        for arch in crate::arch::ALL {
+            for start in 0..letters.len() {
+                for end in start..letters.len() {
+                    let piece: String = letters[start..end].iter().collect();
+                    let read = arguments(&piece, arch.operand).flatten();
+                    assert!(read.into_iter().all(|argument| matches!(argument.bytes, 1 | 2 | 4 | 8)), "{piece}");
+                    let _ = (arch.operand)(&piece);
+                }
+            }
+        }
+    }
+
     #[test]
     fn sums() {
         let number = |text: &str| sum(text).ok();
