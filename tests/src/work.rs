@@ -1,7 +1,8 @@
 //! `work`: an exact workload as a command, for `-c` and for probes on a user-space program.
 //!
 //! `work write FILE TIMES BYTES`, `work open FILE TIMES`, `work getpid TIMES`, `work getppid TIMES`,
-//! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`.
+//! `work exit CODE`, `work call TIMES` (calls of the exported function `work_step`), `work echo WORD...`,
+//! `work mark TIMES` (goes over the usdt probe `work:mark`).
 //! `work stack nested|callback|signal|thread|deep|fork|busy NUMBER` calls `work_step` so many times from functions that call
 //! each other, from one that the C library calls, from a handler of signals, in threads, from so many functions
 //! (`work_deep`), in
@@ -68,6 +69,46 @@ pub extern "C" fn work_compare(_: *const libc::c_void, _: *const libc::c_void) -
 #[unsafe(no_mangle)]
 pub extern "C" fn work_handler(signal: libc::c_int) {
     std::hint::black_box(work_step(signal as u64));
+}
+
+/// How the processor's assembler names what the probe passes.
+#[cfg(target_arch = "x86_64")]
+macro_rules! passed {
+    () => {
+        ".asciz \"8@%{value} -8@%{below}\""
+    };
+}
+#[cfg(not(target_arch = "x86_64"))]
+macro_rules! passed {
+    () => {
+        ".asciz \"8@{value} -8@{below}\""
+    };
+}
+
+/// The usdt probe `work:mark`.
+#[inline(never)]
+fn mark(value: u64, below: i64) {
+    // SAFETY: an instruction that does nothing; all else goes into a section that is not loaded.
+    unsafe {
+        std::arch::asm!(
+            "990: nop",
+            ".pushsection .note.stapsdt,\"\",\"note\"",
+            ".balign 4",
+            ".4byte 992f-991f, 994f-993f, 3",
+            "991: .asciz \"stapsdt\"",
+            "992: .balign 4",
+            "993: .8byte 990b",
+            ".8byte 0, 0",
+            ".asciz \"work\"",
+            ".asciz \"mark\"",
+            passed!(),
+            "994: .balign 4",
+            ".popsection",
+            value = in(reg) value,
+            below = in(reg) below,
+            options(nostack, preserves_flags),
+        );
+    }
 }
 
 /// One of the ways to `work_step`, so often.
@@ -150,6 +191,10 @@ fn act(words: &[&str]) -> Result<ExitCode, String> {
         ["call", times] => {
             let sum = (0..number(times)?).fold(0, |sum: u64, value| sum.wrapping_add(work_step(value)));
             std::hint::black_box(sum);
+            return Ok(ExitCode::SUCCESS);
+        }
+        ["mark", times] => {
+            (0..number(times)?).for_each(|value| mark(value, -(value as i64)));
             return Ok(ExitCode::SUCCESS);
         }
         ["stack", how, times] => return stack(how, number(times)?),

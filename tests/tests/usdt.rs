@@ -3,7 +3,7 @@
 //! The programs write their notes themselves, so that each form of operand is there whatever a compiler would choose.
 #![cfg(target_arch = "x86_64")]
 
-use rtrace_tests::{Output, Run, Scratch, requires};
+use rtrace_tests::{Output, Run, Scratch, requires, sibling};
 use std::process::{Child, Command, Stdio};
 
 /// `MARK(provider, name, semaphore, arguments)` in assembly: an instruction, and a note about it.
@@ -65,6 +65,25 @@ fn on(program: &Scratch, text: &str, options: &[&str]) -> Output {
     let path = program.path().display().to_string();
     let run = Run::program(text.replace("{file}", &path)).child(path);
     options.iter().fold(run, |run, option| run.arg(*option)).to_end()
+}
+
+#[test]
+fn a_marked_place_is_seen_with_what_is_passed() {
+    requires!(Bpf, Uprobes);
+    let work = sibling("work").display().to_string();
+    for options in [&[][..], &["--no-feature", "uprobe_multi"]] {
+        let text = format!("usdt:{work}:mark {{ @[probe] = count(); @above = sum(arg0); @below = sum(arg1); }}");
+        let run = Run::program(text).child(format!("'{work}' mark 100"));
+        let out = options.iter().fold(run, |run, option| run.arg(*option)).to_end();
+        out.code(0).stderr_has("Attached 1 probe\n");
+        out.stdout_is(&format!("\n\n@[usdt:{work}:work:mark]: 100\n@above: 4950\n@below: -4950\n"));
+    }
+    Run::bare()
+        .arg("-l")
+        .arg(format!("usdt:{work}:*"))
+        .to_end()
+        .code(0)
+        .stdout_has(&format!("usdt:{work}:work:mark\n"));
 }
 
 #[test]
