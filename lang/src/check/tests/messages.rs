@@ -946,7 +946,7 @@ begin { if (@c) { } print(-@c); print(!@c); printf("%d", @c); }
          //^^^^ error: Invalid condition: count_t | compare it: a condition is a number or a bool
                         //^^^ error: The - operator can not be used on expressions of type 'count_t'
                                     //^^^ error: The ! operator can not be used on expressions of type 'count_t'
-                                             //^^ error: unsupported format specifier for type 'count_t': d | cast it: (int64)@map
+                                                  //^^ error: unsupported format specifier for type 'count_t': d | cast it: (int64)@map
 begin { @h = hist(5); @s = stats(5); print((int64)@h); print(@s > 5); }
                                          //^^^^^^^^^ error: Cannot cast from "hist_t" to "int64"
                                                            //^^^^^^ error: Type mismatch for '>': comparing stats_t with int8
