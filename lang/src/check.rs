@@ -200,7 +200,7 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
         match resolved {
             Ok((resolved, written)) => header.points.extend(resolved.into_iter().map(|resolved| Point {
                 name: resolved.name.unwrap_or_else(|| written.clone()),
-                attach: resolved.attach,
+                attach: shown(resolved.attach, config),
                 context: resolved.context,
                 span: point.span,
             })),
@@ -220,6 +220,16 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
         header.diagnostics.push(error);
     }
     header
+}
+
+/// Leaves out a name that the script does not want to see.
+fn shown(mut attach: Attach, config: &Config) -> Attach {
+    if let Attach::Uprobe { demangled, .. } = &mut attach
+        && !config.cpp_demangle
+    {
+        *demangled = None;
+    }
+    attach
 }
 
 /// Tests and benchmarks that have the name of another.

@@ -10,6 +10,7 @@ use perf::{Rate, Source};
 use std::ops::RangeInclusive;
 
 pub use point::parse_attach_point;
+pub(crate) use point::without_name;
 
 /// A family of probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -414,6 +415,13 @@ pub enum Place {
         /// Bytes from its beginning.
         offset: u64,
     },
+    /// `cpp:"FUNCTION"[+OFFSET]`
+    Cpp {
+        /// The function as C++ has it, with or without its parameters.
+        name: String,
+        /// Bytes from its beginning.
+        offset: u64,
+    },
     /// A virtual address, as the binary's own headers count.
     Address(u64),
     /// The first statement on a line of source, by the binary's debug information.
@@ -497,6 +505,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_stand_before_it() {
+        assert_eq!(parse("first=begin").unwrap(), (Spec::Begin, "begin".into()));
+        assert_eq!(parse("a-b.c=t:sched:sched_switch").unwrap().1, "tracepoint:sched:sched_switch");
+        assert_eq!(parse("a=u:\"/x=y\":main").unwrap().1, "uprobe:/x=y:main");
+        assert_eq!(parse("u:/x=y:main").unwrap().1, "uprobe:/x=y:main");
+        assert!(parse("a=b=begin").unwrap_err().starts_with("Invalid probe type: b=begin"));
+        assert!(parse("a=").unwrap_err().starts_with("Invalid probe type: "));
+    }
+
+    #[test]
     fn a_near_miss_is_named() {
         assert_eq!(parse("tracepont:a:b").unwrap_err(), "Invalid probe type: tracepont; did you mean `tracepoint`?");
         assert_eq!(parse("beginn").unwrap_err(), "Invalid probe type: beginn; did you mean `begin`?");
@@ -527,6 +545,17 @@ mod tests {
         assert_eq!(place("u:a:b*+4").unwrap_err(), "Wildcards are not allowed with offsets");
         assert_eq!(place("ur:a:b+4").unwrap_err(), "Offset not allowed");
         assert_eq!(place("u::b").unwrap_err(), "uprobe should have a target");
+        let cpp = |name: &str, offset| Ok(("./a".to_owned(), Place::Cpp { name: name.into(), offset }));
+        assert_eq!(place("u:./a:cpp:\"ns::Foo::bar(int)\""), cpp("ns::Foo::bar(int)", 0));
+        assert_eq!(place("u:./a:cpp:\"ns::*\""), cpp("ns::*", 0));
+        assert_eq!(place("u:./a:cpp:main+0x10"), cpp("main", 16));
+        assert_eq!(place("u:./a:cpp:\"operator+\""), cpp("operator+", 0));
+        assert_eq!(place("u:./a:cpp:\"operator+(int)\"+4"), cpp("operator+(int)", 4));
+        assert_eq!(place("u:./a:cpp:\"ns::*\"+4").unwrap_err(), "Wildcards are not allowed with offsets");
+        assert_eq!(place("u:./a:cpp:").unwrap_err(), "uprobe should be attached to a function");
+        assert_eq!(place("ur:./a:cpp:b+4").unwrap_err(), "Offset not allowed");
+        assert!(place("u:./a:rust:b").unwrap_err().starts_with("unsupported language type: rust; there is cpp"));
+        assert!(place("u:./a:cpp:ns::b").unwrap_err().ends_with("found 5; put the name in quotes: cpp:\"ns::b\""));
         assert!(place("u:").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 1"));
         assert!(place("u").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 0"));
     }
@@ -567,6 +596,7 @@ mod tests {
         assert_eq!(count("s:faults"), ("page-faults", 100, "software:faults".into()));
         assert_eq!(count("h:cycles:1e6"), ("cpu-cycles", 1_000_000, "hardware:cycles:1000000".into()));
         assert_eq!(count("h:cycles:0"), ("cpu-cycles", 1_000_000, "hardware:cycles".into()));
+        assert_eq!(count("s:faults:"), ("page-faults", 100, "software:faults".into()));
         assert_eq!(parse("h:faults").unwrap_err().split(';').next(), Some("faults is not a hardware probe"));
         assert_eq!(parse("kfunc:a").unwrap().1, "fentry:a");
     }

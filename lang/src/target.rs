@@ -215,6 +215,8 @@ pub enum Attach {
         path: String,
         /// The symbol, or nothing where there was an address only.
         symbol: String,
+        /// The function as its author wrote it, if the symbol is a mangled name and names are to be shown so.
+        demangled: Option<String>,
         /// Offset in the file.
         offset: u64,
         /// On return from the function that begins there.
@@ -303,7 +305,7 @@ impl Attach {
         match self {
             Self::Kprobe { function, .. } => Some(function.rsplit(':').next().unwrap_or(function)),
             Self::Fentry { function, .. } => Some(function),
-            Self::Uprobe { symbol, .. } => Some(symbol),
+            Self::Uprobe { symbol, demangled, .. } => Some(demangled.as_ref().unwrap_or(symbol)),
             _ => None,
         }
     }

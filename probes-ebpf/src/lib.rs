@@ -4,6 +4,7 @@
 pub mod arch;
 pub mod binary;
 pub mod btf;
+pub mod demangle;
 pub mod dwarf;
 mod fields;
 pub mod files;

@@ -126,7 +126,7 @@ impl<'a> Lister<'a> {
     /// # Errors
     /// If what is found cannot be written. What a machine does not have is no error.
     pub fn list(&mut self, search: &str) -> io::Result<()> {
-        for piece in search.split(',') {
+        for piece in pieces(search) {
             let piece = piece.split_whitespace().collect::<Vec<_>>().join(" ");
             if definitions::is_type(&piece) {
                 self.definitions(&piece)?;
@@ -168,7 +168,11 @@ impl<'a> Lister<'a> {
                 // The function is the probe, wherever in it the program wants to be.
                 let place =
                     rest.rsplit_once('+').filter(|(_, offset)| offset.bytes().all(|byte| byte.is_ascii_digit()));
-                writeln!(self.out, "{}:{}", row.name, place.map_or(rest, |(function, _)| function))
+                let rest = place.map_or(rest, |(function, _)| function);
+                match rest.rsplit_once(":cpp:") {
+                    Some((file, symbol)) => writeln!(self.out, "{}:{file}:{}", row.name, user::as_cpp(symbol)),
+                    None => writeln!(self.out, "{}:{rest}", row.name),
+                }
             }
             ProviderId::Usdt => writeln!(self.out, "{}:{rest}", row.name),
         }
@@ -280,6 +284,15 @@ impl<'a> Lister<'a> {
 /// The names and other spellings of what perf counts.
 fn counted(source: perf::Source) -> impl Iterator<Item = &'static str> {
     source.events().iter().flat_map(|event| [event.name, event.alias]).filter(|name| !name.is_empty())
+}
+
+/// What stands between the commas that are not in quotes.
+fn pieces(search: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    search.split(move |letter| {
+        quoted ^= letter == '"';
+        letter == ',' && !quoted
+    })
 }
 
 /// Sorts places as their probes are sorted, in which a colon follows them.

@@ -276,3 +276,78 @@ fn what_cannot_be_checked_takes_unsafe() {
     Run::program(&text).to_end().code(1).stderr_has("not an ELF file");
     Run::program(&text).arg("--unsafe").to_end().code(0);
 }
+
+/// Functions with the names that a compiler of C++ would give them.
+const MANGLED: &str = "#define NAMED(type, f, symbol) __attribute__((noinline, noclone)) type f __asm__(symbol); type f
+    NAMED(int, one(int n), \"_ZN2ns3Foo3barEi\") { __asm__(\"\"); return n + 1; }
+    NAMED(int, two(const char *t, long n), \"_ZN2ns3Foo3barEPKcl\") { __asm__(\"\"); return t[0] + n; }
+    NAMED(int, get(void), \"_ZNK2ns3Foo3getEv\") { __asm__(\"\"); return 7; }
+    NAMED(int, templated(int n), \"_ZN2ns4tmplIiLi4EEET_S1_\") { __asm__(\"\"); return n; }
+    NAMED(int, first(int n), \"_ZN2ns3FooC1Ei\") { __asm__(\"\"); return n; }
+    int second(int) __asm__(\"_ZN2ns3FooC2Ei\") __attribute__((alias(\"_ZN2ns3FooC1Ei\")));
+    int main(void) { return one(1) + two(\"a\", 2) + get() + templated(3) + first(4) == 0; }";
+
+#[test]
+fn names_of_cpp() {
+    requires!(Bpf, Uprobes, Program("cc"));
+    let program = Scratch::compiled("mangled", MANGLED, &["-g", "-O1"]);
+    let path = program.path().display().to_string();
+    let seen = |config: &str, point: &str| {
+        let text = format!("{config} {point} {{ @[probe, func] = count(); }}").replace("FILE", &path);
+        Run::program(text).child(&path).to_end().code(0).stdout.replace(&path, "FILE")
+    };
+    let both = "\n\n@[uprobe:FILE:cpp:_ZN2ns3Foo3barEPKcl, ns::Foo::bar(char const*, long)]: 1
+@[uprobe:FILE:cpp:_ZN2ns3Foo3barEi, ns::Foo::bar(int)]: 1\n";
+    assert_eq!(seen("", "uprobe:FILE:cpp:\"ns::Foo::bar\""), both);
+    assert_eq!(seen("", "uprobe:FILE:cpp:\"ns::*::b[a]r\""), both);
+    let one = "\n\n@[uprobe:FILE:cpp:_ZN2ns3Foo3barEi, ns::Foo::bar(int)]: 1\n";
+    assert_eq!(seen("", "u:FILE:cpp:\"ns::Foo::bar(int)\""), one);
+    assert_eq!(seen("", "u:FILE:cpp:\"*(int)\"").matches("]: 1").count(), 3);
+    // A constructor with two names is called once.
+    assert_eq!(seen("", "u:FILE:cpp:\"ns::Foo::*\"").matches("]: 1").count(), 4);
+    let shown = seen("config = { cpp_demangle=0 }", "ur:FILE:cpp:\"ns::tmpl<int, 4>\", ur:FILE:cpp:main");
+    let expected = "\n\n@[uretprobe:FILE:cpp:_ZN2ns4tmplIiLi4EEET_S1_, _ZN2ns4tmplIiLi4EEET_S1_]: 1
+@[uretprobe:FILE:cpp:main, main]: 1\n";
+    assert_eq!(shown, expected);
+    let plain = seen("", "u:FILE:_ZNK2ns3Foo3getEv");
+    assert_eq!(plain, "\n\n@[uprobe:FILE:_ZNK2ns3Foo3getEv, ns::Foo::get() const]: 1\n");
+    let argument = format!("uprobe:{path}:cpp:\"ns::Foo::bar(int)\" {{ print(args.n); }}");
+    Run::program(argument).child(&path).to_end().code(0).stdout_is("1\n\n\n");
+    let refused = |point: &str, why: &str| {
+        Run::program(format!("uprobe:{path}:{point} {{}}")).to_end().code(1).stderr_has(why);
+    };
+    refused("cpp:\"ns::Foo::bra\"", "did you mean \"ns::Foo::bar\"");
+    refused("cpp:\"ns::Foo::bra*\"", "no name fits the pattern");
+    refused("cpp:ns::Foo::bar", "put the name in quotes: cpp:\"ns::Foo::bar\"");
+    refused("cpp:\"ns::Foo::bar(int)\"+10000", "Offset outside the function bounds");
+    refused("rust:bar", "unsupported language type: rust");
+}
+
+#[test]
+fn names_of_cpp_are_listed() {
+    requires!(Uprobes, Program("cc"));
+    let program = Scratch::compiled("listed", MANGLED, &["-g", "-O1"]);
+    let path = program.path().display().to_string();
+    let list = |options: &str, what: &str| {
+        let out = Run::bare().arg(options).arg(what.replace("FILE", &path)).to_end();
+        out.code(0).stdout.replace(&path, "FILE")
+    };
+    let both = "uprobe:FILE:cpp:\"ns::Foo::bar(char const*, long)\"\nuprobe:FILE:cpp:\"ns::Foo::bar(int)\"\n";
+    assert_eq!(list("-l", "uprobe:FILE:cpp:\"ns::Foo::bar\""), both);
+    assert_eq!(list("-l", "uprobe:FILE:cpp:\"ns::Foo::bar(char const*, long)\",uprobe:FILE:cpp:*bar(int)"), both);
+    let with = "uprobe:FILE:cpp:\"ns::Foo::bar(int)\"\n    int n\n";
+    assert_eq!(list("-lv", "uprobe:FILE:cpp:\"ns::Foo::bar(int)\""), with);
+    let all = list("-l", "uprobe:FILE:cpp:*");
+    assert!(all.contains("cpp:\"int ns::tmpl<int, 4>(int)\"\n") && all.contains("cpp:main\n"), "{all}");
+    assert_eq!(all.matches("ns::Foo::Foo(int)").count(), 1, "{all}");
+    let script = format!("uprobe:{path}:cpp:\"ns::Foo::bar\" {{}}");
+    let out = Run::bare().arg("-l").arg("-e").arg(script).to_end();
+    assert_eq!(out.code(0).stdout.replace(&path, "FILE"), both);
+}
+
+#[test]
+fn a_probe_may_have_a_name() {
+    requires!(Bpf, Uprobes);
+    let out = on_work("first=begin, a.b=uprobe:{work}:work_step { @[probetype] = count(); }", "call 3");
+    out.code(0).stdout_is("\n\n@[special]: 1\n@[uprobe]: 3\n");
+}

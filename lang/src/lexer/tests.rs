@@ -32,6 +32,7 @@ fn attach_points_end_where_something_else_begins() {
     assert_eq!(point("kprobe:f /arg0 > 5/ {}"), "<kprobe:f>");
     assert_eq!(point("uprobe:/bin/bash:readline/pid == 1/ {}"), "<uprobe:/bin/bash:readline>");
     assert_eq!(point("uprobe:./a.out:main {}"), "<uprobe:./a.out:main>");
+    assert_eq!(point("name=uprobe:bin/a:main/pid/ {}"), "<name=uprobe:bin/a:main>");
     assert_eq!(point("uprobe:bin/a:main/pid/ {}"), "<uprobe:bin/a:main>");
     assert_eq!(point("uprobe:~/a//b:main {}"), "<uprobe:~/a//b:main>");
     assert_eq!(point("usdt:/path/lib.so:prov:name /1/ {}"), "<usdt:/path/lib.so:prov:name>");

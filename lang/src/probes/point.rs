@@ -12,15 +12,27 @@ use crate::nearest::nearest;
 /// one.
 pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnostic> {
     let error = |title: String| Diagnostic::error(point.span, title);
-    let parts = parts(&point.text);
+    let parts = parts(without_name(&point.text));
     let word = parts[0].as_str();
     let Some(provider) = provider(word) else { return Err(unknown_provider(point, word)) };
     let arguments: Vec<&str> = parts[1..].iter().map(String::as_str).collect();
     let usage = format!("write {}", provider.usage);
     if !provider.parts.contains(&arguments.len()) {
+        let usage = match arguments.iter().position(|part| *part == "cpp") {
+            Some(at) => format!("put the name in quotes: cpp:\"{}\"", arguments[at + 1..].join(":")),
+            None => usage,
+        };
         return Err(error(wrong_count(provider, arguments.len())).with_help(usage));
     }
     specify(provider, &arguments).map_err(|wrong| error(wrong.title).with_maybe_help(wrong.help))
+}
+
+/// An attach point behind the name that it may be given: `NAME=`. What the name is for is not settled yet.
+pub(crate) fn without_name(text: &str) -> &str {
+    match text.split_once('=') {
+        Some((name, point)) if !name.contains([':', '"']) => point,
+        _ => text,
+    }
 }
 
 /// Why a text is no attach point.
@@ -126,10 +138,19 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
                 }
                 return plain(Spec::Uprobe { binary: Some(binary), place, on_return });
             }
+            let mut of_cpp = false;
             let (binary, place) = match arguments {
                 [place] => (None, *place),
                 [binary, place] => (Some(binary.to_string()), *place),
-                [_, language, ..] => return wrong(format!("names in {language} are not supported yet")),
+                [binary, "cpp", place] => {
+                    of_cpp = true;
+                    (Some(binary.to_string()), *place)
+                }
+                [_, language, ..] => {
+                    let help =
+                        Some("there is cpp; what is written in other languages goes by the linker's names".into());
+                    return Err(Wrong { title: format!("unsupported language type: {language}"), help });
+                }
                 [] => return wrong("should have a target"),
             };
             // `u:` is one part too few rather than one that is empty.
@@ -139,8 +160,9 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             if binary.as_deref() == Some("") {
                 return wrong(format!("{} should have a target", provider.name));
             }
-            let place = user_place(provider, place)?;
-            let moved = matches!(place, Place::Symbol { offset: 1.., .. } | Place::Address(_));
+            let place = if of_cpp { cpp_place(provider, place)? } else { user_place(provider, place)? };
+            let moved =
+                matches!(place, Place::Symbol { offset: 1.., .. } | Place::Cpp { offset: 1.., .. } | Place::Address(_));
             if on_return && moved {
                 return wrong("Offset not allowed");
             }
@@ -253,6 +275,21 @@ fn user_place(provider: &Provider, text: &str) -> Result<Place, Wrong> {
     Ok(Place::Symbol { name, offset })
 }
 
+/// `FUNCTION[+OFFSET]` of C++. A plus may be an operator's.
+fn cpp_place(provider: &Provider, text: &str) -> Result<Place, Wrong> {
+    let (name, offset) = match text.rsplit_once('+').and_then(|(name, offset)| Some((name, count(offset)?))) {
+        Some(place) => place,
+        None => (text, 0),
+    };
+    if name.is_empty() {
+        return wrong(format!("{} should be attached to a function", provider.name));
+    }
+    if name.contains('*') && offset != 0 {
+        return wrong("Wildcards are not allowed with offsets");
+    }
+    Ok(Place::Cpp { name: name.to_owned(), offset })
+}
+
 /// A number without a sign.
 fn count(text: &str) -> Option<u64> {
     let is_number = text.starts_with(|c: char| c.is_ascii_digit());
@@ -352,7 +389,8 @@ fn counted(provider: &Provider, source: Source, arguments: &[&str]) -> Result<(S
         return Err(Wrong { title: format!("{name} is not a {word} probe"), help: Some(help) });
     };
     let after = match arguments.get(1) {
-        None => 0,
+        // As `-l` shows it.
+        None | Some(&"") => 0,
         Some(text) => match count(text) {
             Some(amount) => amount,
             None => return wrong(format!("Invalid count for {word} probe: invalid integer: {text}")),

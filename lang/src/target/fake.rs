@@ -104,12 +104,12 @@ impl Target for FakeTarget {
             ),
             Spec::Uprobe { binary, place, on_return } => {
                 let (symbol, offset) = match place {
-                    Place::Symbol { name, offset } => (name.clone(), 0x1000 + offset),
+                    Place::Symbol { name, offset } | Place::Cpp { name, offset } => (name.clone(), 0x1000 + offset),
                     Place::Address(address) => (String::new(), *address),
                     Place::Line { line, .. } => ("work".to_owned(), 0x1000 + line),
                 };
                 let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
-                let attach = Attach::Uprobe { path, symbol, offset, on_return: *on_return };
+                let attach = Attach::Uprobe { path, symbol, demangled: None, offset, on_return: *on_return };
                 (attach, registers(*on_return))
             }
             Spec::Usdt { binary, provider, name } => {

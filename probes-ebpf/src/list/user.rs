@@ -2,6 +2,7 @@
 
 use super::{Asked, Lister};
 use crate::binary::Binary;
+use crate::demangle::{self, Wanted};
 use crate::dwarf::{Dwarf, Function};
 use crate::files::{Files, Found};
 use crate::kernel;
@@ -16,8 +17,12 @@ impl Lister<'_> {
             self.warn(format!("this kernel has no {}s (it was built without CONFIG_UPROBES)", row.name));
             return Ok(());
         }
+        let (asked, cpp) = match in_cpp(asked, self.options.process.is_some()) {
+            Some((place, name)) => (Asked { place, ..asked }, Some(Wanted::new(name))),
+            None => (asked, None),
+        };
         // No function has a slash in its name: this is a file without a function.
-        if asked.name.contains('/') {
+        if cpp.is_none() && asked.name.contains('/') {
             return Ok(());
         }
         let place = asked.place.unwrap_or("*");
@@ -30,18 +35,32 @@ impl Lister<'_> {
         for file in files {
             // A pattern may cover what is no program.
             let Ok(binary) = Binary::open(&file.path, &self.options.debug_folders) else { continue };
-            let mut names: Vec<&str> =
-                binary.functions().map(|(name, _)| name).filter(|name| asked.covers_name(name)).collect();
-            names.sort_unstable();
-            names.dedup();
+            let covers = |name: &str| match &cpp {
+                Some(wanted) => wanted.covers(name),
+                None => asked.covers_name(name),
+            };
+            let mut functions: Vec<(&str, u64)> = binary
+                .functions()
+                .map(|(name, function)| (name, function.address))
+                .filter(|(name, _)| covers(name))
+                .collect();
+            // The first table to have a name tells where it is.
+            functions.sort_by_key(|(name, _)| *name);
+            functions.dedup_by_key(|(name, _)| *name);
             let debug = match self.options.arguments {
                 true => Dwarf::open(&file.path, &self.options.debug_folders).ok().flatten(),
                 false => None,
             };
-            for name in names {
-                writeln!(self.out, "{}:{}:{name}", row.name, file.name)?;
-                let function = debug.as_ref().zip(binary.function(name));
-                if let Some(function) = function.and_then(|(debug, found)| debug.function(found.address)) {
+            let mut last = String::new();
+            for (name, address) in functions {
+                let shown = if cpp.is_some() { as_cpp(name) } else { name.to_owned() };
+                // The two functions that a constructor may be are written alike.
+                if cpp.is_some() && shown == last {
+                    continue;
+                }
+                writeln!(self.out, "{}:{}:{shown}", row.name, file.name)?;
+                last = shown;
+                if let Some(function) = debug.as_ref().and_then(|debug| debug.function(address)) {
                     self.arguments(&parameters(&function))?;
                 }
             }
@@ -83,6 +102,26 @@ impl Lister<'_> {
         lines.sort_unstable();
         lines.dedup();
         lines.iter().try_for_each(|line| writeln!(self.out, "{}:{line}", row.name))
+    }
+}
+
+/// What is asked for in names of C++, if anything is: `[FILE:]cpp:NAME`. The file may be left out with a process.
+fn in_cpp<'p>(asked: Asked<'p>, has_process: bool) -> Option<(Option<&'p str>, &'p str)> {
+    let (place, name) = match (asked.place, asked.name.strip_prefix("cpp:")) {
+        (place, Some(name)) => (place, name),
+        (Some("cpp"), None) if has_process => (None, asked.name),
+        _ => return None,
+    };
+    let name = name.strip_prefix('"').unwrap_or(name);
+    let name = name.strip_suffix('"').unwrap_or(name);
+    Some((place, if name.is_empty() { "*" } else { name }))
+}
+
+/// A function's part of an attach point in C++: a demangled name in quotes.
+pub(super) fn as_cpp(symbol: &str) -> String {
+    match demangle::demangled(symbol) {
+        Some(name) => format!("cpp:\"{}\"", demangle::compact(&name)),
+        None => format!("cpp:{symbol}"),
     }
 }
 

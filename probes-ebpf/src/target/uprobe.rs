@@ -4,6 +4,7 @@ use super::{KernelTarget, access};
 use crate::arch;
 use crate::binary::{Binary, BinaryError, Function};
 use crate::btf::{Kind, Param};
+use crate::demangle::{self, Wanted};
 use crate::dwarf::{self, Dwarf, NoLine};
 use crate::files::{Files, Found, as_text};
 use crate::kernel;
@@ -12,6 +13,7 @@ use lang::nearest::nearest;
 use lang::probes::Place;
 use lang::target::{Access, Attach, Base, Context, Field, ProgramType, Resolved, TargetError, Wants};
 use lang::types::Type;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,6 +30,10 @@ impl KernelTarget {
         if !kernel::has_uprobes() {
             let title = format!("{word}: this kernel has no uprobes (it was built without CONFIG_UPROBES)");
             return Err(TargetError::other(title, None));
+        }
+        // With a process the file may be left out; there is also a program that is called cpp.
+        if let (Some(_), Some("cpp"), Place::Symbol { name, offset }) = (self.process, binary, place) {
+            return self.uprobes(None, &Place::Cpp { name: name.clone(), offset: *offset }, on_return, wants);
         }
         let files = Files::new(self.process);
         let found = match binary {
@@ -59,7 +65,9 @@ impl KernelTarget {
                 Err(error) => return Err(TargetError::missing(format!("{}: {error}", file.name), None)),
             }
         }
-        if all.is_empty() && many && !matches!(place, Place::Symbol { name, .. } if glob::is_pattern(name)) {
+        let may_be_none =
+            matches!(place, Place::Symbol { name, .. } | Place::Cpp { name, .. } if glob::is_pattern(name));
+        if all.is_empty() && many && !may_be_none {
             return Err(no_match(word, binary.unwrap_or_default(), place, None));
         }
         Ok(all)
@@ -102,7 +110,13 @@ impl KernelTarget {
         let context = self.uprobe_context(on_return)?;
         let debug = if wants.named_args && !on_return { self.debug_of(&file.path) } else { None };
         let resolved = |symbol: &str, offset: u64, end: String| Resolved {
-            attach: Attach::Uprobe { path: path.to_owned(), symbol: symbol.to_owned(), offset, on_return },
+            attach: Attach::Uprobe {
+                path: path.to_owned(),
+                symbol: symbol.to_owned(),
+                demangled: demangle::demangled(symbol),
+                offset,
+                on_return,
+            },
             context: context.clone(),
             name: Some(format!("{word}:{}:{end}", file.name)),
         };
@@ -133,6 +147,21 @@ impl KernelTarget {
                     Err(TargetError::missing(title, Some("compile it with -g, or say --debuginfo DIR".into())))
                 }
             },
+            Place::Cpp { name, offset } => {
+                let found = cpp_functions(binary, name);
+                if found.is_empty() && !many && !glob::is_pattern(name) {
+                    return Err(no_match(word, &file.name, place, Some(binary)));
+                }
+                let mut all = Vec::new();
+                for (symbol, function) in found {
+                    within(symbol, function, *offset, self.trusts_names)?;
+                    let Some(start) = binary.file_offset(function.address) else { continue };
+                    let end = if *offset == 0 { format!("cpp:{symbol}") } else { format!("cpp:{symbol}+{offset}") };
+                    let found = resolved(symbol, start + offset, end);
+                    all.push(if *offset == 0 { entered(found, function.address) } else { found });
+                }
+                Ok(all)
+            }
             Place::Symbol { name, .. } if glob::is_pattern(name) => {
                 let mut names: Vec<(&str, Function)> = binary
                     .functions()
@@ -176,7 +205,8 @@ impl KernelTarget {
         on_return: bool,
     ) -> Result<Option<Resolved>, TargetError> {
         let (Some(path), Place::Address(offset)) = (as_text(&file.path), place) else { return Ok(None) };
-        let attach = Attach::Uprobe { path: path.to_owned(), symbol: String::new(), offset: *offset, on_return };
+        let (path, symbol) = (path.to_owned(), String::new());
+        let attach = Attach::Uprobe { path, symbol, demangled: None, offset: *offset, on_return };
         let name = Some(format!("{word}:{}:{offset}", file.name));
         Ok(Some(Resolved { attach, context: self.uprobe_context(on_return)?, name }))
     }
@@ -198,6 +228,22 @@ impl KernelTarget {
             }
         })
     }
+}
+
+/// The functions that a name or pattern of C++ means. A constructor and the like have two names if nothing is derived
+/// from their class in a way that takes two functions: one is enough to see each call once.
+fn cpp_functions<'b>(binary: &'b Binary, name: &str) -> Vec<(&'b str, Function)> {
+    let wanted = Wanted::new(name);
+    let mut found: Vec<(&str, Function)> = binary
+        .functions()
+        .filter(|(symbol, function)| !function.is_indirect && function.size > 0 && wanted.covers(symbol))
+        .collect();
+    found.sort_unstable_by_key(|(symbol, function)| (function.address, *symbol));
+    found.dedup_by(|(later, a), (earlier, b)| {
+        a.address == b.address && (later == earlier || demangle::demangled(later) == demangle::demangled(earlier))
+    });
+    found.sort_unstable_by_key(|(symbol, _)| *symbol);
+    found
 }
 
 /// A function's arguments, as far as they are in general registers when it is entered.
@@ -274,11 +320,30 @@ pub(super) fn no_file(word: &str, name: &str) -> TargetError {
 
 fn no_match(word: &str, file: &str, place: &Place, binary: Option<&Binary>) -> TargetError {
     let name = match place {
-        Place::Symbol { name, .. } => name.clone(),
+        Place::Symbol { name, .. } | Place::Cpp { name, .. } => name.clone(),
         Place::Address(address) => format!("{address:#x}"),
         Place::Line { file, line, .. } => format!("{file}:{line}"),
     };
-    let near = binary.map(|binary| nearest(&name, binary.functions().map(|(name, _)| name), 3)).unwrap_or_default();
+    let near = match (binary, place) {
+        (Some(binary), Place::Cpp { .. }) => cpp_names_like(binary, &name),
+        (Some(binary), _) => nearest(&name, binary.functions().map(|(name, _)| name), 3),
+        (None, _) => Vec::new(),
+    };
     let help = (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")));
     TargetError::missing(format!("No matches for {word} {file}:{name}."), help)
+}
+
+/// Names of C++ like this one, as they are written.
+fn cpp_names_like(binary: &Binary, name: &str) -> Vec<String> {
+    let with_parameters = name.contains('(');
+    let all: BTreeSet<String> = binary
+        .functions()
+        .filter_map(|(symbol, _)| demangle::demangled(symbol))
+        .map(|full| {
+            let full = demangle::compact(&full);
+            if with_parameters { full } else { demangle::without_parameters(&full).to_owned() }
+        })
+        .collect();
+    let near = nearest(name, all.iter().map(String::as_str), 3);
+    near.into_iter().map(|name| format!("\"{name}\"")).collect()
 }
