@@ -214,7 +214,13 @@ impl<'a> Lister<'a> {
             ProviderId::Interval | ProviderId::Profile => self.fixed(row, asked, UNITS.iter().copied()),
             ProviderId::Software => self.fixed(row, asked, counted(perf::Source::Software)),
             ProviderId::Hardware => self.fixed(row, asked, counted(perf::Source::Hardware)),
-            ProviderId::Tracepoint => self.tracepoints(asked),
+            ProviderId::Tracepoint => {
+                self.tracepoints(asked)?;
+                if named {
+                    self.hint_at_tracepoints(asked);
+                }
+                Ok(())
+            }
             ProviderId::RawTracepoint => self.raw_tracepoints(asked),
             ProviderId::Kprobe | ProviderId::Kretprobe => self.kprobes(row, asked, named),
             ProviderId::Fentry | ProviderId::Fexit => self.fentries(row, asked),

@@ -25,6 +25,15 @@ fn what_every_machine_has() {
 #[test]
 fn what_is_not_there_is_told_and_no_failure() {
     list(&["-l", "kprob:vfs_*"]).code(0).stdout_is("").stderr_has("did you mean kprobe?");
+    requires!(Tracefs);
+    let hint = |asked: &str, hint: &str| {
+        list(&["-l", asked]).code(0).stdout_is("").stderr_has(hint);
+    };
+    hint("t:sched:sched_swich", "there is no event of sched with the name 'sched_swich'; did you mean sched_switch?");
+    hint("t:shed:sched_switch", "there is no category of tracepoints with the name 'shed'; did you mean sched?");
+    hint("t:sched:zzzzzzzzzzzz", "there is no event of sched with the name 'zzzzzzzzzzzz'\n");
+    list(&["-l", "t:sched:zzzz*"]).code(0).stdout_is("").nowhere("there is no event");
+    list(&["-l", "*:sched:zzzz"]).code(0).stdout_is("").nowhere("there is no event");
     list(&["-l", "no_such_script.bt"]).code(0).stdout_is("").stderr_begins(
         "WARNING: It appears that 'no_such_script.bt' is a filename but the file does not exist. Treating \
          'no_such_script.bt' as a search pattern.",

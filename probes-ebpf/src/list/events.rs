@@ -4,6 +4,7 @@ use super::functions::{Signatures, proto};
 use super::{Asked, Lister, sort_places};
 use crate::btf::{Btf, Kind, Param, TypeId};
 use lang::glob;
+use lang::nearest::nearest;
 use std::io;
 use std::sync::Arc;
 
@@ -55,6 +56,29 @@ impl Lister<'_> {
             events.iter().try_for_each(|event| self.event(&category, event))?;
         }
         Ok(())
+    }
+
+    /// Tells whoever names one event that there is none of the name. A pattern may well cover nothing.
+    pub(super) fn hint_at_tracepoints(&mut self, asked: Asked<'_>) {
+        let Some(place) = asked.place else { return };
+        if glob::is_pattern(place) || glob::is_pattern(asked.name) {
+            return;
+        }
+        let Some(tracefs) = self.tracefs() else { return };
+        // Where a folder may not be read, nobody knows what is in it.
+        let Ok(categories) = tracefs.categories() else { return };
+        let categories: Vec<String> = categories.flatten().collect();
+        let (what, name, known) = if categories.iter().any(|category| category == place) {
+            let Ok(events) = tracefs.events(place) else { return };
+            (format!("event of {place}"), asked.name, events.flatten().collect())
+        } else {
+            ("category of tracepoints".to_owned(), place, categories)
+        };
+        if !known.iter().any(|known| known == name) {
+            let near = nearest(name, &known, 1);
+            let help = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            self.warn(format!("there is no {what} with the name '{name}'{help}"));
+        }
     }
 
     /// Lists one event.
