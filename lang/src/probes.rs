@@ -515,6 +515,12 @@ mod tests {
     }
 
     #[test]
+    fn pins_are_told() {
+        let pinned = parse("iter:task:list").unwrap_err();
+        assert!(pinned.starts_with("pinned iterators are not supported yet; leave `:list` out"), "{pinned}");
+    }
+
+    #[test]
     fn a_near_miss_is_named() {
         assert_eq!(parse("tracepont:a:b").unwrap_err(), "Invalid probe type: tracepont; did you mean `tracepoint`?");
         assert_eq!(parse("beginn").unwrap_err(), "Invalid probe type: beginn; did you mean `begin`?");

@@ -351,3 +351,16 @@ fn a_probe_may_have_a_name() {
     let out = on_work("first=begin, a.b=uprobe:{work}:work_step { @[probetype] = count(); }", "call 3");
     out.code(0).stdout_is("\n\n@[special]: 1\n@[uprobe]: 3\n");
 }
+
+#[test]
+fn a_function_without_a_size_is_trusted_only_if_told_so() {
+    requires!(Bpf, Uprobes, Program("cc"));
+    let program = Scratch::compiled("sizeless", "int main(void) { return 0; }", &[]);
+    let path = program.path().display().to_string();
+    let run = |options: &[&str]| {
+        let script = format!("uprobe:{path}:_init {{ @n = count(); }}");
+        options.iter().fold(Run::program(script).child(&path), |run, option| run.arg(*option)).to_end()
+    };
+    run(&[]).code(1).stderr_has("Could not determine boundary for _init (symbol has size 0).").stderr_has("--unsafe");
+    run(&["--unsafe"]).code(0).stdout_is("\n\n@n: 1\n");
+}

@@ -18,6 +18,10 @@ pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnos
     let arguments: Vec<&str> = parts[1..].iter().map(String::as_str).collect();
     let usage = format!("write {}", provider.usage);
     if !provider.parts.contains(&arguments.len()) {
+        if provider.id == ProviderId::Iter && arguments.len() == 2 {
+            let help = format!("leave `:{}` out: the block then runs once, when rtrace does", arguments[1]);
+            return Err(error("pinned iterators are not supported yet".to_owned()).with_help(help));
+        }
         let usage = match arguments.iter().position(|part| *part == "cpp") {
             Some(at) => format!("put the name in quotes: cpp:\"{}\"", arguments[at + 1..].join(":")),
             None => usage,
