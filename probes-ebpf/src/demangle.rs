@@ -42,7 +42,9 @@ impl Wanted {
     pub fn new(pattern: &str) -> Wanted {
         let pattern = compact(pattern);
         let words = words(&pattern);
-        let with_parameters = pattern.replace("operator()", "").contains('(');
+        // These have brackets of their own.
+        let rest = pattern.replace("operator()", "").replace("(anonymous namespace)", "");
+        let with_parameters = rest.contains('(');
         Wanted { with_parameters, words, pattern }
     }
 
@@ -148,6 +150,8 @@ mod tests {
             ("ns::Foo::operator[]", "_ZN2ns3FooixEi"),
             ("ns::Foo::operator()", "_ZN2ns3FooclEi"),
             ("ns::Foo::operator()(int)", "_ZN2ns3FooclEi"),
+            ("(anonymous namespace)::help", "_ZN12_GLOBAL__N_14helpEi"),
+            ("(anonymous namespace)::help(int)", "_ZN12_GLOBAL__N_14helpEi"),
             ("std::vector<int, std::allocator<int>>::push_back", "_ZNSt6vectorIiSaIiEE9push_backERKi"),
             ("std::vector<int, std::allocator<int> >::push_back", "_ZNSt6vectorIiSaIiEE9push_backERKi"),
             ("std::string::*", "_ZNSs6appendEPKc"),

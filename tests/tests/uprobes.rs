@@ -364,3 +364,22 @@ fn a_function_without_a_size_is_trusted_only_if_told_so() {
     run(&[]).code(1).stderr_has("Could not determine boundary for _init (symbol has size 0).").stderr_has("--unsafe");
     run(&["--unsafe"]).code(0).stdout_is("\n\n@n: 1\n");
 }
+
+#[test]
+fn names_of_cpp_in_a_process_need_no_file() {
+    requires!(Bpf, Uprobes, Program("cc"));
+    let source = "#include <unistd.h>
+        int f(int) __asm__(\"_ZN2ns3Foo3barEi\");
+        __attribute__((noinline)) int f(int n) { __asm__(\"\"); return n; }
+        int main(void) { for (int i = 0; i < 3000; i++) { f(3); usleep(10000); } }";
+    let program = Scratch::compiled("endless", source, &["-O1"]);
+    let path = program.path().display().to_string();
+    let mut process = std::process::Command::new(program.path()).spawn().expect("it was compiled to be run");
+    let pid = process.id().to_string();
+    let traced = Run::program("uprobe:cpp:\"ns::Foo::bar\" { print((probe, func)); exit(); }").arg("-p").arg(&pid);
+    let traced = traced.to_end();
+    let listed = Run::bare().arg("-l").arg("uprobe:cpp:ns::Foo::*").arg("-p").arg(&pid).to_end();
+    process.kill().and_then(|()| process.wait()).expect("it is our own child");
+    traced.code(0).stdout_is(&format!("(uprobe:{path}:cpp:_ZN2ns3Foo3barEi, ns::Foo::bar(int))\n\n\n"));
+    listed.code(0).stdout_is(&format!("uprobe:{path}:cpp:\"ns::Foo::bar(int)\"\n"));
+}
