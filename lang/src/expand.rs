@@ -311,7 +311,7 @@ impl<'a> Expander<'a> {
 
 /// Whether the language itself has a builtin or a function of that name.
 fn is_known(name: &str) -> bool {
-    builtins::builtin(name).is_some() || functions::function(name).is_some() || functions::NOT_YET.contains(&name)
+    builtins::builtin(name).is_some() || functions::function(name).is_some()
 }
 
 /// Whether it tells the user something, with the place that it comes from.

@@ -298,9 +298,6 @@ pub static FUNCTIONS: &[Function] = &[
     call(FunctionId::Config, "config", (0, 0), "config, config.NAME", "The config variables as a record.", "begin { print(config.max_strlen); }"),
 ];
 
-/// Functions of the language that are not here yet.
-pub const NOT_YET: &[&str] = &[];
-
 /// The function of that name.
 pub fn function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|row| row.name == name)

@@ -17,7 +17,7 @@ use super::{Checker, ProbeState};
 use crate::ast;
 use crate::builtins::builtin;
 use crate::diag::Diagnostic;
-use crate::functions::{self, FUNCTIONS, Function, FunctionId, Param, Signature, function};
+use crate::functions::{FUNCTIONS, Function, FunctionId, Param, Signature, function};
 use crate::nearest::nearest;
 use crate::printf::Origin;
 use crate::span::Span;
@@ -31,10 +31,6 @@ impl Checker<'_> {
             if builtin(&name.text).is_some() {
                 let title = format!("{}() requires no arguments ({args} provided)", name.text);
                 self.refuse(span, title);
-                return None;
-            }
-            if functions::NOT_YET.contains(&name.text.as_str()) {
-                self.refuse(span, format!("{}() is not supported yet", name.text));
                 return None;
             }
             let near = nearest(&name.text, FUNCTIONS.iter().map(|row| row.name), 1);
