@@ -15,7 +15,7 @@ use crate::nearest::nearest;
 use crate::params::Param;
 use crate::probes::ProviderId;
 use crate::span::Span;
-use crate::target::{Attach, Field};
+use crate::target::Attach;
 use crate::typed::{Expr, ExprKind, MapId};
 use crate::types::{AddressSpace, IntType, Type};
 
@@ -307,12 +307,7 @@ impl Checker<'_> {
                 return self.call(state, &ast::Name { text: name.to_owned(), span }, &[], span);
             }
             if name == "args" {
-                if let Some(all) = all_arguments(state, span) {
-                    return all;
-                }
-                let title = no_named_arguments(state)
-                    .unwrap_or_else(|| "`args` stands for all arguments: name one, such as args.count".to_owned());
-                return self.refuse(span, title);
+                return self.all_arguments(state, span);
             }
             if let Some((value, ty)) = self.definitions.constant(name).or_else(|| self.target.kernel_constant(name)) {
                 return int(value, ty, span);
@@ -540,54 +535,6 @@ impl Checker<'_> {
         }
     }
 
-    fn field(&mut self, state: &mut ProbeState<'_>, base: &ast::Expr, name: &ast::Name, span: Span) -> Expr {
-        if !matches!(&base.kind, ast::ExprKind::Ident(word) if word == "args") {
-            return self.member(state, base, name, span);
-        }
-        let points = &state.header.points;
-        let Some(first) = points.first() else { return unknown(span) };
-        if let Some(title) = no_named_arguments(state) {
-            return self.refuse(base.span, title);
-        }
-        let is_uprobe = state.header.provider == Some(ProviderId::Uprobe);
-        for point in points {
-            if !point.context.fields.iter().any(|field| field.name == name.text) {
-                let near = nearest(&name.text, point.context.fields.iter().map(|field| &field.name), 1);
-                let names: Vec<&str> = point.context.fields.iter().map(|field| field.name.as_str()).collect();
-                let help = match near.first() {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None if names.is_empty() && is_uprobe => {
-                        "no debug information (DWARF) was found for it, or it takes none; arg0 and so on need none"
-                            .into()
-                    }
-                    None if names.is_empty() => "it has no arguments".into(),
-                    None => format!("it has {}", names.join(", ")),
-                };
-                let title = format!(
-                    "Struct/union of type 'struct {}_args' does not contain a field named '{}'",
-                    point.name, name.text
-                );
-                self.report(Diagnostic::error(span, title).with_help(help));
-                return unknown(span);
-            }
-        }
-        let found = first.context.fields.iter().position(|field| field.name == name.text);
-        match found {
-            Some(index) => {
-                let ty = first.context.fields[index].ty.clone();
-                if ty == Type::Unknown {
-                    let why = match is_uprobe {
-                        true => format!("`{}` is not in a general register when the function is entered", name.text),
-                        false => format!("the type of `{}` is not supported yet", name.text),
-                    };
-                    return self.refuse(span, why);
-                }
-                Expr { kind: ExprKind::EventField(index), ty, span }
-            }
-            None => unknown(span),
-        }
-    }
-
     fn ternary(
         &mut self,
         state: &mut ProbeState<'_>,
@@ -729,32 +676,4 @@ fn is_config(expr: &ast::Expr) -> bool {
 
 fn sign(step: i64) -> &'static str {
     if step > 0 { "++" } else { "--" }
-}
-
-/// Why a probe has no `args`, if it has none.
-fn no_named_arguments(state: &ProbeState<'_>) -> Option<String> {
-    let provider = match state.header.provider? {
-        ProviderId::Begin | ProviderId::End => "special",
-        provider if provider.row().named_args => return None,
-        provider => provider.row().name,
-    };
-    Some(format!(
-        "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes ({provider} used here)"
-    ))
-}
-
-/// `args` as a record of all arguments, where each of them is a number or an address of its own.
-fn all_arguments(state: &ProbeState<'_>, span: Span) -> Option<Expr> {
-    let of_function =
-        matches!(state.header.provider, Some(ProviderId::Fentry | ProviderId::Fexit | ProviderId::Uprobe));
-    let [point] = &state.header.points[..] else { return None };
-    if !of_function || point.context.fields.iter().any(|field| field.ty == Type::Unknown) {
-        return None;
-    }
-    let field = |(index, field): (usize, &Field)| {
-        let value = Expr { kind: ExprKind::EventField(index), ty: field.ty.clone(), span };
-        ((field.name.clone(), field.ty.clone()), value)
-    };
-    let (types, values) = point.context.fields.iter().enumerate().map(field).unzip();
-    Some(Expr { kind: ExprKind::Tuple(values), ty: Type::Record(types), span })
 }
