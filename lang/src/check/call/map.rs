@@ -89,6 +89,14 @@ impl Checker<'_> {
             return self.refuse(span, "call to has_key() expects a map with explicit keys (non-scalar map)");
         }
         let map = self.map_use(name, args[0].span, &keys, span);
+        if *self.maps.value(map) == Type::Unknown {
+            self.walk.saw_unknown = true;
+            if self.last_walk {
+                let warning = Diagnostic::warning(args[0].span, format!("Undefined map: @{name}"));
+                let warning = warning.with_help("no probe assigns it, so it has no keys");
+                self.report_unknown(self.maps.is_broken(map), warning);
+            }
+        }
         Expr { kind: ExprKind::HasKey(map, keys), ty: Type::Bool, span }
     }
 

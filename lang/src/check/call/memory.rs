@@ -3,6 +3,7 @@
 use super::super::expr::{int, literal, unknown};
 use super::super::{Checker, ProbeState};
 use crate::ast;
+use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
@@ -22,10 +23,15 @@ fn bytes_of(ty: &Type) -> Option<u32> {
     }
 }
 
-/// A text of the script is longer by its closing zero than its bytes.
-fn bytes_of_value(value: &Expr) -> Option<u32> {
+/// Whether an internet address has so many bytes.
+fn is_address(bytes: u32) -> bool {
+    matches!(bytes, 4 | 16)
+}
+
+/// A text of the script is longer by its closing zero than its bytes: either may be what is meant.
+fn bytes_of_address(value: &Expr) -> Option<u32> {
     match &value.kind {
-        ExprKind::Str(text) => Some(text.len() as u32),
+        ExprKind::Str(text) if is_address(text.len() as u32) => Some(text.len() as u32),
         _ => bytes_of(&value.ty),
     }
 }
@@ -56,11 +62,15 @@ impl Checker<'_> {
         if address.ty == Type::Unknown || family.as_ref().is_some_and(|family| family.ty == Type::Unknown) {
             return unknown(span);
         }
-        let bytes = bytes_of_value(&address);
-        let inferred = match (&address.ty, bytes) {
+        let inferred = match (&address.ty, bytes_of_address(&address)) {
             (Type::Int(_), _) => AF_INET,
             (_, Some(16)) => AF_INET6,
-            (_, Some(_)) => AF_INET,
+            (_, Some(4)) => AF_INET,
+            (_, Some(bytes)) => {
+                let title = "ntop() argument must be 4 or 16 bytes in size";
+                self.report(Diagnostic::error(span, title).with_help(format!("this one has {bytes}")));
+                return unknown(span);
+            }
             (ty, None) => {
                 let title = format!("ntop() expects an integer or array argument, got {}", ty.kind());
                 return self.refuse(span, title);
@@ -124,7 +134,7 @@ impl Checker<'_> {
         let room = match &data.ty {
             Type::Unknown => return unknown(span),
             Type::Int(_) | Type::Pointer(..) => None,
-            Type::Array(..) | Type::Str(_) => bytes_of_value(&data).map(|_| bytes_of(&data.ty).unwrap_or(0)),
+            Type::Array(..) | Type::Str(_) => bytes_of(&data.ty),
             ty => {
                 let title =
                     format!("{}() expects an integer, string or array argument but saw {}", row.name, ty.kind());

@@ -13,6 +13,14 @@ use crate::types::{IntType, Type};
 /// The size of the largest packet that a capture file has.
 const LONGEST: u32 = 0xffff;
 
+/// Whether this is what the kernel keeps a packet in, or may be.
+fn is_packet(ty: &Type) -> bool {
+    match ty {
+        Type::Struct(of) => of.name == "struct sk_buff",
+        ty => matches!(ty, Type::Void | Type::Unknown),
+    }
+}
+
 impl Checker<'_> {
     /// `skboutput("file", skb, length, offset)`
     pub fn skboutput(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
@@ -34,8 +42,13 @@ impl Checker<'_> {
         if packet.ty == Type::Unknown || length.ty == Type::Unknown {
             return unknown(span);
         }
-        if !matches!(packet.ty, Type::Pointer(..)) {
-            let title = format!("{}() expects a pointer to a packet ({} provided)", row.name, packet.ty.kind());
+        let given = match &packet.ty {
+            Type::Pointer(to, _) if is_packet(to) => None,
+            ty @ Type::Pointer(..) => Some(ty.to_string()),
+            ty => Some(ty.kind()),
+        };
+        if let Some(given) = given {
+            let title = format!("{}() expects a pointer to a packet ({given} provided)", row.name);
             let help = "write args.skb, or (struct sk_buff *)arg0";
             self.report(Diagnostic::error(args[1].span, title).with_help(help));
             return unknown(span);

@@ -122,11 +122,27 @@ begin { @ = kstack(2); @ = kstack(3); if (kstack) { print(1); } }
 }
 
 #[test]
+fn addresses_have_four_or_sixteen_bytes() {
+    check(
+        r#"
+begin { print(ntop("abcd")); print(ntop("abc")); print(ntop(pton("::1"))); print(ntop(comm)); print(ntop("abcdef")); }
+                                                                                                  //^^^^^^^^^^^^^^ error: ntop() argument must be 4 or 16 bytes in size | this one has 7
+"#,
+    );
+}
+
+#[test]
 fn packets() {
     check(
         r#"
 kprobe:f { skboutput("a", arg0, 1, 0); }
          //^^^^^^^^^^^^^^^^^^^^^^^^^^ error: skboutput can not be used with "kprobe" probes | it takes the typed arguments of fentry, fexit or rawtracepoint
+"#,
+    );
+    check(
+        r#"
+rawtracepoint:f { skboutput("a", (void *)arg0, 1, 0); skboutput("a", curtask, 1, 0); }
+                                                                   //^^^^^^^ error: skboutput() expects a pointer to a packet (struct task_struct * provided) | write args.skb, or (struct sk_buff *)arg0
 "#,
     );
     check(

@@ -71,6 +71,12 @@ begin { clear(@nope); zero(@nope); delete(@nope); }
     );
     check(
         r#"
+begin { print(has_key(@nope, 1)); if (has_key(@late, 1)) { print(1); } @late[1] = 2; }
+                    //^^^^^ warning: Undefined map: @nope | no probe assigns it, so it has no keys
+"#,
+    );
+    check(
+        r#"
 begin { $x = @nope + 1; print($x); }
            //^^^^^ warning: Undefined map: @nope | no probe assigns it, so this is always 0
 "#,
@@ -135,6 +141,12 @@ begin { print(args.count); }
         r#"
   tracepoint:syscalls:sys_enter_write { print(args); }
                                             //^^^^ error: `args` stands for all arguments: name one, such as args.count
+"#,
+    );
+    check(
+        r#"
+begin { print(args); }
+            //^^^^ error: The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes (special used here)
 "#,
     );
     check(
