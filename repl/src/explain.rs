@@ -49,9 +49,22 @@ fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic 
     let program = &object.programs[refusal.index];
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
     let reason = if refusal.reason.is_empty() { error.to_string() } else { refusal.reason.clone() };
+    let help = match wants_known_pointer(&reason) {
+        true => {
+            "the kernel has to know what this points to: give it an argument of the event itself, or a variable that holds nothing else"
+        }
+        false => "-v shows the verifier's log, -d bpf the instructions; simpler keys and fewer branches may pass",
+    };
     Diagnostic::error(span, format!("the kernel's verifier refuses the program for {}", program.points[0].name))
         .with_label(reason)
-        .with_help("-v shows the verifier's log, -d bpf the instructions; simpler keys and fewer branches may pass")
+        .with_help(help)
+}
+
+/// Whether a helper was given an address of which the verifier does not know what is there: `R1 type=scalar
+/// expected=ptr_, trusted_ptr_`, where `ptr_` is a pointer with a type.
+fn wants_known_pointer(reason: &str) -> bool {
+    let expected = reason.split_once(" expected=").map(|(_, expected)| expected);
+    expected.is_some_and(|expected| expected.split(", ").any(|kind| kind == "ptr_"))
 }
 
 /// What the kernel says of an instruction that it cannot step over (include/linux/errno.h; user space has no name for

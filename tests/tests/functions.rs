@@ -360,6 +360,14 @@ fn a_socket_has_a_number() {
 }
 
 #[test]
+fn a_pointer_that_the_kernel_does_not_know_is_explained() {
+    requires!(Bpf, Btf);
+    let out = Run::program("rawtracepoint:tcp_probe { @sock = args.sk; print(socket_cookie(@sock)); }").to_end();
+    out.code(1).stderr_has("stdin:1:50-70: ERROR: the kernel's verifier refuses the program");
+    out.stderr_has("the kernel has to know what this points to: give it an argument of the event itself");
+}
+
+#[test]
 fn a_capture_file_that_cannot_be_written_is_named() {
     requires!(Bpf, Btf);
     let program = r#"rawtracepoint:consume_skb { skboutput("/nowhere/at/all.pcap", (struct sk_buff *)arg0, 1, 0); }"#;
