@@ -362,9 +362,14 @@ fn a_socket_has_a_number() {
 #[test]
 fn a_pointer_that_the_kernel_does_not_know_is_explained() {
     requires!(Bpf, Btf);
-    let out = Run::program("rawtracepoint:tcp_probe { @sock = args.sk; print(socket_cookie(@sock)); }").to_end();
-    out.code(1).stderr_has("stdin:1:50-70: ERROR: the kernel's verifier refuses the program");
-    out.stderr_has("the kernel has to know what this points to: give it an argument of the event itself");
+    for (statements, place) in [
+        ("@sock = args.sk; print(socket_cookie(@sock));", "stdin:1:50-70"),
+        ("$sock = args.sk; $sock++; print(socket_cookie($sock));", "stdin:1:59-79"),
+    ] {
+        let out = Run::program(format!("rawtracepoint:tcp_probe {{ {statements} }}")).to_end();
+        out.code(1).stderr_has(&format!("{place}: ERROR: the kernel's verifier refuses the program"));
+        out.stderr_has("the kernel has to know what this points to: give it an argument of the event itself");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::layout::SiteKind;
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::{BuiltinId, COMM_LEN};
 use lang::target::{Base, TASK_FROM_ID, TASK_RELEASE};
-use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId};
+use lang::typed::{Expr, ExprKind, Stmt, StmtKind, VarId, any_in};
 use lang::types::Type;
 
 impl Lowering<'_, '_> {
@@ -98,7 +98,7 @@ impl Lowering<'_, '_> {
             }
             ExprKind::Cast(inner) if inner.ty.is_scalar() => return self.known_pointer(inner, missing),
             ExprKind::Var(var) => {
-                let argument = self.held_argument(*var)?.clone();
+                let argument = self.held_argument(*var)?;
                 return self.known_pointer(&argument, missing);
             }
             ExprKind::AddressOf(place) => {
@@ -119,12 +119,10 @@ impl Lowering<'_, '_> {
     }
 
     /// The argument of the event that a variable holds, if it never holds anything else.
-    fn held_argument(&self, var: VarId) -> Option<&Expr> {
-        let mut found = Vec::new();
-        values_of(var, &self.unit.probe.body, &mut found);
-        let [mut value] = found[..] else { return None };
-        while let ExprKind::Cast(inner) = &value.kind {
-            value = inner;
+    fn held_argument(&self, var: VarId) -> Option<Expr> {
+        let mut value = only_value(var, &self.unit.probe.body)?;
+        while let ExprKind::Cast(inner) = value.kind {
+            value = *inner;
         }
         matches!(value.kind, ExprKind::EventField(_) | ExprKind::EventArg(_)).then_some(value)
     }
@@ -192,11 +190,26 @@ impl Lowering<'_, '_> {
     }
 }
 
-/// What statements set a variable to.
-fn values_of<'s>(var: VarId, stmts: &'s [Stmt], found: &mut Vec<&'s Expr>) {
+/// What a variable is set to, if that is one thing only.
+fn only_value(var: VarId, body: &[Stmt]) -> Option<Expr> {
+    let mut found = Vec::new();
+    values_of(var, body, &mut found);
+    let changes = any_in(body, &mut |expr| match &expr.kind {
+        ExprKind::Block(stmts, _) => {
+            values_of(var, stmts, &mut found);
+            false
+        }
+        ExprKind::StepVar { var: changed, .. } | ExprKind::Find { var: changed, .. } => *changed == var,
+        _ => false,
+    });
+    found.pop().filter(|_| found.is_empty() && !changes)
+}
+
+/// What statements set a variable to; blocks within expressions are left out.
+fn values_of(var: VarId, stmts: &[Stmt], found: &mut Vec<Expr>) {
     for stmt in stmts {
         match &stmt.kind {
-            StmtKind::SetVar(set, value) if *set == var => found.push(value),
+            StmtKind::SetVar(set, value) if *set == var => found.push(value.clone()),
             StmtKind::If(_, then, otherwise) => {
                 values_of(var, then, found);
                 values_of(var, otherwise, found);
