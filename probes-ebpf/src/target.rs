@@ -281,11 +281,19 @@ impl Target for KernelTarget {
     }
 
     fn kernel_symbol(&self, name: &str) -> Result<u64, TargetError> {
-        let refused = |title: String| TargetError::other(title, None);
-        match Kallsyms::new().address_of(name) {
+        let symbols = Kallsyms::new();
+        match symbols.address_of(name) {
             Ok(Some(address)) => Ok(address),
-            Ok(None) => Err(refused(format!("Failed to resolve kernel symbol: {name}"))),
-            Err(error) => Err(refused(format!("Failed to resolve kernel symbol: {name}: {error}"))),
+            Ok(None) => {
+                let help = match symbols.nearest(name, 3).unwrap_or_default() {
+                    near if near.is_empty() => {
+                        "kallsyms has no such symbol; it has variables only with CONFIG_KALLSYMS_ALL".to_owned()
+                    }
+                    near => format!("did you mean {}?", near.join(", ")),
+                };
+                Err(TargetError::other(format!("Failed to resolve kernel symbol: {name}"), Some(help)))
+            }
+            Err(error) => Err(TargetError::other(format!("Failed to resolve kernel symbol: {name}: {error}"), None)),
         }
     }
 
@@ -314,7 +322,10 @@ impl Target for KernelTarget {
     fn cgroup(&self, path: &str) -> Result<u64, String> {
         use std::os::unix::fs::MetadataExt;
         // In the kernel's file system of control groups the number of a directory is the group's.
-        std::fs::metadata(path).map(|found| found.ino()).map_err(|error| error.to_string())
+        std::fs::metadata(path).map(|found| found.ino()).map_err(|error| {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        })
     }
 
     fn features(&self) -> Features {

@@ -1,7 +1,7 @@
 //! Why a run failed, in terms of the script where that is possible.
 
 use crate::args::Args;
-use crate::report::Reporter;
+use crate::report::{Reporter, in_words};
 use crate::run::{Failed, fail};
 use codegen::object::Object;
 use lang::probes::perf::Source as PerfSource;
@@ -48,7 +48,7 @@ pub fn explain<T>(
 fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic {
     let program = &object.programs[refusal.index];
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
-    let reason = if refusal.reason.is_empty() { error.to_string() } else { refusal.reason.clone() };
+    let reason = if refusal.reason.is_empty() { in_words(&error.to_string()) } else { refusal.reason.clone() };
     let help = match wants_known_pointer(&reason) {
         true => {
             "the kernel has to know what this points to: give it an argument of the event itself, or a variable that holds nothing else"
@@ -104,6 +104,6 @@ fn unattached(failed: &AttachError) -> Diagnostic {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
                 .with_help("the kernel does not let this memory be watched; addresses of a process need -p or -c")
         }
-        _ => Diagnostic::error(failed.point.span, failed.to_string()),
+        _ => Diagnostic::error(failed.point.span, in_words(&failed.to_string())),
     }
 }

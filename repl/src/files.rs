@@ -1,5 +1,6 @@
 //! The files that scripts import.
 
+use crate::report::in_words;
 use lang::imports::{File, FileKind, LoadError};
 use std::fs;
 use std::io;
@@ -100,7 +101,6 @@ fn read(path: &Path, kind: FileKind) -> Result<File, LoadError> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> LoadError {
-    let words = error.to_string();
-    let words = words.split(" (os error").next().unwrap_or(&words).to_owned();
+    let words = in_words(&error.to_string());
     LoadError { title: format!("error reading import '{}': {words}", path.display()), help: None }
 }

@@ -141,11 +141,8 @@ fn instead_of_file(word: &str) -> Option<String> {
     (!is_path).then(|| "a program is given in quotes: rtrace 'begin { ... }'".to_owned())
 }
 
-/// The kernel's own words, without their number.
 fn cannot_open(path: &str, error: &std::io::Error) -> String {
-    let words = error.to_string();
-    let words = words.split(" (os error").next().unwrap_or(&words);
-    format!("failed to open file '{path}': {words}")
+    format!("failed to open file '{path}': {error}")
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<String>)> {

@@ -10,6 +10,13 @@ use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
 use lang::{Diagnostic, Severity, SourceMap, Span};
 use std::io::Write;
 
+/// What the system said without its number, ` (os error 2)`, which says the same again.
+pub fn in_words(text: &str) -> String {
+    let Some((words, rest)) = text.split_once(" (os error ") else { return text.to_owned() };
+    let rest = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    format!("{words}{}", rest.strip_prefix(')').unwrap_or(rest))
+}
+
 /// Writes diagnostics.
 pub struct Reporter {
     look: Look,
@@ -52,7 +59,7 @@ impl Reporter {
         let mut text = match title {
             // Help was asked for, and nothing is wrong.
             "" => String::new(),
-            _ => format!("{}: {title}\n", self.painted("ERROR", Color::Red)),
+            _ => format!("{}: {}\n", self.painted("ERROR", Color::Red), in_words(title)),
         };
         if let Some(help) = help {
             text += &format!("{}: {help}\n", self.painted("HINT", Color::Cyan));

@@ -214,7 +214,7 @@ fn control_groups_have_paths() {
     );
     assert!(line.lines().last().is_some_and(|line| line.contains(":/")), "{line}");
     let out = Run::program(r#"begin { print(cgroupid("/nope")); }"#).to_end();
-    out.code(1).stderr_has("Failed to get `cgroupid` for path: \"/nope\"");
+    out.code(1).stderr_has("Failed to get `cgroupid` for path: \"/nope\": No such file or directory\n");
 }
 
 #[test]

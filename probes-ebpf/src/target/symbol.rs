@@ -1,5 +1,6 @@
 //! Symbols of a traced program's data.
 
+use lang::nearest::nearest;
 use lang::target::{TargetError, UserSymbol};
 use object::read::{ReadCache, ReadRef};
 use object::{Object, ObjectSegment, ObjectSymbol};
@@ -25,9 +26,14 @@ fn symbol<'data, 'file, R: ReadRef<'data>>(
     file: &'file object::File<'data, R>,
     name: &str,
 ) -> Result<object::Symbol<'data, 'file, R>, String> {
-    let mut symbols = file.symbols().chain(file.dynamic_symbols());
-    let symbol = symbols.find(|symbol| symbol.is_definition() && symbol.name() == Ok(name));
-    symbol.ok_or_else(|| "the file has no symbol of that name".to_owned())
+    let symbols = || file.symbols().chain(file.dynamic_symbols()).filter(ObjectSymbol::is_definition);
+    symbols().find(|symbol| symbol.name() == Ok(name)).ok_or_else(|| {
+        let near = nearest(name, symbols().filter_map(|symbol| symbol.name().ok()), 3);
+        match near.is_empty() {
+            true => "the file has no symbol of that name".to_owned(),
+            false => format!("did you mean {}?", near.join(", ")),
+        }
+    })
 }
 
 fn read<'data, R: ReadRef<'data>>(data: R, offset: u64, name: &str) -> Result<UserSymbol, String> {
@@ -53,6 +59,8 @@ mod tests {
         let own = own.to_str().expect("a plain path");
         let error = find(own, 0, "no_such_symbol_anywhere").expect_err("it has none");
         assert_eq!(error.title, format!("Could not resolve symbol: {own}:no_such_symbol_anywhere"));
+        let error = find(own, 0, "mian").expect_err("it has none");
+        assert!(error.help.expect("a name is near").starts_with("did you mean main"));
         assert!(find("/no/such/file", 0, "main").is_err());
         let main = find(own, 0, "main").expect("a program has a main function");
         assert!(main.distance > 0 && main.size > 0);
