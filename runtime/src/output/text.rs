@@ -95,7 +95,8 @@ impl<W: Write> Output for Text<W> {
             }
         }
         if !entries.is_empty() {
-            push_fmt(&mut self.buffer, format_args!("@{}: {} (total)\n", map.name, shares.total));
+            write_map_name(&mut self.buffer, map, self.settings.paint);
+            push_fmt(&mut self.buffer, format_args!(": {} (total)\n", shares.total));
         }
         self.emit()
     }
@@ -109,10 +110,14 @@ impl<W: Write> Output for Text<W> {
     }
 }
 
+fn write_map_name(out: &mut Vec<u8>, map: &Map, paint: Paint) {
+    paint.with(out, Role::Name, |out| push_fmt(out, format_args!("@{}", map.name)));
+}
+
 /// Appends what an entry is called: `@map[key]`.
 fn write_name(out: &mut Vec<u8>, map: &Map, key: &[u8], settings: &Settings) {
     let paint = settings.paint;
-    paint.with(out, Role::Name, |out| push_fmt(out, format_args!("@{}", map.name)));
+    write_map_name(out, map, paint);
     if let Some(parts) = &map.key {
         out.push(b'[');
         paint.with(out, Role::Key, |out| value::write_key(out, parts, key, Style::plain(settings)));
