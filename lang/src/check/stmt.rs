@@ -262,7 +262,17 @@ impl Checker<'_> {
             ast::ExprKind::Map(_) | ast::ExprKind::MapKey { .. } => self.assign_map(state, place, op, value, span),
             ast::ExprKind::Error => None,
             _ => {
-                self.report(Diagnostic::error(place.span, "only a variable or a map can be assigned to"));
+                let help = match &place.kind {
+                    ast::ExprKind::Field { .. } | ast::ExprKind::Index { .. } => {
+                        Some("what has parts stays as it was made: make a new one and assign that")
+                    }
+                    ast::ExprKind::Unary(UnaryOp::Deref, _) => {
+                        Some("memory of others is only read, but see write_user()")
+                    }
+                    _ => None,
+                };
+                let error = Diagnostic::error(place.span, "only a variable or a map can be assigned to");
+                self.report(error.with_maybe_help(help.map(str::to_owned)));
                 None
             }
         }

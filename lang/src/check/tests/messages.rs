@@ -509,6 +509,10 @@ fn assignments() {
         r#"
 begin { (1, 2) = 1; }
       //^^^^^^ error: only a variable or a map can be assigned to
+begin { $a = (1, (x=2)); $a.0 = 3; $a.1.x += 4; *curtask = 5; }
+                       //^^^^ error: only a variable or a map can be assigned to | what has parts stays as it was made: make a new one and assign that
+                                 //^^^^^^ error: only a variable or a map can be assigned to | what has parts stays as it was made: make a new one and assign that
+                                              //^^^^^^^^ error: only a variable or a map can be assigned to | memory of others is only read, but see write_user()
 "#,
     );
 }
