@@ -152,7 +152,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         select::by_name(&mut program, filter, reporter)?;
     }
     if is_run && !matches!(mode, Some(Mode::Codegen | Mode::CompilerBench)) {
-        select::by_mode(&mut program, trial, reporter)?;
+        select::by_mode(&mut program, trial, args.probe_filter.as_deref(), reporter)?;
     }
     if show_stage(Stage::Types, &|| Ok(lang::dump_types::dump(&program)))? {
         return Ok(0);

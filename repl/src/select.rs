@@ -22,8 +22,13 @@ pub fn by_name(program: &mut Program, filter: &str, reporter: &Reporter) -> Resu
 }
 
 /// Leaves in a program what is run in this mode. Tests and benchmarks are nothing to a script that traces, and what it
-/// would attach to is nothing to them.
-pub fn by_mode(program: &mut Program, mode: session::Mode, reporter: &Reporter) -> Result<(), Failed> {
+/// would attach to is nothing to them. A filter has taken away what its names do not match.
+pub fn by_mode(
+    program: &mut Program,
+    mode: session::Mode,
+    filter: Option<&str>,
+    reporter: &Reporter,
+) -> Result<(), Failed> {
     let has = |program: &Program, wanted: &Attach| {
         program.probes.iter().flat_map(|probe| &probe.points).any(|point| point.attach == *wanted)
     };
@@ -46,15 +51,18 @@ pub fn by_mode(program: &mut Program, mode: session::Mode, reporter: &Reporter) 
         session::Mode::Trace if nothing && has_benchmarks => {
             return fail(reporter, "No probes attached; use --bench to run benchmark probes.", None);
         }
-        session::Mode::Test if !has_tests => {
-            reporter.warning("there are no tests to run; write one as test:NAME { ... }")
-        }
-        session::Mode::Bench if !has_benchmarks => {
-            reporter.warning("there are no benchmarks to run; write one as bench:NAME { ... }");
-        }
+        session::Mode::Test if !has_tests => reporter.warning(&nothing_to_run("tests", "test", filter)),
+        session::Mode::Bench if !has_benchmarks => reporter.warning(&nothing_to_run("benchmarks", "bench", filter)),
         _ => {}
     }
     Ok(())
+}
+
+fn nothing_to_run(what: &str, provider: &str, filter: Option<&str>) -> String {
+    match filter {
+        Some(filter) => format!("there are no {what} to run that --probe-filter '{filter}' matches"),
+        None => format!("there are no {what} to run; write one as {provider}:NAME {{ ... }}"),
+    }
 }
 
 /// Refuses what would attach to nothing, or to more than the config allows.

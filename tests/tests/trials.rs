@@ -173,6 +173,8 @@ fn tests_and_benchmarks_are_nothing_to_a_trace() {
         .code(1)
         .stdout_has("[       OK ] a (")
         .stdout_has("[  FAILED  ] b (");
+    let none = tests("test:a { }").arg("--probe-filter").arg("test:c").to_end();
+    none.code(1).stderr_has("there are no tests to run that --probe-filter 'test:c' matches");
     let filtered = tests("test:a { } test:b { }").arg("--probe-filter").arg("test:b");
     filtered.to_end().code(0).stdout_has("Running 1 tests.").nowhere(" a");
 }
