@@ -320,7 +320,6 @@ pub fn is_statement(name: &str) -> bool {
         "printf",
         "signal",
         "signal_thread",
-        "skboutput",
         "static_assert",
         "system",
         "time",
