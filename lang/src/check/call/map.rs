@@ -121,7 +121,12 @@ impl Checker<'_> {
             self.new_variable(state, variable, args[2].span, false);
         }
         if let Type::Aggregate(Aggregate::Hist { .. } | Aggregate::LHist { .. } | Aggregate::Stats { .. }) = value.ty {
-            return self.refuse(span, format!("Value '{}' cannot be assigned to a scratch variable.", value.ty));
+            let error =
+                Diagnostic::error(span, format!("Value '{}' cannot be assigned to a scratch variable.", value.ty));
+            self.report(
+                error.with_help("has_key() tells whether it is there; print() shows the map, or one of its entries"),
+            );
+            return unknown(span);
         }
         let Some(known) = state.scopes.find(variable) else { return unknown(span) };
         let Some(set) = self.set_variable(state, variable, known.id, value, span) else { return unknown(span) };

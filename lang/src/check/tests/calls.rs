@@ -219,7 +219,7 @@ fn aggregations_that_are_no_number() {
     check(
         r#"
 begin { @h[1] = hist(5); let $v; print(find(@h, 1, $v)); }
-                                     //^^^^^^^^^^^^^^^ error: Value 'hist_t' cannot be assigned to a scratch variable.
+                                     //^^^^^^^^^^^^^^^ error: Value 'hist_t' cannot be assigned to a scratch variable. | has_key() tells whether it is there; print() shows the map, or one of its entries
 "#,
     );
 }
