@@ -258,7 +258,9 @@ fn what_debug_information_does_not_say_is_refused() {
     refused("print(((struct shap *)arg0).name);", "unknown type \"struct shap\"");
     let bare = Scratch::compiled("bare", SHAPES, &["-O0"]);
     let text = format!("uprobe:{}:area {{ print(args.scale); }}", bare.path().display());
-    Run::program(text).to_end().code(1).stderr_has("no debug information");
+    Run::program(text).to_end().code(1).stderr_has("where a function with debug information (DWARF) is entered");
+    let all = format!("uprobe:{}:area {{ print(args); }}", bare.path().display());
+    Run::program(all).to_end().code(1).stderr_has("area has no arguments with names");
 }
 
 #[test]
