@@ -283,3 +283,13 @@ fn what_goes_wrong_often_is_told_with_its_number() {
     text.code(0).stderr_has("WARNING: Map full; can't update element (49 times)");
     text.stderr_has("WARNING: 1 read of memory failed and gave zeros");
 }
+
+#[test]
+fn a_signal_that_is_none_is_told() {
+    requires!(Bpf, Tracefs);
+    let writer = rtrace_tests::Worker::new("rt_nosignal", rtrace_tests::Work::write("/dev/null", 3, 1));
+    let program =
+        format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ $number = 999; signal($number); }}", writer.pid());
+    let out = Run::program(program).arg("--unsafe").run(|_| writer.finish());
+    out.code(0).stderr_has("ERROR: signal() expects an integer between 1 and 64 (inclusive). Got 999");
+}

@@ -35,6 +35,7 @@ fn stacks_of_a_command_are_drawn() {
 fn the_graph_appears_when_it_is_complete() {
     requires!(Bpf, Uprobes);
     let (graph, work) = (Scratch::new("graph_end.svg"), sibling("work").display().to_string());
+    // Other tests run the same program meanwhile.
     let text = format!("uprobe:{work}:work_step /pid == 1/ {{ @[ustack] = count(); }}");
     let session = Run::program(text).arg("--flamegraph").arg(graph.path()).start();
     session.wait_attached();
