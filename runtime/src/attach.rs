@@ -17,14 +17,14 @@ use thiserror::Error;
 #[error("cannot attach {}: {error}", .point.name)]
 pub struct AttachError {
     /// Where it was to be attached.
-    pub point: Point,
+    pub point: Box<Point>,
     /// What the kernel said.
     pub error: io::Error,
 }
 
 impl AttachError {
     fn new(point: &Point, error: io::Error) -> Self {
-        Self { point: point.clone(), error }
+        Self { point: Box::new(point.clone()), error }
     }
 }
 
