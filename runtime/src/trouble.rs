@@ -10,7 +10,9 @@ use std::io;
 const E2BIG: i64 = 7;
 
 /// What has happened at a site, whose helper gave `code` the last time.
-pub fn of(kind: SiteKind, code: i64) -> Trouble {
+pub fn of(kind: SiteKind, code: u64) -> Trouble {
+    // Helpers that are an `int` in the kernel leave the upper half as it happens to be: Linux 6.1 clears it.
+    let code = i64::from(code as i32);
     let helper = |name, code| Trouble::Helper { name, code, reason: reason(code) };
     match kind {
         SiteKind::LostEvent => Trouble::Lost,
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn a_helper_is_named_with_what_it_gave() {
         let read = site(SiteKind::FailedRead(Helper::ProbeReadUserStr));
-        let trouble = of(read.kind, -14);
+        let trouble = of(read.kind, -14_i64 as u64);
         assert_eq!(trouble, Trouble::Helper { name: "probe_read_user_str", code: -14, reason: "Bad address".into() });
         assert_eq!(warning(&read, &trouble, 3).title, "Bad address (3 times)");
         assert_eq!(detail(&trouble), "Additional Info - helper: probe_read_user_str, retcode: -14");
@@ -138,8 +140,8 @@ mod tests {
     #[test]
     fn a_map_is_full_only_if_the_kernel_says_so() {
         let full = site(SiteKind::MapFull);
-        assert_eq!(warning(&full, &of(full.kind, -7), 1).title, "Map full; can't update element");
-        assert_eq!(warning(&full, &of(full.kind, -12), 1).title, "Cannot allocate memory");
+        assert_eq!(warning(&full, &of(full.kind, -7_i64 as u64), 1).title, "Map full; can't update element");
+        assert_eq!(warning(&full, &of(full.kind, 0xffff_fff4), 1).title, "Cannot allocate memory");
     }
 
     #[test]

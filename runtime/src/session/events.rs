@@ -48,12 +48,7 @@ impl Session<'_> {
 
     /// Waits until there is something to do, and does it unless it is about events. With a limit, records to print are
     /// no reason to return before it is over.
-    fn wait(
-        &mut self,
-        output: &mut dyn Output,
-        host: &mut dyn Host,
-        limit: Option<Timespec>,
-    ) -> Result<(), RunError> {
+    fn wait(&mut self, output: &mut dyn Output, host: &mut dyn Host, limit: Option<Timespec>) -> Result<(), RunError> {
         let child = self.config.child.as_ref().map(|child| child.fd());
         let process = self.config.process.as_ref().map(|process| process.as_fd());
         let own = [self.signals.as_fd(), self.ticker.as_fd()];
@@ -257,8 +252,7 @@ impl Session<'_> {
             return Ok(());
         }
         *reported += times;
-        let trouble =
-            trouble::of(site.kind, site.code.map_or(0, |code| self.store.word(code).load(Ordering::Relaxed) as i64));
+        let trouble = trouble::of(site.kind, site.code.map_or(0, |code| self.store.word(code).load(Ordering::Relaxed)));
         let warning = trouble::warning(site, &trouble, times);
         if !host.wants(&warning) && trouble != Trouble::Lost {
             return Ok(());
