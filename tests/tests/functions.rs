@@ -457,7 +457,7 @@ fn config_is_a_record() {
 
 #[test]
 fn processes_are_counted_in_the_own_namespace() {
-    requires!(Bpf, Root);
+    requires!(Bpf, Root, Program("unshare"));
     let program = "begin { print((pid, pid(curr_ns), tid, tid(curr_ns), pid(init) > 1, tid(init) > 1)); }";
     let inside = Run::program(program).of("unshare").arg("--fork").arg("--pid").arg("--mount-proc").arg(rtrace());
     let out = inside.to_end();
@@ -533,7 +533,8 @@ fn names_of_numbers_are_texts() {
 
 #[test]
 fn traced_functions_tell_paths_and_sockets() {
-    requires!(Bpf, Btf, Fentry);
+    // comm(pid) takes 6.2.
+    requires!(Bpf, Btf, Fentry, Kernel(6, 2));
     let program = r#"fentry:security_file_open /pid == cpid/ { $p = path(args.file.f_path); $s = path(args.file.f_path, 5); if (strcontains($p, "/proc/version")) { print(($p, $s, comm(pid) == comm)); } }"#;
     let out = Run::program(program).arg("-q").child("cat /proc/version").to_end();
     out.code(0).stdout_has("(/proc/version, sion, true)\n");

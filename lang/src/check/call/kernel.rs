@@ -49,9 +49,12 @@ impl Checker<'_> {
                 provider => provider.map_or("", |provider| provider.row().name),
             };
             let title = format!("Syntax comm(PID) is not supported in this probe type yet. Type: {kind}");
-            let help = format!(
-                "the kernel lets no program of this probe call {TASK_FROM_ID}; those of iter, fentry and rawtracepoint may"
-            );
+            let help = match self.target.kfunc(TASK_FROM_ID) {
+                None => format!("this kernel has no {TASK_FROM_ID}; Linux has it from 6.2 on"),
+                Some(_) => format!(
+                    "the kernel lets no program of this probe call {TASK_FROM_ID}; those of iter, fentry and rawtracepoint may"
+                ),
+            };
             self.report(Diagnostic::error(span, title).with_help(help));
             return unknown(span);
         }
