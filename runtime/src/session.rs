@@ -163,10 +163,8 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     for link in &session.links {
         link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
     }
-    let result = match timers.is_empty() && session.on_signal.is_empty() && !session.links.iter().any(Link::waits) {
-        true => Ok(()),
-        false => session.events(output, host),
-    };
+    session.goes_on = !timers.is_empty() || !session.on_signal.is_empty() || session.links.iter().any(Link::waits);
+    let result = if session.goes_on { session.events(output, host) } else { Ok(()) };
     timers.stop();
     session.detach();
     result?;
@@ -214,6 +212,8 @@ struct Session<'a> {
     ticking: bool,
     reported: Vec<u64>,
     exit: Option<Exit>,
+    /// Something can happen of itself. What only iterators send is all there is to come, and shown whole.
+    goes_on: bool,
     /// `exit()` has been read from the ring: what other probes sent behind it, until they were detached, is passed over.
     hushed: bool,
     /// A `begin` probe has ended the run: nothing is attached.
@@ -297,6 +297,7 @@ impl<'a> Session<'a> {
             ticking: false,
             reported,
             exit: None,
+            goes_on: false,
             hushed: false,
             over: false,
             interrupted: false,

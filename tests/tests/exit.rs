@@ -42,6 +42,15 @@ fn nothing_is_heard_of_events_behind_the_one_that_exits() {
 }
 
 #[test]
+fn what_an_iterator_sends_is_shown_whole() {
+    requires!(Bpf, Btf);
+    let text = r#"iter:task { printf("%d\n", ctx.task.pid == 1 || ctx.task.comm == comm); exit(); }"#;
+    let out = Run::program(text).to_end();
+    // The first task, and rtrace itself far behind it.
+    assert!(out.code(0).stdout.lines().filter(|line| *line == "1").count() >= 2, "{out}");
+}
+
+#[test]
 fn each_ending_signal_ends_it_properly() {
     requires!(Bpf);
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {

@@ -182,7 +182,7 @@ impl Session<'_> {
         let map = MapId(record.number);
         match record.kind {
             Control::Exit => {
-                self.hushed = true;
+                self.hushed = self.goes_on;
                 self.note_exit();
                 Ok(())
             }

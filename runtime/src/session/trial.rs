@@ -255,7 +255,6 @@ impl Session<'_> {
 
     /// Makes room for what the next probe has to say; gives how much has gone wrong up to now.
     fn forget_result(&mut self) -> u64 {
-        self.hushed = false;
         self.store.word(EXIT).fetch_and(!(EXIT_ASKED | 0xff), Ordering::Relaxed);
         self.exit = None;
         if let Some(result) = &self.job.object.layout.result {
