@@ -52,6 +52,8 @@ pub struct KernelTarget {
     enter_id: OnceCell<Option<u32>>,
     exit_id: OnceCell<Option<u32>>,
     compat: OnceCell<Option<u32>>,
+    /// Asked for again and again while compiling.
+    features: OnceCell<Features>,
     kprobe_multi: OnceCell<bool>,
     uprobe_multi: OnceCell<bool>,
     /// Which functions of the kernel programs of a type may call.
@@ -329,6 +331,12 @@ impl Target for KernelTarget {
     }
 
     fn features(&self) -> Features {
+        *self.features.get_or_init(|| self.find_features())
+    }
+}
+
+impl KernelTarget {
+    fn find_features(&self) -> Features {
         let release = kernel_to_compile_for();
         let at_least = |major, minor| release.is_some_and(|release| release.at_least(major, minor));
         Features {
