@@ -83,19 +83,11 @@ impl Binary {
     }
 
     fn read(path: &Path) -> Result<Binary, BinaryError> {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
-        }
-        let cache = ReadCache::new(file);
-        let mut ident = [0; 5];
-        if let Ok(bytes) = (&cache).read_bytes_at(0, 5) {
-            ident.copy_from_slice(bytes);
-        }
-        match ident {
-            [0x7f, b'E', b'L', b'F', elf::ELFCLASS32] => parse::<elf::FileHeader32<Endianness>, _>(&cache),
+        let cache = ReadCache::new(open_file(path)?);
+        match is_narrow(&cache) {
+            true => parse::<elf::FileHeader32<Endianness>, _>(&cache),
             // Anything else gets its error here.
-            _ => parse::<elf::FileHeader64<Endianness>, _>(&cache),
+            false => parse::<elf::FileHeader64<Endianness>, _>(&cache),
         }
     }
 
@@ -126,6 +118,20 @@ impl Binary {
         })?;
         segment.offset.checked_add(address - segment.address)
     }
+}
+
+/// Opens a file, and nothing but a file.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Whether it is an ELF file for a processor of 32 bits.
+pub(crate) fn is_narrow<'data>(data: impl ReadRef<'data>) -> bool {
+    matches!(data.read_bytes_at(0, 5), Ok([0x7f, b'E', b'L', b'F', elf::ELFCLASS32]))
 }
 
 fn parse<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R) -> Result<Binary, BinaryError> {

@@ -7,12 +7,10 @@
 
 pub mod operand;
 
-use crate::binary::BinaryError;
+use crate::binary::{BinaryError, is_narrow, open_file};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::read::{ReadCache, ReadRef};
 use object::{Endian, Endianness, elf};
-use std::fs::File;
-use std::io;
 use std::num::NonZeroU64;
 use std::path::Path;
 
@@ -61,19 +59,11 @@ impl Notes {
     /// # Errors
     /// If the file cannot be read, or is none that its notes could be understood of.
     pub fn read(path: &Path) -> Result<Notes, BinaryError> {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
-        }
-        let cache = ReadCache::new(file);
-        let mut ident = [0; 5];
-        if let Ok(bytes) = (&cache).read_bytes_at(0, 5) {
-            ident.copy_from_slice(bytes);
-        }
-        match ident {
-            [0x7f, b'E', b'L', b'F', elf::ELFCLASS32] => Err(BinaryError::Narrow),
+        let cache = ReadCache::new(open_file(path)?);
+        match is_narrow(&cache) {
+            true => Err(BinaryError::Narrow),
             // Anything else gets its error here.
-            _ => parse(&cache),
+            false => parse(&cache),
         }
     }
 }

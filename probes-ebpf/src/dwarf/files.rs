@@ -2,13 +2,12 @@
 //! and one for each unit (`.dwo`) or for all of them (`.dwp`).
 
 use super::{Dwarf, Reader};
-use crate::binary::BinaryError;
+use crate::binary::{BinaryError, open_file};
 use crate::separate::Separate;
 use gimli::{DwoId, RunTimeEndian, SectionId};
 use object::{Object, ObjectSection, ReadCache};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -71,10 +70,7 @@ struct Opened {
 
 impl Opened {
     fn new(path: &Path) -> Result<Self, BinaryError> {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
-        }
+        let file = open_file(path)?;
         let cache = ReadCache::new(file.try_clone()?);
         let object = object::File::parse(&cache)?;
         let has = |name| object.section_by_name(name).is_some_and(|section| section.size() > 0);
