@@ -317,10 +317,15 @@ impl Lowering<'_, '_> {
             self.store_word(one, left);
             self.return_number(1);
         } else {
-            self.return_number(0);
+            self.return_number(self.pass());
         }
         self.has_left = true;
         self.returned = true;
+    }
+
+    /// What the program returns if the script does not say: at a packet, that it goes its way.
+    fn pass(&self) -> i64 {
+        self.unit.context.packet().map_or(0, |packet| packet.pass)
     }
 
     /// Goes on in `block`, which has been jumped to.

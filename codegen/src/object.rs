@@ -22,7 +22,7 @@ pub struct Options {
     pub optimise: bool,
     /// Keep the intermediate code as text, for `-d`.
     pub keep_text: bool,
-    /// Only events of this process count; `begin`, `end` and `interval` are not events.
+    /// Only events of this process count; `begin`, `end`, `interval` and packets are not events of a process.
     pub process: Option<u32>,
     /// Sizes of ring buffers.
     pub sizes: Sizes,
@@ -165,6 +165,11 @@ impl Program {
                 format!("perf_event/{}", self.name)
             }
             Attach::Iter { over, .. } => format!("iter/{over}"),
+            Attach::Xdp { .. } => "xdp".to_owned(),
+            // Newer loaders know "tc" as well, the one that we use does not.
+            Attach::Tc { .. } => "classifier".to_owned(),
+            Attach::CgroupSkb { direction, .. } => format!("cgroup_skb/{}", direction.word()),
+            Attach::Socket { .. } => "socket".to_owned(),
         }
     }
 }
@@ -271,9 +276,9 @@ fn units(program: &typed::Program, features: Features) -> Vec<(usize, Vec<&typed
     units
 }
 
-/// Whether it is something that happens to a process, rather than a run of ours.
+/// Whether it is something that happens to a process, rather than a run of ours, or a packet.
 fn is_event(attach: &Attach) -> bool {
-    !attach.is_run_by_us()
+    !attach.is_run_by_us() && !attach.is_packet()
 }
 
 /// Whether a program sees both events the same way. Which system call it is may differ.
@@ -300,6 +305,7 @@ fn shareable(a: &Attach, b: &Attach) -> bool {
         (Attach::BtfTracepoint { btf_id: a, .. }, Attach::BtfTracepoint { btf_id: b, .. }) => a == b,
         (Attach::Kprobe { on_return: a, .. }, Attach::Kprobe { on_return: b, .. }) => a == b,
         (Attach::Uprobe { on_return: a, .. }, Attach::Uprobe { on_return: b, .. }) => a == b,
+        (Attach::CgroupSkb { direction: a, .. }, Attach::CgroupSkb { direction: b, .. }) => a == b,
         // These are loaded for one target.
         (Attach::Fentry { .. } | Attach::Iter { .. }, _) => false,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),

@@ -55,6 +55,7 @@ pub fn can_share(probe: &typed::Probe, point: &typed::Point, features: Features)
     let cookies = match context.program {
         ProgramType::RawTracepoint | ProgramType::BtfTracepoint => features.raw_tracepoint_cookies,
         ProgramType::Iter => false,
+        program if program.packet().is_some() => false,
         _ => features.cookies,
     };
     !probe.uses_name || context.guard.is_some() || (cookies && probe.points.len() > SEPARATE)

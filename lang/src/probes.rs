@@ -3,9 +3,11 @@
 //! What a provider offers to a probe's body (arguments by name, by position) is data in its row, so no second `match`
 //! over providers grows up elsewhere. Whether a machine has the named event is the target's business.
 
+pub mod net;
 pub mod perf;
 mod point;
 
+use net::{Direction, XdpMode};
 use perf::{Rate, Source};
 use std::ops::RangeInclusive;
 
@@ -33,6 +35,10 @@ pub enum ProviderId {
     Usdt,
     Iter,
     Watchpoint,
+    Xdp,
+    Tc,
+    CgroupSkb,
+    Socket,
     SelfSignal,
     Test,
     Bench,
@@ -232,6 +238,46 @@ pub static PROVIDERS: &[Provider] = &[
         example: "watchpoint:0x10000000:8:w { @[comm, ustack] = count(); }",
     },
     Provider {
+        id: ProviderId::Xdp,
+        name: "xdp",
+        aliases: &[],
+        usage: "xdp:INTERFACE, or xdp:INTERFACE:MODE with the mode native, skb or offload",
+        parts: 1..=2,
+        named_args: false,
+        doc: "Runs for each packet that comes in by a network interface, before the kernel does anything with it.",
+        example: "xdp:eth0 { @packets = count(); }",
+    },
+    Provider {
+        id: ProviderId::Tc,
+        name: "tc",
+        aliases: &[],
+        usage: "tc:INTERFACE:ingress or tc:INTERFACE:egress",
+        parts: 2..=2,
+        named_args: false,
+        doc: "Runs for each packet that comes in or goes out by a network interface, where the kernel's traffic control sees it.",
+        example: "tc:eth0:egress { @packets = count(); }",
+    },
+    Provider {
+        id: ProviderId::CgroupSkb,
+        name: "cgroup_skb",
+        aliases: &[],
+        usage: "cgroup_skb:PATH:ingress or cgroup_skb:PATH:egress",
+        parts: 2..=2,
+        named_args: false,
+        doc: "Runs for each IP packet that the sockets of a control group's processes get or send.",
+        example: "cgroup_skb:/sys/fs/cgroup:ingress { @packets = count(); }",
+    },
+    Provider {
+        id: ProviderId::Socket,
+        name: "socket",
+        aliases: &[],
+        usage: "socket:INTERFACE",
+        parts: 1..=1,
+        named_args: false,
+        doc: "Runs for each packet that comes in or goes out by a network interface, as a capture program sees it.",
+        example: "socket:eth0 { @packets = count(); }",
+    },
+    Provider {
         id: ProviderId::SelfSignal,
         name: "self",
         aliases: &[],
@@ -361,6 +407,32 @@ pub enum Spec {
     },
     /// `watchpoint:ADDRESS:LENGTH:MODE`
     Watchpoint(Watch),
+    /// `xdp:INTERFACE[:MODE]`
+    Xdp {
+        /// Such as `eth0`.
+        interface: String,
+        /// Who is to run it.
+        mode: XdpMode,
+    },
+    /// `tc:INTERFACE:DIRECTION`
+    Tc {
+        /// Such as `eth0`.
+        interface: String,
+        /// Which packets.
+        direction: Direction,
+    },
+    /// `cgroup_skb:PATH:DIRECTION`
+    CgroupSkb {
+        /// The control group's directory.
+        path: String,
+        /// Which packets.
+        direction: Direction,
+    },
+    /// `socket:INTERFACE`
+    Socket {
+        /// Such as `eth0`.
+        interface: String,
+    },
     /// `self:signal:SIGUSR1`
     SelfSignal,
     /// `test:NAME`
@@ -456,6 +528,10 @@ impl Spec {
             Self::Usdt { .. } => ProviderId::Usdt,
             Self::Iter { .. } => ProviderId::Iter,
             Self::Watchpoint(_) => ProviderId::Watchpoint,
+            Self::Xdp { .. } => ProviderId::Xdp,
+            Self::Tc { .. } => ProviderId::Tc,
+            Self::CgroupSkb { .. } => ProviderId::CgroupSkb,
+            Self::Socket { .. } => ProviderId::Socket,
             Self::SelfSignal => ProviderId::SelfSignal,
             Self::Test { .. } => ProviderId::Test,
             Self::Bench { .. } => ProviderId::Bench,
@@ -585,6 +661,32 @@ mod tests {
         assert_eq!(read("usdt:./a:").unwrap_err(), "usdt probe must have a target function or wildcard");
         assert!(read("usdt:").unwrap_err().starts_with("usdt probe type requires 2 or 3 arguments, found 1"));
         assert!(read("usdt:a:b:c:d").unwrap_err().starts_with("usdt probe type requires 2 or 3 arguments, found 4"));
+    }
+
+    #[test]
+    fn where_packets_are_seen() {
+        let xdp = |interface: &str, mode| Spec::Xdp { interface: interface.into(), mode };
+        assert_eq!(parse("xdp:eth0").unwrap(), (xdp("eth0", XdpMode::Any), "xdp:eth0".into()));
+        assert_eq!(parse("xdp:eth*:skb").unwrap(), (xdp("eth*", XdpMode::Skb), "xdp:eth*:skb".into()));
+        assert_eq!(parse("xdp:eth0:nativ").unwrap_err(), "there is no XDP mode 'nativ'; did you mean native?");
+        assert_eq!(parse("xdp:eth0:").unwrap_err(), "there is no XDP mode ''; there are native, skb, offload");
+        assert!(parse("xdp:").unwrap_err().starts_with("xdp should have a network interface; write xdp:INTERFACE"));
+        assert_eq!(
+            parse("xdp:a-name-of-16-ch.").unwrap_err(),
+            "a-name-of-16-ch. cannot be the name of a network interface"
+        );
+        let tc = Spec::Tc { interface: "br-1.2@3".into(), direction: Direction::Egress };
+        assert_eq!(parse("tc:br-1.2@3:egress").unwrap().0, tc);
+        assert_eq!(parse("tc:eth0:in").unwrap_err(), "tc takes ingress or egress, not 'in'; there are ingress, egress");
+        assert_eq!(
+            parse("tc:eth0:egres").unwrap_err(),
+            "tc takes ingress or egress, not 'egres'; did you mean egress?"
+        );
+        assert!(parse("tc:eth0").unwrap_err().contains("write tc:INTERFACE:ingress or"));
+        let group = Spec::CgroupSkb { path: "/sys/fs/cgroup/a.slice".into(), direction: Direction::Ingress };
+        assert_eq!(parse("cgroup_skb:/sys/fs/cgroup/a.slice:ingress").unwrap().0, group);
+        assert_eq!(parse("cgroup_skb::egress").unwrap_err(), "cgroup_skb should have a path");
+        assert_eq!(parse("socket:lo").unwrap().0, Spec::Socket { interface: "lo".into() });
     }
 
     #[test]

@@ -4,12 +4,16 @@
 //! `probes-ebpf`, a fake for tests in [`fake`].
 
 use crate::ast::TypeTag;
+use crate::probes::net::{Direction, XdpMode};
 use crate::probes::perf::{Rate, Source};
 use crate::probes::{Spec, Watch};
 use crate::types::Type;
 use std::num::NonZeroU64;
 
 pub mod fake;
+mod packet;
+
+pub use packet::{PacketContext, PacketRead, PacketStart};
 
 /// The function of the kernel that counts the entries of a map: kernel 6.6.
 pub const MAP_LENGTH: &str = "bpf_map_sum_elem_count";
@@ -249,6 +253,38 @@ pub enum Attach {
     },
     /// When memory is used.
     Watchpoint(Watch),
+    /// Packets that come in by a network interface, before the kernel looks at them.
+    Xdp {
+        /// Its name.
+        interface: String,
+        /// Its number.
+        index: u32,
+        /// Who runs the program.
+        mode: XdpMode,
+    },
+    /// Packets of a network interface, at its traffic control.
+    Tc {
+        /// Its name.
+        interface: String,
+        /// Its number.
+        index: u32,
+        /// Which packets.
+        direction: Direction,
+    },
+    /// Packets of the sockets of a control group.
+    CgroupSkb {
+        /// Its directory.
+        path: String,
+        /// Which packets.
+        direction: Direction,
+    },
+    /// Copies of the packets of a network interface.
+    Socket {
+        /// Its name.
+        interface: String,
+        /// Its number.
+        index: u32,
+    },
     /// Run when rtrace gets SIGUSR1.
     Signal,
     /// Run once, to see whether it passes.
@@ -300,6 +336,11 @@ impl Attach {
         matches!(self, Self::Begin | Self::End | Self::Interval { .. } | Self::Signal | Self::Test | Self::Bench)
     }
 
+    /// Whether a packet is what happens. It belongs to no process.
+    pub fn is_packet(&self) -> bool {
+        matches!(self, Self::Xdp { .. } | Self::Tc { .. } | Self::CgroupSkb { .. } | Self::Socket { .. })
+    }
+
     /// What `func` says.
     pub fn function(&self) -> Option<&str> {
         match self {
@@ -336,6 +377,14 @@ pub enum ProgramType {
     Fexit,
     /// `iter`
     Iter,
+    /// `xdp`
+    Xdp,
+    /// `tc`
+    Tc,
+    /// `cgroup_skb`
+    CgroupSkb,
+    /// `socket`
+    SocketFilter,
 }
 
 /// How a program sees its event.
@@ -359,6 +408,11 @@ impl Context {
         use ProgramType::{Kprobe, KprobeMulti, KprobeSession, PerfEvent, UprobeMulti};
         // What perf hands over begins with them.
         matches!(self.program, Kprobe | KprobeMulti | KprobeSession | UprobeMulti | PerfEvent)
+    }
+
+    /// How the program sees a packet, if that is its event.
+    pub fn packet(&self) -> Option<&'static PacketContext> {
+        self.program.packet()
     }
 
     /// A context without arguments.

@@ -48,6 +48,10 @@ pub fn may_call(name: &str, id: u32, program: ProgramType, event: u32) -> bool {
         P::Kprobe | P::KprobeMulti | P::KprobeSession | P::UprobeMulti => 2,
         P::Tracepoint => 5,
         P::PerfEvent => 7,
+        P::SocketFilter => 1,
+        P::Tc => 3,
+        P::Xdp => 6,
+        P::CgroupSkb => 8,
         P::RawTracepoint => 17,
         P::BtfTracepoint | P::Fentry | P::Fexit | P::Iter => TRACING,
     };

@@ -10,6 +10,7 @@ mod fields;
 pub mod files;
 pub mod format;
 pub mod functions;
+pub mod interfaces;
 pub mod kallsyms;
 pub mod kernel;
 mod kfunc;

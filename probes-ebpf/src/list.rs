@@ -8,6 +8,7 @@
 mod definitions;
 mod events;
 mod functions;
+mod packets;
 mod user;
 
 use crate::btf::Btf;
@@ -99,6 +100,8 @@ fn shown(id: ProviderId) -> Shown {
         ProviderId::Begin | ProviderId::End | ProviderId::SelfSignal => Shown::ByName,
         ProviderId::Test | ProviderId::Bench => Shown::ByName,
         ProviderId::Interval | ProviderId::Profile | ProviderId::Watchpoint => Shown::ByName,
+        // There is nothing about an interface that makes it a place to trace.
+        ProviderId::Xdp | ProviderId::Tc | ProviderId::CgroupSkb | ProviderId::Socket => Shown::ByName,
         ProviderId::Kretprobe | ProviderId::Fexit | ProviderId::Uretprobe => Shown::ByName,
     }
 }
@@ -164,6 +167,9 @@ impl<'a> Lister<'a> {
             }
             ProviderId::RawTracepoint => self.one_raw_tracepoint(asked),
             ProviderId::Iter => self.iterators(Asked::new(rest)),
+            ProviderId::Xdp | ProviderId::Tc | ProviderId::CgroupSkb | ProviderId::Socket => {
+                writeln!(self.out, "{name}")
+            }
             ProviderId::Uprobe | ProviderId::Uretprobe => {
                 // The function is the probe, wherever in it the program wants to be.
                 let place =
@@ -225,6 +231,7 @@ impl<'a> Lister<'a> {
             ProviderId::Kprobe | ProviderId::Kretprobe => self.kprobes(row, asked, named),
             ProviderId::Fentry | ProviderId::Fexit => self.fentries(row, asked),
             ProviderId::Iter => self.iterators(asked),
+            ProviderId::Xdp | ProviderId::Tc | ProviderId::CgroupSkb | ProviderId::Socket => self.packets(row, asked),
             ProviderId::Uprobe | ProviderId::Uretprobe => self.uprobes(row, asked),
             ProviderId::Usdt => self.usdts(row, asked),
         }

@@ -6,6 +6,7 @@
 //! of the kernel is read before it is asked for.
 
 mod kprobe;
+mod packets;
 mod symbol;
 mod tracepoint;
 mod typed;
@@ -200,6 +201,10 @@ impl Target for KernelTarget {
                 self.usdts(binary.as_deref(), usdt::Asked { provider: provider.as_deref(), name, wants })
             }
             Spec::Iter { over } => self.iterator(over),
+            Spec::Xdp { interface, mode } => packets::xdp(interface, *mode),
+            Spec::Tc { interface, direction } => packets::tc(interface, *direction),
+            Spec::CgroupSkb { path, direction } => packets::cgroup(path, *direction),
+            Spec::Socket { interface } => packets::socket(interface),
         }
     }
 

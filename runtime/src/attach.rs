@@ -1,5 +1,7 @@
 //! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches.
 
+mod net;
+
 use crate::sys::{self, ProbePlace, ProbeSource, Sampling, Scope, UprobeMulti, When};
 use codegen::object::{Point, Program};
 use lang::probes::Watch;
@@ -263,6 +265,9 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
                 Source::Hardware => PERF_TYPE_HARDWARE,
             };
             on_each_cpu(kind, *config, Sampling::Period(*count))
+        }
+        Attach::Xdp { .. } | Attach::Tc { .. } | Attach::CgroupSkb { .. } | Attach::Socket { .. } => {
+            net::attach(fd, attach)
         }
         Attach::Iter { .. } => Ok(vec![Link { iterates: true, ..Link::plain(sys::iter_link(fd)?) }]),
     }

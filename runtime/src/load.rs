@@ -10,6 +10,7 @@ use codegen::btf::{Btf, Linkage};
 use codegen::layout::KernelMap;
 use codegen::object::{Object, Program};
 use hashbrown::HashMap;
+use lang::probes::net::Direction;
 use lang::target::{Attach, ProgramType};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -194,6 +195,11 @@ fn load_program(
         ProgramType::Fentry => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FENTRY as u32)),
         ProgramType::Fexit => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_FEXIT as u32)),
         ProgramType::Iter => (BPF_PROG_TYPE_TRACING, Some(BPF_TRACE_ITER as u32)),
+        ProgramType::Xdp => (BPF_PROG_TYPE_XDP, Some(BPF_XDP as u32)),
+        // Not said, so that one program can be attached in both directions.
+        ProgramType::Tc => (BPF_PROG_TYPE_SCHED_CLS, None),
+        ProgramType::CgroupSkb => (BPF_PROG_TYPE_CGROUP_SKB, Some(cgroup_direction(&program.points[0].attach) as u32)),
+        ProgramType::SocketFilter => (BPF_PROG_TYPE_SOCKET_FILTER, None),
     };
     let (attach_btf_id, module) = match &program.points[0].attach {
         Attach::BtfTracepoint { btf_id, .. } | Attach::Iter { btf_id, .. } => (*btf_id, None),
@@ -234,6 +240,14 @@ fn load_program(
     match sys::load(&request, Some((sys::LogLevel::OfFailure, &mut log))) {
         Ok(fd) => Ok(fd),
         Err(error) => Err(refused(index, program, error, String::from_utf8_lossy(&log).into_owned())),
+    }
+}
+
+/// Which packets of a control group a program is for.
+pub fn cgroup_direction(attach: &Attach) -> bpf_attach_type {
+    match attach {
+        Attach::CgroupSkb { direction: Direction::Egress, .. } => bpf_attach_type::BPF_CGROUP_INET_EGRESS,
+        _ => bpf_attach_type::BPF_CGROUP_INET_INGRESS,
     }
 }
 

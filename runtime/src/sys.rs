@@ -248,6 +248,68 @@ pub fn uprobe_multi_link(program: BorrowedFd<'_>, what: &UprobeMulti<'_>) -> io:
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
 }
 
+/// What a program is linked to.
+#[derive(Clone, Copy, Debug)]
+pub enum LinkTarget<'a> {
+    /// What is open, such as the directory of a control group.
+    File(BorrowedFd<'a>),
+    /// A network interface, by its number.
+    Interface(u32),
+}
+
+/// Who runs an XDP program (`XDP_FLAGS_*`, include/uapi/linux/if_link.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpFlags {
+    /// The kernel.
+    Skb = 1 << 1,
+    /// The interface's driver.
+    Driver = 1 << 2,
+    /// The network card.
+    Hardware = 1 << 3,
+}
+
+/// Attaches a program by a link, which ends with its descriptor: XDP from kernel 5.9 on, control groups from 5.7, traffic
+/// control from 6.6.
+pub fn link_create(program: BorrowedFd<'_>, to: LinkTarget<'_>, kind: u32, flags: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    match to {
+        LinkTarget::File(file) => attr.link_create.__bindgen_anon_2.target_fd = file.as_raw_fd() as u32,
+        LinkTarget::Interface(index) => attr.link_create.__bindgen_anon_2.target_ifindex = index,
+    }
+    attr.link_create.attach_type = kind;
+    attr.link_create.flags = flags;
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// A socket that gets what a program leaves it of the packets of a network interface, of all protocols. Nobody reads it.
+pub fn packet_socket(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
+    let checked = |result: libc::c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) };
+    // Of no protocol yet: it is to get nothing before it has its program and its interface.
+    // SAFETY: the call takes plain numbers.
+    let socket = checked(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
+    let socket = owned(i64::from(socket));
+    let fd = program.as_raw_fd();
+    // SAFETY: the option's value is a descriptor, given with its size.
+    checked(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_BPF,
+            (&raw const fd).cast(),
+            mem::size_of_val(&fd) as u32,
+        )
+    })?;
+    // SAFETY: sockaddr_ll is plain integers, for which all zeros is valid.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = interface as i32;
+    // SAFETY: the address lives through the call and is given with its size.
+    checked(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), mem::size_of_val(&address) as u32) })?;
+    Ok(socket)
+}
+
 /// Makes a link of an iterator program, which [`iterate`] can run.
 pub fn iter_link(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = empty();

@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 
 /// Whether a path follows the provider of this name.
 fn takes_path(provider: &str) -> bool {
-    matches!(crate::probes::without_name(provider), "uprobe" | "u" | "uretprobe" | "ur" | "usdt" | "U")
+    matches!(crate::probes::without_name(provider), "uprobe" | "u" | "uretprobe" | "ur" | "usdt" | "U" | "cgroup_skb")
 }
 
 impl<'a> Lexer<'a> {

@@ -1,5 +1,6 @@
 //! The meaning of an attach point's text.
 
+use super::net::{Direction, XdpMode};
 use super::perf::{Rate, Source};
 use super::{PROVIDERS, Place, Provider, ProviderId, Spec, Watch, Watched, provider};
 use crate::ast::AttachPoint;
@@ -204,6 +205,32 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             let watch = watch(arguments)?;
             plain(Spec::Watchpoint(watch))
         }
+        ProviderId::Xdp => {
+            let [interface, mode] = match arguments {
+                [interface, mode] => [*interface, *mode],
+                other => [other[0], ""],
+            };
+            let mode = match mode {
+                "" if arguments.len() == 1 => XdpMode::Any,
+                word => XdpMode::WRITTEN.into_iter().find(|mode| mode.word() == word).ok_or_else(|| Wrong {
+                    title: format!("there is no XDP mode '{word}'"),
+                    help: Some(one_of(word, XdpMode::WRITTEN.map(XdpMode::word))),
+                })?,
+            };
+            plain(Spec::Xdp { interface: interface_name(provider, interface)?, mode })
+        }
+        ProviderId::Tc => {
+            let (interface, direction) = directed(provider, arguments)?;
+            plain(Spec::Tc { interface: interface_name(provider, &interface)?, direction })
+        }
+        ProviderId::CgroupSkb => {
+            let (path, direction) = directed(provider, arguments)?;
+            if path.is_empty() {
+                return wrong("cgroup_skb should have a path");
+            }
+            plain(Spec::CgroupSkb { path, direction })
+        }
+        ProviderId::Socket => plain(Spec::Socket { interface: interface_name(provider, arguments[0])? }),
         ProviderId::Iter => plain(Spec::Iter { over: arguments[0].to_owned() }),
         ProviderId::Test | ProviderId::Bench => match arguments {
             [name] if !name.is_empty() => plain(match provider.id {
@@ -224,6 +251,45 @@ fn named<const N: usize>(arguments: &[&str], missing: &str) -> Result<[String; N
     match <[String; N]>::try_from(all) {
         Ok(all) if all.iter().all(|argument| !argument.is_empty()) => Ok(all),
         _ => wrong(missing),
+    }
+}
+
+/// `WHERE:DIRECTION`
+fn directed(provider: &Provider, arguments: &[&str]) -> Result<(String, Direction), Wrong> {
+    let [place, word] = named_or_empty(arguments).ok_or_else(|| wrong_count(provider, arguments.len()))?;
+    match Direction::ALL.into_iter().find(|direction| direction.word() == word) {
+        Some(direction) => Ok((place.to_owned(), direction)),
+        None => {
+            let title = format!("{} takes ingress or egress, not '{word}'", provider.name);
+            Err(Wrong { title, help: Some(one_of(word, Direction::ALL.map(Direction::word))) })
+        }
+    }
+}
+
+/// Arguments of which some may be empty.
+fn named_or_empty<'a, const N: usize>(arguments: &[&'a str]) -> Option<[&'a str; N]> {
+    arguments.try_into().ok()
+}
+
+/// The name of a network interface, or a pattern.
+fn interface_name(provider: &Provider, name: &str) -> Result<String, Wrong> {
+    /// With the closing zero (`IFNAMSIZ`, include/uapi/linux/if.h).
+    const ROOM: usize = 16;
+    if name.is_empty() {
+        let help = Some(format!("write {}", provider.usage));
+        return Err(Wrong { title: format!("{} should have a network interface", provider.name), help });
+    }
+    if name.contains('/') || name.contains(char::is_whitespace) || !glob::is_pattern(name) && name.len() >= ROOM {
+        return wrong(format!("{name} cannot be the name of a network interface"));
+    }
+    Ok(name.to_owned())
+}
+
+/// What would have been right: the nearest word, or all.
+fn one_of<const N: usize>(word: &str, words: [&str; N]) -> String {
+    match nearest(word, words, 1).first() {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are {}", words.join(", ")),
     }
 }
 

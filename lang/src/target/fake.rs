@@ -128,6 +128,19 @@ impl Target for FakeTarget {
                 },
             ),
             Spec::Watchpoint(watch) => (Attach::Watchpoint(*watch), Context::bare(ProgramType::PerfEvent)),
+            Spec::Xdp { interface, mode } => {
+                (Attach::Xdp { interface: interface.clone(), index: 1, mode: *mode }, Context::bare(ProgramType::Xdp))
+            }
+            Spec::Tc { interface, direction } => (
+                Attach::Tc { interface: interface.clone(), index: 1, direction: *direction },
+                Context::bare(ProgramType::Tc),
+            ),
+            Spec::CgroupSkb { path, direction } => {
+                (Attach::CgroupSkb { path: path.clone(), direction: *direction }, Context::bare(ProgramType::CgroupSkb))
+            }
+            Spec::Socket { interface } => {
+                (Attach::Socket { interface: interface.clone(), index: 1 }, Context::bare(ProgramType::SocketFilter))
+            }
             Spec::Iter { over } => (Attach::Iter { over: over.clone(), btf_id: 1 }, Context::bare(ProgramType::Iter)),
         };
         Ok(vec![Resolved::as_written(attach, context)])

@@ -1,0 +1,82 @@
+//! How the programs that see packets see them.
+
+use super::ProgramType;
+
+/// What a program is told of a packet, and how it says what is to become of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PacketContext {
+    /// What the packet begins with.
+    pub start: PacketStart,
+    /// How its bytes are read.
+    pub read: PacketRead,
+    /// The kernel's name of the structure that the program is given.
+    pub structure: &'static str,
+    /// Offset in the context of the 32-bit number of the interface that the packet came in or goes out by.
+    pub interface: u32,
+    /// Offset in the context of the 32-bit length of the packet; none where that is the distance of its two ends.
+    pub length: Option<u32>,
+    /// What the program returns to let the packet go its way.
+    pub pass: i64,
+}
+
+/// Where a packet begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketStart {
+    /// At the header of the link layer, Ethernet's mostly.
+    Link,
+    /// At the header of the network layer: IPv4's or IPv6's.
+    Network,
+}
+
+/// How a packet's bytes are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketRead {
+    /// By loads from one address on, up to another. The context has them in words of 32 bits at these offsets, which the
+    /// verifier turns into pointers.
+    Direct {
+        /// The first byte.
+        data: u32,
+        /// Behind the last byte that can be loaded, which is not the packet's last one if the kernel keeps it in pieces.
+        data_end: u32,
+    },
+    /// By `bpf_skb_load_bytes`.
+    Helper,
+}
+
+/// `struct xdp_md` (include/uapi/linux/bpf.h).
+static XDP: PacketContext = PacketContext {
+    start: PacketStart::Link,
+    read: PacketRead::Direct { data: 0, data_end: 4 },
+    structure: "xdp_md",
+    interface: 12,
+    length: None,
+    pass: 2, // XDP_PASS
+};
+
+/// `struct __sk_buff`. TC_ACT_UNSPEC, which is TCX_NEXT: programs behind this one run, too.
+static TC: PacketContext = PacketContext {
+    start: PacketStart::Link,
+    read: PacketRead::Direct { data: 76, data_end: 80 },
+    structure: "__sk_buff",
+    interface: 40,
+    length: Some(0),
+    pass: -1,
+};
+
+static CGROUP_SKB: PacketContext = PacketContext { start: PacketStart::Network, pass: 1, ..TC };
+
+/// How much of the packet a socket is given: nobody reads from it.
+static SOCKET: PacketContext = PacketContext { read: PacketRead::Helper, pass: 0, ..TC };
+
+impl ProgramType {
+    /// How a program of this type sees a packet; nothing for one that sees something else.
+    pub fn packet(self) -> Option<&'static PacketContext> {
+        match self {
+            Self::Xdp => Some(&XDP),
+            Self::Tc => Some(&TC),
+            Self::CgroupSkb => Some(&CGROUP_SKB),
+            Self::SocketFilter => Some(&SOCKET),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Listing where packets can be seen: network interfaces and control groups.
+
+use super::{Asked, Lister};
+use crate::interfaces;
+use lang::glob;
+use lang::probes::net::Direction;
+use lang::probes::{Provider, ProviderId};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the unified hierarchy of control groups is, or beside older ones.
+const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+impl Lister<'_> {
+    /// Lists what one of the providers of packets has.
+    pub(super) fn packets(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+        let places = match row.id {
+            ProviderId::CgroupSkb => cgroups(),
+            _ => match interfaces::all() {
+                Ok(all) => all.into_iter().map(|interface| interface.name).collect(),
+                Err(error) => {
+                    self.warn(format!("the network interfaces cannot be listed: {error}"));
+                    return Ok(());
+                }
+            },
+        };
+        let directions: &[Direction] = match row.id {
+            ProviderId::Tc | ProviderId::CgroupSkb => &Direction::ALL,
+            _ => &[],
+        };
+        let names = places.iter().flat_map(|place| match directions {
+            [] => vec![place.clone()],
+            directions => directions.iter().map(|direction| format!("{place}:{}", direction.word())).collect(),
+        });
+        // An interface alone stands for both directions.
+        let covers = |name: &str| {
+            let place = name.rsplit_once(':').map_or(name, |(place, _)| place);
+            glob::matches(asked.all(), name) || glob::matches(asked.all(), place)
+        };
+        for name in names.filter(|name| covers(name)) {
+            writeln!(self.out, "{}:{name}", row.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The directories of all control groups, in order.
+fn cgroups() -> Vec<String> {
+    let is_group = |folder: &Path| folder.join("cgroup.controllers").exists();
+    let mut todo: Vec<PathBuf> = CGROUPS.iter().map(PathBuf::from).filter(|folder| is_group(folder)).collect();
+    let mut found = Vec::new();
+    while let Some(folder) = todo.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        todo.extend(entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()));
+        found.extend(folder.to_str().map(str::to_owned));
+    }
+    found.sort_unstable();
+    found
+}

@@ -1,0 +1,70 @@
+//! Attach points of packets: interfaces by name or pattern, and control groups.
+
+use crate::interfaces::{self, Interface};
+use lang::glob;
+use lang::nearest::nearest;
+use lang::probes::net::{Direction, XdpMode};
+use lang::target::{Attach, Context, ProgramType, Resolved, TargetError};
+use std::path::Path;
+
+pub(super) fn xdp(interface: &str, mode: XdpMode) -> Result<Vec<Resolved>, TargetError> {
+    let suffix = if mode == XdpMode::Any { String::new() } else { format!(":{}", mode.word()) };
+    each("xdp", interface, |found| Resolved {
+        name: Some(format!("xdp:{}{suffix}", found.name)),
+        attach: Attach::Xdp { interface: found.name, index: found.index, mode },
+        context: Context::bare(ProgramType::Xdp),
+    })
+}
+
+pub(super) fn tc(interface: &str, direction: Direction) -> Result<Vec<Resolved>, TargetError> {
+    each("tc", interface, |found| Resolved {
+        name: Some(format!("tc:{}:{}", found.name, direction.word())),
+        attach: Attach::Tc { interface: found.name, index: found.index, direction },
+        context: Context::bare(ProgramType::Tc),
+    })
+}
+
+pub(super) fn socket(interface: &str) -> Result<Vec<Resolved>, TargetError> {
+    each("socket", interface, |found| Resolved {
+        name: Some(format!("socket:{}", found.name)),
+        attach: Attach::Socket { interface: found.name, index: found.index },
+        context: Context::bare(ProgramType::SocketFilter),
+    })
+}
+
+pub(super) fn cgroup(path: &str, direction: Direction) -> Result<Vec<Resolved>, TargetError> {
+    // The unified hierarchy has this file in every directory.
+    if !Path::new(path).join("cgroup.controllers").exists() {
+        let (title, help) = match Path::new(path).exists() {
+            true => {
+                (format!("{path} is no control group of the unified hierarchy"), "rtrace -l 'cgroup_skb:*' lists them")
+            }
+            false => (format!("there is no control group {path}"), "rtrace -l 'cgroup_skb:*' lists them"),
+        };
+        return Err(TargetError::missing(title, Some(help.to_owned())));
+    }
+    let attach = Attach::CgroupSkb { path: path.to_owned(), direction };
+    Ok(vec![Resolved::as_written(attach, Context::bare(ProgramType::CgroupSkb))])
+}
+
+/// The interfaces that a name or pattern covers.
+fn each(provider: &str, asked: &str, resolve: impl Fn(Interface) -> Resolved) -> Result<Vec<Resolved>, TargetError> {
+    let all = interfaces::all()
+        .map_err(|error| TargetError::other(format!("the network interfaces cannot be listed: {error}"), None))?;
+    let covered: Vec<Resolved> =
+        all.iter().filter(|found| glob::matches(asked, &found.name)).cloned().map(resolve).collect();
+    if !covered.is_empty() {
+        return Ok(covered);
+    }
+    let names = || all.iter().map(|found| found.name.as_str());
+    let there_are = format!("there are {}", names().collect::<Vec<_>>().join(", "));
+    let help = match nearest(asked, names(), 1).first() {
+        Some(near) => format!("did you mean {provider}:{near}? {there_are}"),
+        None => there_are,
+    };
+    let title = match glob::is_pattern(asked) {
+        true => format!("no network interface fits {asked}"),
+        false => format!("there is no network interface {asked}"),
+    };
+    Err(TargetError::missing(title, Some(help)))
+}
