@@ -1,5 +1,7 @@
 //! Why a run failed, in terms of the script where that is possible.
 
+mod packets;
+
 use crate::args::Args;
 use crate::report::{Reporter, in_words};
 use crate::run::{Failed, fail};
@@ -104,6 +106,7 @@ fn unattached(failed: &AttachError) -> Diagnostic {
             Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
                 .with_help("the kernel does not let this memory be watched; addresses of a process need -p or -c")
         }
+        attach if attach.is_packet() => packets::unattached(failed),
         _ => Diagnostic::error(failed.point.span, in_words(&failed.to_string())),
     }
 }

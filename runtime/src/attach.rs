@@ -1,7 +1,9 @@
-//! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches.
+//! Attaching loaded programs. Everything is a link: when the process ends, however it ends, the kernel detaches. The one
+//! exception is in [`net`].
 
-mod net;
+pub mod net;
 
+use crate::netlink::{Filter, Refusal};
 use crate::sys::{self, ProbePlace, ProbeSource, Sampling, Scope, UprobeMulti, When};
 use codegen::object::{Point, Program};
 use lang::probes::Watch;
@@ -22,28 +24,48 @@ pub struct AttachError {
     pub point: Box<Point>,
     /// What the kernel said.
     pub error: io::Error,
+    /// What it said beside the number.
+    pub reason: Option<String>,
 }
 
 impl AttachError {
     fn new(point: &Point, error: io::Error) -> Self {
-        Self { point: Box::new(point.clone()), error }
+        Self { point: Box::new(point.clone()), error, reason: None }
+    }
+
+    fn refused(point: &Point, refusal: Refusal) -> Self {
+        Self { reason: refusal.reason, ..Self::new(point, refusal.error) }
     }
 }
 
 /// An attached program; dropping it detaches.
 pub struct Link {
     /// The link itself, closed before the event it belongs to.
-    link: OwnedFd,
+    link: Option<OwnedFd>,
     event: Option<OwnedFd>,
+    /// What stands for a link where the kernel has none.
+    #[expect(dead_code, reason = "held to be dropped")]
+    filter: Option<Filter>,
     /// The program does not run by itself, but when [`Link::iterate`] is called.
     iterates: bool,
     /// The address that is watched.
     watches: Option<u64>,
+    /// What the user should know of the way it was attached.
+    note: Option<String>,
 }
 
 impl Link {
     fn plain(link: OwnedFd) -> Self {
-        Self { link, event: None, iterates: false, watches: None }
+        Self { link: Some(link), ..Self::nothing() }
+    }
+
+    fn nothing() -> Self {
+        Self { link: None, event: None, filter: None, iterates: false, watches: None, note: None }
+    }
+
+    /// What the user should know of the way it was attached.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Whether something can happen of itself.
@@ -58,10 +80,8 @@ impl Link {
 
     /// Runs an iterator over all its objects.
     pub fn iterate(&self) -> io::Result<()> {
-        if !self.iterates {
-            return Ok(());
-        }
-        let run = sys::iterate(self.link.as_fd())?;
+        let Some(link) = self.link.as_ref().filter(|_| self.iterates) else { return Ok(()) };
+        let run = sys::iterate(link.as_fd())?;
         // The program writes nothing here, and the kernel asks to be called again while it has more objects.
         let mut nothing = [0; 4096];
         loop {
@@ -88,8 +108,13 @@ pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
         _ => {
             let mut links = Vec::new();
             for (index, point) in program.points.iter().enumerate() {
-                let attached = one(fd, &point.attach, index as u64, process);
-                links.extend(attached.map_err(|error| AttachError::new(point, error))?);
+                let attached = match point.attach.is_packet() {
+                    true => net::attach(fd, point).map_err(|refusal| AttachError::refused(point, refusal)),
+                    false => {
+                        one(fd, &point.attach, index as u64, process).map_err(|error| AttachError::new(point, error))
+                    }
+                };
+                links.extend(attached?);
             }
             Ok(links)
         }
@@ -230,6 +255,9 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
         Attach::Begin | Attach::End | Attach::Interval { .. } | Attach::Signal | Attach::Test | Attach::Bench => {
             Ok(Vec::new())
         }
+        Attach::Xdp { .. } | Attach::Tc { .. } | Attach::CgroupSkb { .. } | Attach::Socket { .. } => {
+            unreachable!("packets are attached to elsewhere")
+        }
         Attach::RawTracepoint { name } => Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, Some(name), cookie)?)]),
         Attach::BtfTracepoint { .. } | Attach::Fentry { .. } => {
             Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, None, 0)?)])
@@ -265,9 +293,6 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
                 Source::Hardware => PERF_TYPE_HARDWARE,
             };
             on_each_cpu(kind, *config, Sampling::Period(*count))
-        }
-        Attach::Xdp { .. } | Attach::Tc { .. } | Attach::CgroupSkb { .. } | Attach::Socket { .. } => {
-            net::attach(fd, attach)
         }
         Attach::Iter { .. } => Ok(vec![Link { iterates: true, ..Link::plain(sys::iter_link(fd)?) }]),
     }

@@ -6,6 +6,7 @@ mod commands;
 pub mod flame;
 pub mod load;
 pub mod machine;
+mod netlink;
 pub mod output;
 mod packets;
 pub mod rings;

@@ -373,6 +373,7 @@ impl<'a> Session<'a> {
                 Err(_) => self.attach_what_is_there(program, fd.as_fd(), process, &mut attached, host),
             }
         }
+        attached.links.iter().filter_map(Link::note).for_each(|note| host.warn(note));
         if self.config.dry_run {
             return Ok(attached);
         }

@@ -424,6 +424,22 @@ pub fn run_time(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     Ok((info.run_time_ns, info.run_cnt))
 }
 
+/// The name of the program with this number.
+pub fn program_name(number: u32) -> io::Result<String> {
+    let mut attr = empty();
+    attr.__bindgen_anon_6.__bindgen_anon_1.prog_id = number;
+    let program = bpf(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr).map(owned)?;
+    // SAFETY: bpf_prog_info is plain integers, for which all zeros is valid.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    let mut attr = empty();
+    attr.info.bpf_fd = program.as_raw_fd() as u32;
+    attr.info.info = &raw mut info as u64;
+    attr.info.info_len = mem::size_of::<bpf_prog_info>() as u32;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    let bytes = info.name.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0);
+    Ok(String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned())
+}
+
 /// Reads an element into `value`; `false` if it is not there.
 pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
     let mut attr = element(map, key, value.as_mut_ptr() as u64, 0);
