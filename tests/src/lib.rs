@@ -25,6 +25,7 @@ mod fentry;
 pub mod json;
 pub mod kernel;
 mod need;
+pub mod net;
 pub mod place;
 mod run;
 mod scratch;

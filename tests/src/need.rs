@@ -31,6 +31,10 @@ pub enum Need {
     Cpus(usize),
     /// Network namespaces of one's own.
     NetNamespaces,
+    /// Network namespaces, and pairs of interfaces in them: [`crate::net`].
+    Veth,
+    /// Programs that see the packets of a control group, on links.
+    CgroupPrograms,
     /// At least this kernel: for what cannot be asked in another way.
     Kernel(u32, u32),
     /// To be root, with everything that goes with it.
@@ -89,6 +93,8 @@ impl Need {
             Need::Tracefs => fs::read_to_string("/proc/filesystems").is_ok_and(|all| all.contains("\ttracefs\n")),
             Need::Cpus(count) => crate::workload::allowed_cpus().len() >= count,
             Need::NetNamespaces => Path::new("/proc/self/ns/net").exists() && has_capabilities(&[CAP_SYS_ADMIN]),
+            Need::Veth => crate::net::has_veth(),
+            Need::CgroupPrograms => crate::net::has_cgroup_programs(),
             Need::Kernel(major, minor) => kernel_version() >= (major, minor),
             Need::Root => has_capabilities(&[CAP_SYS_ADMIN, CAP_SETUID]),
             Need::File(path) => Path::new(path).exists(),
@@ -112,6 +118,8 @@ impl fmt::Display for Need {
             Need::Tracefs => write!(f, "the kernel has no tracefs"),
             Need::Cpus(count) => write!(f, "fewer than {count} processors"),
             Need::NetNamespaces => write!(f, "no network namespaces of one's own"),
+            Need::Veth => write!(f, "no pairs of network interfaces (veth) in a namespace of one's own"),
+            Need::CgroupPrograms => write!(f, "the kernel lets no program see the packets of a control group"),
             Need::Kernel(major, minor) => write!(f, "the kernel is older than {major}.{minor}"),
             Need::Root => write!(f, "not root"),
             Need::File(path) => write!(f, "there is no {path}"),
