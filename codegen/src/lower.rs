@@ -4,6 +4,7 @@
 //! may be null) are laundered between computing and checking them, so that the mid-end cannot separate the check from
 //! the access that relies on it; see [`Lowering::launder`].
 
+mod address;
 mod aggregate;
 mod bytes;
 mod call;

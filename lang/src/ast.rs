@@ -7,6 +7,7 @@ mod parts;
 
 pub use parts::{Part, PartMut};
 
+use crate::address::Address;
 use crate::span::Span;
 
 /// A whole script.
@@ -256,6 +257,8 @@ pub struct Expr {
 pub enum ExprKind {
     /// A number: its value and the type its suffix asks for.
     Int(u64, IntSuffix),
+    /// `10.0.0.9`, `10.1.0.0/16`, `::1`, `aa:bb:cc:dd:ee:ff`.
+    Address(Address),
     /// Text, escapes resolved. Bytes, because `\xff` is allowed.
     Str(Vec<u8>),
     /// `true` or `false`.

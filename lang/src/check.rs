@@ -4,6 +4,7 @@
 //! first probe and assigned in the last. So the script is walked until nothing new is learnt, which is once for most
 //! scripts; only the last walk's diagnostics and tree are kept.
 
+mod addresses;
 mod arguments;
 mod call;
 mod casts;

@@ -127,6 +127,7 @@ impl Dump {
     fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Int(value, suffix) => self.leaf(format_args!("int {value}{}", suffix_text(*suffix))),
+            ExprKind::Address(address) => self.leaf(address),
             ExprKind::Str(bytes) => self.leaf(format_args!("string \"{}\"", bytes.escape_ascii())),
             ExprKind::Bool(value) => self.leaf(value),
             ExprKind::Ident(name) => self.leaf(format_args!("name {name}")),

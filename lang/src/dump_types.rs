@@ -158,6 +158,10 @@ impl<'p> Dump<'p> {
                 let var = self.var(*var);
                 self.leaf(format_args!("{var}: {ty}"));
             }
+            ExprKind::Address(words) => self.node(format_args!("address: {ty}"), |out| out.exprs(words)),
+            ExprKind::InSubnet { address, subnet } => {
+                self.node(format_args!("in {subnet}: {ty}"), |out| out.expr(address));
+            }
             ExprKind::Builtin(id) => {
                 let name = BUILTINS.iter().find(|row| row.id == *id).map_or("builtin", |row| row.name);
                 self.leaf(format_args!("{name}: {ty}"));

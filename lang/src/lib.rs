@@ -3,6 +3,7 @@
 //! Pure: no file, clock, terminal or kernel. What the checker must know of a machine it asks of one trait,
 //! [`target::Target`].
 
+pub mod address;
 pub mod ast;
 pub mod builtins;
 pub mod c;

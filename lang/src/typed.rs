@@ -2,6 +2,7 @@
 //!
 //! Nothing here can be wrong in a way the script's author could cause; the code generator takes it as given.
 
+use crate::address::Address;
 use crate::ast::{BinaryOp, UnaryOp};
 use crate::builtins::BuiltinId;
 use crate::config::Config;
@@ -257,6 +258,15 @@ pub enum ExprKind {
     Int(i64),
     /// Text without the closing zero.
     Str(Vec<u8>),
+    /// An address of the internet or of the link layer: the words of its slot, each a number.
+    Address(Vec<Expr>),
+    /// Whether an address of the internet is in a range.
+    InSubnet {
+        /// The address.
+        address: Box<Expr>,
+        /// The range.
+        subnet: Address,
+    },
     /// A variable.
     Var(VarId),
     /// A map's value, zero when the key is not there.
@@ -415,6 +425,7 @@ impl Expr {
                 ExprKind::MapGet(_, items)
                 | ExprKind::Delete(_, items)
                 | ExprKind::Tuple(items)
+                | ExprKind::Address(items)
                 | ExprKind::Call(_, items)
                 | ExprKind::HasKey(_, items)
                 | ExprKind::Find { keys: items, .. }
@@ -422,6 +433,7 @@ impl Expr {
                 | ExprKind::StepMap { keys: items, .. } => items.iter().any(|item| item.any(look)),
                 ExprKind::Unary(_, inner)
                 | ExprKind::Cast(inner)
+                | ExprKind::InSubnet { address: inner, .. }
                 | ExprKind::Item(inner, _)
                 | ExprKind::Deref(inner)
                 | ExprKind::Member { base: inner, .. }

@@ -101,7 +101,11 @@ impl Lowering<'_, '_> {
                 self.scalar(value)
             }
             ExprKind::ReadAggregate(map, keys) => self.read_aggregate(*map, keys, expr.span),
-            ExprKind::Str(_) | ExprKind::Tuple(_) | ExprKind::ReadStr { .. } => {
+            ExprKind::InSubnet { address, subnet } => {
+                let flag = self.in_subnet(address, *subnet);
+                self.builder.ins().uextend(types::I64, flag)
+            }
+            ExprKind::Str(_) | ExprKind::Tuple(_) | ExprKind::Address(_) | ExprKind::ReadStr { .. } => {
                 unreachable!("checked: texts and tuples are not scalars")
             }
         }
@@ -118,6 +122,7 @@ impl Lowering<'_, '_> {
             (_, Type::Tuple(_) | Type::Record(_)) => self.store_items(expr, ty, to),
             (_, Type::Str(size)) => self.store_text(expr, *size, to),
             (ExprKind::Call(..), Type::Array(..)) => self.store_opaque(expr, ty, to),
+            (ExprKind::Address(words), _) => self.store_address(words, to),
             (_, ty) if ty.is_opaque() => self.store_opaque(expr, ty, to),
             (ExprKind::Cast(value), Type::Array(..)) => self.store_as_array(value, ty, to),
             (_, Type::Array(..) | Type::Struct(_)) => self.store_whole(expr, ty, to),
@@ -556,6 +561,10 @@ impl Lowering<'_, '_> {
 
     /// A comparison as Cranelift's 8-bit truth.
     fn comparison_flag(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Value {
+        if matches!(left.ty, Type::Inet | Type::MacAddr) {
+            let equal = if op == BinaryOp::Eq { IntCC::Equal } else { IntCC::NotEqual };
+            return self.addresses_compared(equal, left, right);
+        }
         if !left.ty.is_scalar() {
             let difference = match left.ty {
                 Type::Str(_) => self.text_difference(left, right),
@@ -613,6 +622,10 @@ impl Lowering<'_, '_> {
             }
             ExprKind::Binary(op, left, right) if op.is_comparison() => {
                 let flag = self.comparison_flag(*op, left, right);
+                self.builder.ins().brif(flag, yes, &[], no, &[]);
+            }
+            ExprKind::InSubnet { address, subnet } => {
+                let flag = self.in_subnet(address, *subnet);
                 self.builder.ins().brif(flag, yes, &[], no, &[]);
             }
             _ => {

@@ -110,6 +110,8 @@ fn must_stay(stmt: &Stmt, probe: &Probe) -> bool {
         | ExprKind::OrElse(..)
         | ExprKind::Cast(_)
         | ExprKind::Tuple(_)
+        | ExprKind::Address(_)
+        | ExprKind::InSubnet { .. }
         | ExprKind::Item(..) => false,
         _ => true,
     })

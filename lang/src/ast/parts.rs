@@ -35,6 +35,7 @@ macro_rules! list_parts {
             pub fn $name(& $($exclusive)? self, look: &mut impl FnMut($part<'_>)) {
                 match & $($exclusive)? self.kind {
                     ExprKind::Int(..)
+                    | ExprKind::Address(_)
                     | ExprKind::Str(_)
                     | ExprKind::Bool(_)
                     | ExprKind::Ident(_)

@@ -1,10 +1,12 @@
 //! Expressions: what each means and what type its value has.
 
+use super::addresses::address_literal;
 use super::casts::as_text;
 use super::gathered::{as_number, as_value};
 use super::members::step_of;
 use super::names::{Declared, NEVER_ASSIGNED};
 use super::{Checker, ProbeState};
+use crate::address::Address;
 use crate::ast;
 use crate::builtins::{BUILTINS, Builtin, BuiltinId, builtin};
 use crate::c::constants;
@@ -69,6 +71,12 @@ impl Checker<'_> {
                 self.refuse(span, format!("String is too long (over {most} bytes): {text}"))
             }
             A::Str(text) => text_literal(text.clone(), span),
+            A::Address(Address::Subnet(..)) => {
+                let error = Diagnostic::error(span, "a range of addresses is no value");
+                self.report(error.with_help("compare an address with it: ip.saddr == 10.1.0.0/16"));
+                unknown(span)
+            }
+            A::Address(address) => address_literal(*address, span),
             A::Bool(value) => int(i64::from(*value), Type::Bool, span),
             A::Ident(name) => self.name(state, name, span),
             A::Var(name) => self.variable(state, name, span),
@@ -81,6 +89,9 @@ impl Checker<'_> {
             A::Index { base, index } => self.index(state, base, index, span),
             A::Unary(op, operand) => self.unary(state, *op, operand, span),
             A::Binary { op, left, right } => {
+                if let Some(compared) = self.compared_with_subnet(state, *op, left, right, span) {
+                    return compared;
+                }
                 let left = self.expr(state, left);
                 let right = self.expr(state, right);
                 self.binary(*op, left, right, span)

@@ -64,6 +64,9 @@ impl Checker<'_> {
             return Expr { ty: if yields_bool { Type::Bool } else { Type::I64 }, ..unknown(span) };
         }
         let [left, right] = [left, right].map(as_text);
+        if let Some(compared) = self.compared_addresses(op, &left, &right, span) {
+            return compared;
+        }
         if let Some(folded) = self.fold_text(op, &left, &right, span) {
             return folded;
         }

@@ -2,6 +2,7 @@
 
 use super::brackets::{Kind, Open};
 use super::{Lexer, Sym, Token, is_lone_probe, is_word, number, string};
+use crate::address::{self, Address};
 use crate::ast::IntSuffix;
 use crate::c::DIRECTIVES;
 use crate::diag::Diagnostic;
@@ -32,6 +33,9 @@ impl<'a> Lexer<'a> {
     /// Reads one token that is not trivia.
     pub(super) fn token(&mut self) {
         let start = self.pos;
+        if self.address() {
+            return;
+        }
         match self.peek(0) {
             b'0'..=b'9' => self.number(),
             b'"' => self.string(),
@@ -127,6 +131,26 @@ impl<'a> Lexer<'a> {
             self.close_above(block.map_or(0, |at| at + 1), span, "{");
         }
         self.open(Kind::Brace, start);
+    }
+
+    /// `10.0.0.9` and the like. What follows a dot is an item of a tuple.
+    fn address(&mut self) -> bool {
+        let begins = self.peek(0).is_ascii_hexdigit() || (self.peek(0), self.peek(1)) == (b':', b':');
+        if !begins || matches!(self.tokens.last(), Some((Token::Sym(Sym::Dot | Sym::Arrow), _))) {
+            return false;
+        }
+        let start = self.pos;
+        let Some(length) = address::length(&self.bytes[start..]) else { return false };
+        self.pos += length;
+        let token = match Address::read(&self.text[start..self.pos]) {
+            Ok(address) => Token::Address(address),
+            Err(bad) => {
+                self.report(Diagnostic::error(self.span_from(start), bad.title).with_maybe_help(bad.help));
+                Token::Bad
+            }
+        };
+        self.push(token, start);
+        true
     }
 
     fn number(&mut self) {

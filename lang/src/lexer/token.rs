@@ -3,6 +3,7 @@
 //! A token borrows the script's text and is cheap to copy. Strings keep their escapes; [`super::string::unescape`]
 //! resolves them when the tree is built.
 
+use crate::address::Address;
 use crate::ast::IntSuffix;
 
 /// One token.
@@ -20,6 +21,8 @@ pub(crate) enum Token<'a> {
     Param(u32),
     /// A number.
     Int(u64, IntSuffix),
+    /// `10.0.0.9` and the like.
+    Address(Address),
     /// What stands between the quotes, escapes unresolved but checked.
     Str(&'a str),
     /// Punctuation.

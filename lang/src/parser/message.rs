@@ -166,6 +166,7 @@ fn describe(token: Token<'_>) -> String {
         Token::Param(0) => "`$#`".to_owned(),
         Token::Param(number) => format!("`${number}`"),
         Token::Int(..) => "a number".to_owned(),
+        Token::Address(_) => "an address".to_owned(),
         Token::Str(_) => "a string".to_owned(),
         Token::Sym(sym) => format!("`{}`", sym.text()),
         Token::Bad => "an error".to_owned(),

@@ -14,6 +14,7 @@ use chumsky::prelude::*;
 pub(super) fn operand<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, ValueBlock>) -> impl Rule<'a, Expr> {
     let leaf = select! {
         Token::Int(value, suffix) => ExprKind::Int(value, suffix),
+        Token::Address(address) => ExprKind::Address(address),
         Token::Str(raw) => ExprKind::Str(string::unescape(raw)),
         Token::Var(name) => ExprKind::Var(name.to_owned()),
         Token::Param(number) => ExprKind::Param(number),

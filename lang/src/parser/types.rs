@@ -122,7 +122,13 @@ fn begins_operand(token: Token<'_>) -> bool {
     match token {
         Token::Sym(sym) => matches!(sym, OpenParen | Bang | Tilde | Minus | Star | Ampersand),
         Token::Point(_) | Token::Bad => false,
-        Token::Int(..) | Token::Str(_) | Token::Ident(_) | Token::Var(_) | Token::Map(_) | Token::Param(_) => true,
+        Token::Int(..)
+        | Token::Address(_)
+        | Token::Str(_)
+        | Token::Ident(_)
+        | Token::Var(_)
+        | Token::Map(_)
+        | Token::Param(_) => true,
     }
 }
 
