@@ -240,6 +240,7 @@ impl Lowering<'_, '_> {
     fn body(&mut self) {
         let probe = self.unit.probe;
         self.declare_variables();
+        self.read_packet();
         if let Some(predicate) = &probe.predicate {
             self.at(predicate.span);
             let (go_on, leave) = (self.builder.create_block(), self.builder.create_block());

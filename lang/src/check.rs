@@ -16,6 +16,7 @@ mod members;
 mod names;
 mod operators;
 mod options;
+mod packets;
 mod stmt;
 mod type_names;
 
@@ -25,13 +26,15 @@ use crate::c::Definitions;
 use crate::config::{Config, Environment, MissingProbes};
 use crate::diag::Diagnostic;
 use crate::expand::{expand, plain};
+use crate::packets::PacketItem;
 use crate::params::{OptionDecl, Param};
 use crate::probes::{ProviderId, parse_attach_point};
 use crate::span::Span;
 use crate::target::{Attach, Target, TargetError, Wants};
-use crate::typed::{Point, Probe, Program, Var};
+use crate::typed::{Point, Probe, Program, Var, VarId};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
+use indexmap::IndexMap;
 use names::{Declared, Maps, Scopes};
 use std::borrow::Cow;
 
@@ -343,6 +346,8 @@ struct ProbeState<'a> {
     header: &'a Header,
     scopes: Scopes,
     vars: Vec<Var>,
+    /// The variables that hold what is read of a packet.
+    packet: IndexMap<PacketItem, VarId>,
     uses_name: bool,
     /// The calls of macros around what is being checked, outermost first.
     calls: Vec<Span>,
@@ -372,6 +377,7 @@ impl Checker<'_> {
             header,
             scopes: Scopes::default(),
             vars: Vec::new(),
+            packet: IndexMap::new(),
             uses_name: false,
             calls: Vec::new(),
             loops: 0,
@@ -380,8 +386,10 @@ impl Checker<'_> {
         };
         let predicate = probe.predicate.as_ref().map(|predicate| self.condition(&mut state, predicate));
         let body = self.block(&mut state, &probe.body);
+        let packet = packets::used(&state, predicate.as_ref(), &body);
         self.walk.program.probes.push(Probe {
             points: header.points.clone(),
+            packet,
             vars: state.vars,
             predicate,
             body,

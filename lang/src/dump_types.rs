@@ -159,6 +159,7 @@ impl<'p> Dump<'p> {
                 self.leaf(format_args!("{var}: {ty}"));
             }
             ExprKind::Address(words) => self.node(format_args!("address: {ty}"), |out| out.exprs(words)),
+            ExprKind::PacketByte(at) => self.node(format_args!("pkt.data[]: {ty}"), |out| out.expr(at)),
             ExprKind::InSubnet { address, subnet } => {
                 self.node(format_args!("in {subnet}: {ty}"), |out| out.expr(address));
             }

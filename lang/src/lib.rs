@@ -26,6 +26,7 @@ mod lexer;
 pub mod lexer;
 pub mod names;
 pub mod nearest;
+pub mod packets;
 pub mod params;
 pub mod parser;
 pub mod printf;

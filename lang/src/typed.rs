@@ -8,6 +8,7 @@ use crate::builtins::BuiltinId;
 use crate::config::Config;
 use crate::ctypes::Bits;
 use crate::functions::FunctionId;
+use crate::packets::PacketItem;
 use crate::printf::Format;
 use crate::span::Span;
 use crate::target::{Attach, Context};
@@ -117,6 +118,8 @@ pub struct Probe {
     pub points: Vec<Point>,
     /// Types of its scratch variables; a [`VarId`] is an index here.
     pub vars: Vec<Var>,
+    /// Those of them that hold what is read of a packet, before anything else.
+    pub packet: Vec<(VarId, PacketItem)>,
     /// Its condition.
     pub predicate: Option<Expr>,
     /// What it does.
@@ -267,6 +270,8 @@ pub enum ExprKind {
         /// The range.
         subnet: Address,
     },
+    /// The byte of the packet at an offset; 0 where it has none.
+    PacketByte(Box<Expr>),
     /// A variable.
     Var(VarId),
     /// A map's value, zero when the key is not there.
@@ -433,6 +438,7 @@ impl Expr {
                 | ExprKind::StepMap { keys: items, .. } => items.iter().any(|item| item.any(look)),
                 ExprKind::Unary(_, inner)
                 | ExprKind::Cast(inner)
+                | ExprKind::PacketByte(inner)
                 | ExprKind::InSubnet { address: inner, .. }
                 | ExprKind::Item(inner, _)
                 | ExprKind::Deref(inner)

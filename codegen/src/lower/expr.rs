@@ -101,6 +101,7 @@ impl Lowering<'_, '_> {
                 self.scalar(value)
             }
             ExprKind::ReadAggregate(map, keys) => self.read_aggregate(*map, keys, expr.span),
+            ExprKind::PacketByte(at) => self.packet_byte(at),
             ExprKind::InSubnet { address, subnet } => {
                 let flag = self.in_subnet(address, *subnet);
                 self.builder.ins().uextend(types::I64, flag)

@@ -1,5 +1,8 @@
 //! Packets of the network: capturing them.
 
+mod fields;
+mod view;
+
 use super::Lowering;
 use crate::event::PACKET_HEADER;
 use crate::helpers::Helper;

@@ -291,7 +291,7 @@ impl Lowering<'_, '_> {
         self.builder.switch_to_block(done);
     }
 
-    fn go_on_if(&mut self, condition: Value, otherwise: Block) {
+    pub fn go_on_if(&mut self, condition: Value, otherwise: Block) {
         let go_on = self.builder.create_block();
         self.builder.ins().brif(condition, go_on, &[], otherwise, &[]);
         self.builder.switch_to_block(go_on);

@@ -9,6 +9,9 @@ use hashbrown::{HashMap, HashSet};
 use lang::functions::FunctionId;
 use lang::typed::{Expr, ExprKind, Probe, Stmt, StmtKind, VarId};
 
+/// As many numbers of a packet are kept in registers, most of which will be spilled.
+const PACKET_REGISTERS: usize = 10;
+
 /// What is known of a probe before it is lowered.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -28,6 +31,13 @@ impl Plan {
     /// Looks at a probe; `is_called` says of a loop whether its body is a function of its own.
     pub fn of(probe: &Probe, is_called: &dyn Fn(&Stmt) -> bool) -> Self {
         let mut walk = Walk { is_called, users: HashMap::new(), made: 0, plan: Self::default() };
+        for (number, (var, _)) in probe.packet.iter().enumerate() {
+            walk.uses(*var, 0);
+            // They are all there from the beginning on; there is not room for any number of spilled registers.
+            if number >= PACKET_REGISTERS {
+                walk.plan.in_memory.insert(*var);
+            }
+        }
         let predicate = probe.predicate.as_ref().map(|predicate| walk.expr(predicate, 0)).unwrap_or_default();
         let Made { functions, depth } = walk.stmts(&probe.body, 0).and(predicate);
         // One for all the walks.

@@ -14,6 +14,9 @@ use crate::types::Type;
 impl Checker<'_> {
     /// `base.name`, where the base may be `args`.
     pub fn field(&mut self, state: &mut ProbeState<'_>, base: &ast::Expr, name: &ast::Name, span: Span) -> Expr {
+        if let Some(field) = self.packet_field(state, base, name, span) {
+            return field;
+        }
         if !matches!(&base.kind, ast::ExprKind::Ident(word) if word == "args") {
             return self.member(state, base, name, span);
         }

@@ -5,7 +5,7 @@ use super::casts::as_text;
 use super::gathered::{as_number, as_value};
 use super::members::step_of;
 use super::names::{Declared, NEVER_ASSIGNED};
-use super::{Checker, ProbeState};
+use super::{Checker, ProbeState, packets};
 use crate::address::Address;
 use crate::ast;
 use crate::builtins::{BUILTINS, Builtin, BuiltinId, builtin};
@@ -86,15 +86,19 @@ impl Checker<'_> {
             A::Call { name, args } => self.call(state, name, args, span),
             A::Field { base, name, .. } if is_config(base) => self.config_value(name, span),
             A::Field { base, name, .. } => self.field(state, base, name, span),
-            A::Index { base, index } => self.index(state, base, index, span),
+            A::Index { base, index } => match self.packet_byte(state, base, index, span) {
+                Some(byte) => byte,
+                None => self.index(state, base, index, span),
+            },
             A::Unary(op, operand) => self.unary(state, *op, operand, span),
             A::Binary { op, left, right } => {
                 if let Some(compared) = self.compared_with_subnet(state, *op, left, right, span) {
-                    return compared;
+                    return self.if_present(state, compared);
                 }
                 let left = self.expr(state, left);
                 let right = self.expr(state, right);
-                self.binary(*op, left, right, span)
+                let result = self.binary(*op, left, right, span);
+                self.if_present(state, result)
             }
             A::Ternary { cond, yes, no } => self.ternary(state, cond, yes.as_deref(), no, span),
             A::Cast { ty, value } => {
@@ -320,7 +324,13 @@ impl Checker<'_> {
             if name == "args" {
                 return self.all_arguments(state, span);
             }
-            if let Some((value, ty)) = self.definitions.constant(name).or_else(|| self.target.kernel_constant(name)) {
+            if let Some((value, ty)) = self.definitions.constant(name) {
+                return int(value, ty, span);
+            }
+            if let Some(present) = self.packet_protocol(state, name, span) {
+                return present;
+            }
+            if let Some((value, ty)) = self.target.kernel_constant(name) {
                 return int(value, ty, span);
             }
             if let Some(value) = constants::find(name) {
@@ -329,7 +339,7 @@ impl Checker<'_> {
             if name.strip_prefix("arg").is_some_and(|number| number.parse::<u32>().is_ok()) {
                 return self.refuse(span, "there are arg0 to arg11");
             }
-            let near = nearest(name, BUILTINS.iter().map(|row| row.name), 1);
+            let near = nearest(name, BUILTINS.iter().map(|row| row.name).chain(packets::names(state)), 1);
             let help = near.first().map(|near| format!("did you mean `{near}`?"));
             self.report(Diagnostic::error(span, format!("Unknown identifier: '{name}'")).with_maybe_help(help));
             return unknown(span);

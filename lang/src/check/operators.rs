@@ -217,7 +217,7 @@ fn fold(op: BinaryOp, a: i128, b: i128) -> Option<i128> {
 }
 
 /// Whether a comparison, `&&` or `||` of numbers of the script holds; `None` for arithmetic.
-fn fold_truth(op: BinaryOp, a: i128, b: i128) -> Option<bool> {
+pub fn fold_truth(op: BinaryOp, a: i128, b: i128) -> Option<bool> {
     Some(match op {
         BinaryOp::Eq => a == b,
         BinaryOp::Ne => a != b,
