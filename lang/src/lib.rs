@@ -16,6 +16,7 @@ pub mod diag;
 pub mod dump;
 pub mod dump_types;
 pub mod expand;
+pub mod filter;
 pub mod format;
 pub mod functions;
 pub mod glob;

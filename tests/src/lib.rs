@@ -22,6 +22,7 @@
 mod binary;
 pub mod compile;
 mod fentry;
+pub mod filters;
 pub mod json;
 pub mod kernel;
 mod need;
