@@ -190,26 +190,30 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
         args: positional(probe),
         by_perf: mentions(probe, "kstack") || mentions(probe, "write_user") || names_tasks(probe),
         typed_args: mentions(probe, "skboutput") || mentions(probe, "socket_cookie") || names_tasks(probe),
+        may_be_missing: config.missing_probes != MissingProbes::Error,
     };
     let mut header = Header { points: Vec::new(), provider: None, diagnostics: Vec::new() };
+    // Patterns that cover nothing.
+    let mut empty = Vec::new();
     for point in &probe.points {
-        let resolved = with_params(point, &settings.params).and_then(|point| parse_attach_point(&point)).and_then(
-            |(spec, name)| {
-                header.provider.get_or_insert(spec.provider());
-                match target.resolve(&spec, wants) {
-                    Ok(resolved) => Ok((resolved, name)),
-                    Err(error) => missing(point.span, error, config.missing_probes).map_or(Ok((Vec::new(), name)), Err),
-                }
-            },
-        );
-        match resolved {
-            Ok((resolved, written)) => header.points.extend(resolved.into_iter().map(|resolved| Point {
+        let parsed = with_params(point, &settings.params).and_then(|point| parse_attach_point(&point));
+        let (spec, written) = match parsed {
+            Ok(parsed) => parsed,
+            Err(diagnostic) => {
+                header.diagnostics.push(diagnostic);
+                continue;
+            }
+        };
+        header.provider.get_or_insert(spec.provider());
+        match target.resolve(&spec, wants) {
+            Ok(resolved) if resolved.is_empty() => empty.push(spec),
+            Ok(resolved) => header.points.extend(resolved.into_iter().map(|resolved| Point {
                 name: resolved.name.unwrap_or_else(|| written.clone()),
                 attach: shown(resolved.attach, config),
                 context: resolved.context,
                 span: point.span,
             })),
-            Err(diagnostic) => header.diagnostics.push(diagnostic),
+            Err(error) => header.diagnostics.extend(missing(point.span, error, config.missing_probes)),
         }
     }
     let span = probe.points.iter().fold(probe.points[0].span, |span, point| span.to(point.span));
@@ -221,8 +225,14 @@ fn resolve_points(probe: &ast::Probe, target: &dyn Target, settings: &Settings, 
     }
     // A pattern that covers nothing is only told if there is nothing else.
     if config.missing_probes == MissingProbes::Error && header.points.is_empty() && header.diagnostics.is_empty() {
-        let error = Diagnostic::error(span, "Probe has no valid attach points.").with_help("no name fits the pattern");
-        header.diagnostics.push(error);
+        let title = "Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to \
+                     'warn'.";
+        let near: Vec<String> = empty.iter().flat_map(|spec| target.like(spec)).collect();
+        let help = match near.as_slice() {
+            [] => "no name fits the pattern".to_owned(),
+            near => format!("did you mean {}?", near.join(", ")),
+        };
+        header.diagnostics.push(Diagnostic::error(span, title).with_help(help));
     }
     header
 }
@@ -262,14 +272,19 @@ fn named_twice(headers: &[Header]) -> Vec<Diagnostic> {
 }
 
 /// What is told of an attach point that is not there.
-fn missing(span: Span, error: TargetError, policy: MissingProbes) -> Option<Diagnostic> {
+pub fn missing(span: Span, error: TargetError, policy: MissingProbes) -> Vec<Diagnostic> {
+    let warning = error.warning.map(|title| Diagnostic::warning(span, title));
     match policy {
-        MissingProbes::Ignore => None,
+        MissingProbes::Ignore => Vec::new(),
         MissingProbes::Warn => {
             let title = format!("{}. Skipping.", error.title.trim_end_matches('.'));
-            Some(Diagnostic::warning(span, title).with_maybe_help(error.help))
+            let skipped = Diagnostic::warning(span, title).with_maybe_help(error.help);
+            warning.into_iter().chain([skipped]).collect()
         }
-        MissingProbes::Error => Some(Diagnostic::error(span, error.title).with_maybe_help(error.help)),
+        MissingProbes::Error => {
+            let refused = Diagnostic::error(span, error.title).with_maybe_help(error.help);
+            std::iter::once(refused).chain(warning).collect()
+        }
     }
 }
 

@@ -4,6 +4,10 @@
 //! Damerau-Levenshtein distance in its restricted form, where two neighbours may change places once; a name that
 //! contains the one asked for counts as like it too (`read` for `vfs_read`), and a common beginning decides ties.
 
+mod pattern;
+
+pub use pattern::nearest_to_pattern;
+
 /// Names longer than this are not compared letter by letter: no symbol or event comes near it.
 const LONGEST: usize = 128;
 

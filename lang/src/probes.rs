@@ -151,7 +151,7 @@ pub static PROVIDERS: &[Provider] = &[
         id: ProviderId::Kprobe,
         name: "kprobe",
         aliases: &["k"],
-        usage: "kprobe:FUNCTION, kprobe:FUNCTION+OFFSET or kprobe:MODULE:FUNCTION",
+        usage: "kprobe:FUNCTION, kprobe:FUNCTION+OFFSET, kprobe:MODULE:FUNCTION or, with --unsafe, kprobe:ADDRESS",
         parts: 1..=2,
         named_args: false,
         doc: "Runs when a kernel function is entered; `kprobe:sys_NAME` stands for the system call NAME.",
@@ -365,7 +365,7 @@ pub enum Spec {
     Kprobe {
         /// The module that has it; `vmlinux` is the kernel proper.
         module: Option<String>,
-        /// The kernel function's symbol, or `sys_NAME`.
+        /// The kernel function's symbol, or `sys_NAME`, or the digits of an address.
         function: String,
         /// Bytes from its beginning.
         offset: u64,
@@ -697,6 +697,8 @@ mod tests {
         };
         assert_eq!(function("k:vfs_read+8"), (None, "vfs_read".into(), 8, false));
         assert_eq!(function("kretprobe:ext4:ext4_*"), (Some("ext4".into()), "ext4_*".into(), 0, true));
+        assert_eq!(function("k:0x10"), (None, "16".into(), 0, false));
+        assert_eq!(parse("kr:0x10").unwrap().1, "kretprobe:16");
         let count = |text| match parse(text) {
             Ok((Spec::PerfEvent { event, count, .. }, name)) => (event.name, count, name),
             other => panic!("{other:?}"),

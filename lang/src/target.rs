@@ -33,6 +33,12 @@ pub trait Target {
     /// things, or none.
     fn resolve(&self, spec: &Spec, wants: Wants) -> Result<Vec<Resolved>, TargetError>;
 
+    /// Names like the one or the pattern in `spec`, which names nothing here; best first.
+    fn like(&self, spec: &Spec) -> Vec<String> {
+        let _ = spec;
+        Vec::new()
+    }
+
     /// Byte offset of a member of the kernel's `struct task_struct`, if the kernel tells (BTF).
     fn task_member(&self, name: &str) -> Option<u32>;
 
@@ -115,6 +121,9 @@ pub struct Wants {
     pub by_perf: bool,
     /// What only a program may do whose arguments the verifier knows from BTF: `skboutput`, `socket_cookie`, `comm(pid)`.
     pub typed_args: bool,
+    /// The script runs without what is not there. What else the kernel would find out when it is asked to attach must be
+    /// known before.
+    pub may_be_missing: bool,
 }
 
 /// Abilities of a kernel's BPF machine that change the generated code.
@@ -201,6 +210,8 @@ pub enum Attach {
         offset: u64,
         /// On return.
         on_return: bool,
+        /// Where that is, if it was asked for by its address: then the symbol is only what is nearest.
+        address: Option<NonZeroU64>,
     },
     /// The entry or return of a kernel function, by its type information.
     Fentry {
@@ -548,6 +559,8 @@ pub struct TargetError {
     pub title: String,
     /// What would work.
     pub help: Option<String>,
+    /// What is said beside it, as a warning.
+    pub warning: Option<String>,
     /// There is no such event here, on a machine that has others of its kind: the script may have said that it does
     /// not mind.
     pub missing: bool,
@@ -556,11 +569,16 @@ pub struct TargetError {
 impl TargetError {
     /// The machine has no such thing.
     pub fn missing(title: impl Into<String>, help: Option<String>) -> Self {
-        Self { title: title.into(), help, missing: true }
+        Self { title: title.into(), help, warning: None, missing: true }
     }
 
     /// Something else is in the way.
     pub fn other(title: impl Into<String>, help: Option<String>) -> Self {
-        Self { title: title.into(), help, missing: false }
+        Self { title: title.into(), help, warning: None, missing: false }
+    }
+
+    /// With something to say beside it.
+    pub fn with_warning(self, warning: impl Into<String>) -> Self {
+        Self { warning: Some(warning.into()), ..self }
     }
 }

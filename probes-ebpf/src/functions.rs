@@ -91,7 +91,7 @@ impl Traceable {
 }
 
 /// The functions that the kernel's authors marked as off limits for kprobes; empty where debugfs does not tell.
-fn blacklist() -> HashSet<String> {
+pub fn blacklist() -> HashSet<String> {
     let text = std::fs::read_to_string("/sys/kernel/debug/kprobes/blacklist").unwrap_or_default();
     // 0xffffffff81000000-0xffffffff81000010	name
     text.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()

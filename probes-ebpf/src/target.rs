@@ -6,10 +6,12 @@
 //! of the kernel is read before it is asked for.
 
 mod kprobe;
+mod like;
 mod packets;
 mod symbol;
 mod tracepoint;
 mod typed;
+mod untraceable;
 mod uprobe;
 mod usdt;
 
@@ -38,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use kprobe::explain_function;
+pub use untraceable::{explain_function, not_traceable};
 
 /// The kernel this process runs on.
 #[derive(Default)]
@@ -194,8 +196,11 @@ impl Target for KernelTarget {
                 function,
                 offset: *offset,
                 on_return: *on_return,
+                wants,
             }),
-            Spec::Fentry { module, function, on_return } => self.fentries(module.as_deref(), function, *on_return),
+            Spec::Fentry { module, function, on_return } => {
+                self.fentries(module.as_deref(), function, *on_return, wants)
+            }
             Spec::Uprobe { binary, place, on_return } => self.uprobes(binary.as_deref(), place, *on_return, wants),
             Spec::Usdt { binary, provider, name } => {
                 self.usdts(binary.as_deref(), usdt::Asked { provider: provider.as_deref(), name, wants })
@@ -206,6 +211,10 @@ impl Target for KernelTarget {
             Spec::CgroupSkb { path, direction } => packets::cgroup(path, *direction),
             Spec::Socket { interface } => packets::socket(interface),
         }
+    }
+
+    fn like(&self, spec: &Spec) -> Vec<String> {
+        self.names_like(spec)
     }
 
     fn task_member(&self, name: &str) -> Option<u32> {

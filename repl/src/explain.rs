@@ -6,8 +6,10 @@ use crate::args::Args;
 use crate::report::{Reporter, in_words};
 use crate::run::{Failed, fail};
 use codegen::object::Object;
+use lang::check::missing;
+use lang::config::MissingProbes;
 use lang::probes::perf::Source as PerfSource;
-use lang::target::Attach;
+use lang::target::{Attach, TargetError};
 use lang::{Diagnostic, SourceMap};
 use probes_ebpf::target::explain_function;
 use runtime::attach::AttachError;
@@ -39,7 +41,14 @@ pub fn explain<T>(
             Err(Failed)
         }
         RunError::Attach(failed) => {
-            reporter.show(sources, &unattached(failed));
+            let error = unattached(failed, args.unsafe_mode);
+            for diagnostic in missing(failed.point.span, error, MissingProbes::Error) {
+                reporter.show(sources, &diagnostic);
+            }
+            Err(Failed)
+        }
+        RunError::NothingAttached => {
+            reporter.note(&error.to_string());
             Err(Failed)
         }
         other => fail(reporter, &other.to_string(), None),
@@ -73,40 +82,66 @@ fn wants_known_pointer(reason: &str) -> bool {
 /// it).
 const ENOTSUPP: i32 = 524;
 
-/// A probe that could not be attached.
-fn unattached(failed: &AttachError) -> Diagnostic {
-    let missing = matches!(
-        failed.error.raw_os_error(),
-        Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL | libc::EILSEQ)
-    );
-    match &failed.point.attach {
-        Attach::Kprobe { .. } if missing => {
-            let reason = explain_function(&failed.point.name);
-            Diagnostic::error(failed.point.span, reason.title).with_maybe_help(reason.help)
+/// What is said where there is no more to say.
+fn unable(name: &str) -> String {
+    format!("Unable to attach probe: {name}.")
+}
+
+/// Why a probe could not be attached. If `was_tried`, a function was asked for although nobody knows whether it is there.
+fn unattached(failed: &AttachError, was_tried: bool) -> TargetError {
+    let (name, code) = (failed.point.name.as_str(), failed.error.raw_os_error());
+    let unable = |help: &str| TargetError::missing(unable(name), Some(help.to_owned()));
+    match (&failed.point.attach, code) {
+        (Attach::Kprobe { .. }, Some(libc::EILSEQ)) => TargetError::missing(
+            "Possible attachment attempt in the middle of an instruction, try a different offset.",
+            Some("a disassembler shows where instructions begin: objdump -d vmlinux".into()),
+        ),
+        (Attach::Kprobe { address: Some(_), .. }, Some(libc::EINVAL | libc::ENOENT | libc::EADDRNOTAVAIL)) => {
+            unable("the kernel takes no probe at this address: it is in no function, or off limits")
         }
-        Attach::Uprobe { .. } | Attach::Usdt { .. } if failed.error.raw_os_error() == Some(ENOTSUPP) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("the kernel cannot probe the instruction there; leave this function out of the pattern")
+        (Attach::Kprobe { .. }, Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL)) => {
+            explain_function(name, was_tried)
         }
-        Attach::Uprobe { .. } | Attach::Usdt { .. } if failed.error.raw_os_error() == Some(libc::EINVAL) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name)).with_help(
-                "the kernel does not take it there; where a usdt probe has a semaphore, uprobe and usdt exclude each \
-                 other, in other tracers too",
-            )
+        (Attach::Uprobe { .. } | Attach::Usdt { .. }, Some(ENOTSUPP)) => {
+            unable("the kernel cannot probe the instruction there; leave this function out of the pattern")
         }
-        Attach::PerfEvent { source: PerfSource::Hardware, .. } if failed.error.raw_os_error() == Some(libc::ENOENT) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("the processor does not count this here; virtual machines often count nothing")
+        (Attach::Uprobe { .. } | Attach::Usdt { .. }, Some(libc::EINVAL)) => unable(
+            "the kernel does not take it there; where a usdt probe has a semaphore, uprobe and usdt exclude each other, \
+             in other tracers too",
+        ),
+        (Attach::PerfEvent { source: PerfSource::Hardware, .. }, Some(libc::ENOENT)) => {
+            unable("the processor does not count this here; virtual machines often count nothing")
         }
-        Attach::Watchpoint(_) if failed.error.raw_os_error() == Some(libc::ENOSPC) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("all of the processor's debug registers are taken; x86-64 and most others have four")
+        (Attach::Watchpoint(_), Some(libc::ENOSPC)) => {
+            unable("all of the processor's debug registers are taken; x86-64 and most others have four")
         }
-        Attach::Watchpoint(_) if matches!(failed.error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => {
-            Diagnostic::error(failed.point.span, format!("Unable to attach probe: {}.", failed.point.name))
-                .with_help("the kernel does not let this memory be watched; addresses of a process need -p or -c")
+        (Attach::Watchpoint(_), Some(libc::EINVAL | libc::EPERM)) => {
+            unable("the kernel does not let this memory be watched; addresses of a process need -p or -c")
         }
-        attach if attach.is_packet() => packets::unattached(failed),
-        _ => Diagnostic::error(failed.point.span, in_words(&failed.to_string())),
+        (attach, _) if attach.is_packet() => packets::unattached(failed),
+        _ => unable(&in_words(&failed.error.to_string())),
     }
+}
+
+/// What is told of attach points that a script runs without: of each, if its config says that it may, else of those that
+/// one pattern covers at once.
+pub fn left_out(refused: &[AttachError], policy: MissingProbes) -> Vec<Diagnostic> {
+    /// So many are named.
+    const NAMED: usize = 3;
+    if policy != MissingProbes::Error {
+        let each = refused.iter().flat_map(|error| missing(error.point.span, unattached(error, false), policy));
+        return each.collect();
+    }
+    let mut told = Vec::new();
+    for group in refused.chunk_by(|a, b| a.point.span == b.point.span) {
+        let mut names: Vec<&str> = group.iter().take(NAMED).map(|error| error.point.name.as_str()).collect();
+        let more = format!("{} more", group.len() - names.len());
+        if group.len() > names.len() {
+            names.push(&more);
+        }
+        let title = format!("Unable to attach probe: {}. Skipping.", names.join(", "));
+        let help = unattached(&group[0], false).help;
+        told.push(Diagnostic::warning(group[0].point.span, title).with_maybe_help(help));
+    }
+    told
 }

@@ -3,7 +3,7 @@
 use crate::args::{Args, Feature, Mode, Stage};
 use crate::compiler_bench;
 use crate::dump;
-use crate::explain::explain;
+use crate::explain::{explain, left_out};
 use crate::files::Files;
 use crate::headers::Folders;
 use crate::info;
@@ -14,7 +14,7 @@ use crate::select;
 use clap::ValueEnum;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
-use lang::config::{Environment, SymbolCache};
+use lang::config::{Environment, MissingProbes, SymbolCache};
 use lang::functions::FunctionId;
 use lang::params::refusal;
 use lang::target::Target;
@@ -22,6 +22,8 @@ use lang::typed::{Expr, ExprKind, Program, any_in};
 use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
 use probes_ebpf::kernel::{Capability, capabilities};
+use probes_ebpf::target::not_traceable;
+use runtime::attach::AttachError;
 use runtime::child::{Child, Ended};
 use runtime::flame::{self, GraphFile};
 use runtime::load::LoadError;
@@ -232,7 +234,8 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         paint: look::paint(args),
     };
     let mut output = open_output(args, shown.clone(), reporter)?;
-    let mut host = Terminal { args, tells_attached: trial == session::Mode::Trace, sources, reporter };
+    let missing_probes = program.config.missing_probes;
+    let mut host = Terminal { args, tells_attached: trial == session::Mode::Trace, missing_probes, sources, reporter };
     let mut result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
     // What the verifier refuses may be the mid-end's doing.
     if let Err(RunError::Load(LoadError::Refused { refusal, .. })) = &result
@@ -337,11 +340,7 @@ fn warn_of_unlisted(program: &Program, target: &KernelTarget, reporter: &Reporte
         if let Some(function) = point.attach.function()
             && target.is_unlisted(&point.attach).is_ok_and(|is_unlisted| is_unlisted)
         {
-            let title = format!(
-                "{function} is not traceable (either non-existing, inlined, or marked as \"notrace\"); attaching to \
-                 it will likely fail"
-            );
-            reporter.show(sources, &Diagnostic::warning(point.span, title));
+            reporter.show(sources, &Diagnostic::warning(point.span, not_traceable(function)));
         }
     }
 }
@@ -509,6 +508,7 @@ impl<W: Write> Write for Unbuffered<W> {
 struct Terminal<'a> {
     args: &'a Args,
     tells_attached: bool,
+    missing_probes: MissingProbes,
     sources: &'a SourceMap,
     reporter: &'a Reporter,
 }
@@ -522,6 +522,12 @@ impl Host for Terminal<'_> {
             let mut stdout = io::stdout();
             // A driver that has gone away needs no marker.
             let _ = writeln!(stdout, "{ATTACH_MARKER}").and_then(|()| stdout.flush());
+        }
+    }
+
+    fn left_out(&mut self, refused: &[AttachError]) {
+        for warning in left_out(refused, self.missing_probes) {
+            self.reporter.show(self.sources, &warning);
         }
     }
 

@@ -100,7 +100,7 @@ impl Link {
 pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
     match program.kind {
         ProgramType::KprobeMulti | ProgramType::KprobeSession => Ok(vec![Link::plain(all_functions(program, fd)?)]),
-        ProgramType::UprobeMulti => all_places(program, fd, process),
+        ProgramType::UprobeMulti => places_of(program, 0..program.points.len(), fd, process),
         // It runs for all that it was loaded for, and tells them apart itself.
         ProgramType::BtfTracepoint => {
             one(fd, &program.points[0].attach, 0, process).map_err(|error| AttachError::new(&program.points[0], error))
@@ -130,22 +130,90 @@ pub fn newest_first(program: &Program) -> bool {
     }
 }
 
-/// One link for all functions.
-fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
-    let mut names = Vec::with_capacity(program.points.len());
-    let mut when = When::Entry;
-    for point in &program.points {
-        if let Attach::Kprobe { on_return, .. } = &point.attach {
-            when = if *on_return { When::Return } else { When::Entry };
-            names.push(point.attach.function().unwrap_or_default());
+/// What came of attaching a program to as many of its attach points as can be had.
+#[derive(Default)]
+pub struct Partly {
+    /// What is attached.
+    pub links: Vec<Link>,
+    /// The attach points that the kernel would not take.
+    pub refused: Vec<AttachError>,
+}
+
+/// Attaches a program to those of its attach points that can be had. As [`attach`] in all else.
+pub fn attach_possible(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Partly {
+    let mut partly = Partly::default();
+    if matches!(program.kind, ProgramType::KprobeMulti | ProgramType::KprobeSession) {
+        let functions = Functions::of(program);
+        functions.possible(0..functions.names.len(), program, fd, &mut partly);
+        return partly;
+    }
+    for (index, point) in program.points.iter().enumerate() {
+        let attached = match program.kind {
+            ProgramType::UprobeMulti => places_of(program, index..index + 1, fd, process),
+            _ => one(fd, &point.attach, index as u64, process).map_err(|error| AttachError::new(point, error)),
+        };
+        match attached {
+            Ok(links) => partly.links.extend(links),
+            Err(refused) => partly.refused.push(refused),
         }
     }
-    if program.kind == ProgramType::KprobeSession {
-        when = When::Both;
+    partly
+}
+
+/// The functions that a program is attached to by one link.
+struct Functions<'p> {
+    names: Vec<&'p str>,
+    when: When,
+}
+
+impl<'p> Functions<'p> {
+    /// So many refusals are worth looking for one by one: each takes the kernel a walk through its symbols, and more.
+    const MOST_REFUSED: usize = 64;
+
+    fn of(program: &'p Program) -> Self {
+        let mut names = Vec::with_capacity(program.points.len());
+        let mut when = When::Entry;
+        for point in &program.points {
+            if let Attach::Kprobe { on_return, .. } = &point.attach {
+                when = if *on_return { When::Return } else { When::Entry };
+                names.push(point.attach.function().unwrap_or_default());
+            }
+        }
+        if program.kind == ProgramType::KprobeSession {
+            when = When::Both;
+        }
+        Self { names, when }
     }
-    let link = |part: Range<usize>| sys::kprobe_multi_link(fd, &names[part], when);
-    link(0..names.len()).map_err(|error| {
-        let (refused, error) = find_refused(names.len(), error, link);
+
+    fn link(&self, part: Range<usize>, fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        sys::kprobe_multi_link(fd, &self.names[part.clone()], part.start as u64, self.when)
+    }
+
+    /// A link for what the kernel takes of a part. It refuses the whole for one that it does not know, so halves are
+    /// tried where that happens.
+    fn possible(&self, part: Range<usize>, program: &Program, fd: BorrowedFd<'_>, partly: &mut Partly) {
+        match self.link(part.clone(), fd) {
+            Ok(link) => partly.links.push(Link::plain(link)),
+            Err(error) if part.len() < 2 || partly.refused.len() >= Self::MOST_REFUSED => {
+                let code = error.raw_os_error().unwrap_or(libc::EINVAL);
+                let refused = program.points[part].iter();
+                partly.refused.extend(refused.map(|point| AttachError::new(point, io::Error::from_raw_os_error(code))));
+            }
+            Err(_) => {
+                let middle = part.start + part.len() / 2;
+                self.possible(part.start..middle, program, fd, partly);
+                self.possible(middle..part.end, program, fd, partly);
+            }
+        }
+    }
+}
+
+/// One link for all functions.
+fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, AttachError> {
+    let functions = Functions::of(program);
+    let link = |part: Range<usize>| functions.link(part, fd);
+    link(0..functions.names.len()).map_err(|error| {
+        let (refused, error) = find_refused(functions.names.len(), error, link);
         AttachError::new(&program.points[refused], error)
     })
 }
@@ -173,8 +241,13 @@ fn find_refused(
     (part.start, error)
 }
 
-/// One link for all places of each file.
-fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
+/// One link for all places of each file, as far as they belong to a part of the attach points.
+fn places_of(
+    program: &Program,
+    part: Range<usize>,
+    fd: BorrowedFd<'_>,
+    process: Option<u32>,
+) -> Result<Vec<Link>, AttachError> {
     struct File<'a> {
         path: &'a str,
         on_return: bool,
@@ -183,7 +256,7 @@ fn all_places(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
         cookies: Vec<u64>,
     }
     let mut files: Vec<File<'_>> = Vec::new();
-    for (index, point) in program.points.iter().enumerate() {
+    for (index, point) in program.points.iter().enumerate().skip(part.start).take(part.len()) {
         let (path, on_return, places) = match &point.attach {
             Attach::Uprobe { path, offset, on_return, .. } => {
                 (path, *on_return, vec![UsdtPlace { offset: *offset, semaphore: None }])
@@ -263,8 +336,10 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
             Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, None, 0)?)])
         }
         Attach::Tracepoint { id, .. } => by_event(sys::open_tracepoint(*id)?),
-        Attach::Kprobe { function, offset, on_return } => {
-            let place = ProbePlace { target: function, offset: *offset, on_return: *on_return, semaphore: None };
+        Attach::Kprobe { function, offset, on_return, address } => {
+            // Where it is named by no symbol, the offset is the address.
+            let (target, offset) = address.map_or((function.as_str(), *offset), |address| ("", address.get()));
+            let place = ProbePlace { target, offset, on_return: *on_return, semaphore: None };
             by_event(sys::open_probe(probe_source("kprobe")?, place, None)?)
         }
         Attach::Uprobe { path, offset, on_return, .. } => {

@@ -7,7 +7,7 @@
 mod events;
 mod trial;
 
-use crate::attach::{self, AttachError, Link};
+use crate::attach::{self, AttachError, Link, Partly};
 use crate::child::{Child, Ended};
 use crate::flame::{self, GraphFile};
 use crate::load::{LoadError, Loaded, load};
@@ -51,6 +51,9 @@ pub enum RunError {
     /// Packets cannot be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// The script may run without what is not there, and nothing is.
+    #[error("No probes to attach")]
+    NothingAttached,
     /// Nobody reads the output any more.
     #[error("the output was closed")]
     OutputClosed,
@@ -110,6 +113,8 @@ pub enum Mode {
 pub trait Host {
     /// Everything is attached; the first event is printed after this returns.
     fn attached(&mut self, probes: usize);
+    /// These could not be attached, and the script runs without them.
+    fn left_out(&mut self, refused: &[AttachError]);
     /// An error or warning about the running script.
     fn diagnostic(&mut self, diagnostic: &Diagnostic);
     /// Something went wrong in the running script; the detail is for those who look closer, and may be empty.
@@ -146,10 +151,13 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     }
     let Attached { links, mut timers, missing } = session.attach(&loaded, host)?;
     session.links = links;
-    session.release_child()?;
-    session.start_unwinder()?;
     let points = job.object.programs.iter().flat_map(|program| &program.points);
     let probes = points.filter(|point| point.attach.is_a_probe()).count().saturating_sub(missing);
+    if missing > 0 && probes == 0 {
+        return Err(RunError::NothingAttached);
+    }
+    session.release_child()?;
+    session.start_unwinder()?;
     if !session.config.quiet {
         output.attached(probes).map_err(output_error)?;
     }
@@ -369,8 +377,8 @@ impl<'a> Session<'a> {
         for (program, fd) in others.into_iter().chain(newest_first.into_iter().rev()) {
             match attach::attach(program, fd.as_fd(), process) {
                 Ok(links) => attached.links.extend(links),
-                Err(error) if self.job.program.config.missing_probes == MissingProbes::Error => Err(error)?,
-                Err(_) => self.attach_what_is_there(program, fd.as_fd(), process, &mut attached, host),
+                Err(error) if !self.may_be_left_out(&error) => Err(error)?,
+                Err(_) => self.attach_what_is_there(program, fd.as_fd(), process, &mut attached, host)?,
             }
         }
         attached.links.iter().filter_map(Link::note).for_each(|note| host.warn(note));
@@ -395,7 +403,7 @@ impl<'a> Session<'a> {
         Ok(attached)
     }
 
-    /// Attaches a program to those of its points that can be had, one by one.
+    /// Attaches a program to those of its points that can be had.
     fn attach_what_is_there(
         &self,
         program: &Program,
@@ -403,21 +411,26 @@ impl<'a> Session<'a> {
         process: Option<u32>,
         attached: &mut Attached,
         host: &mut dyn Host,
-    ) {
-        for point in &program.points {
-            let alone = Program { points: vec![point.clone()], ..program.clone() };
-            match attach::attach(&alone, fd, process) {
-                Ok(links) => attached.links.extend(links),
-                Err(error) => {
-                    attached.missing += usize::from(point.attach.is_a_probe());
-                    if self.job.program.config.missing_probes == MissingProbes::Warn {
-                        let title = format!("Unable to attach probe: {}. Skipping.", point.name);
-                        let warning = Diagnostic::warning(point.span, title);
-                        host.diagnostic(&warning.with_label(error.error.to_string()));
-                    }
-                }
-            }
+    ) -> Result<(), AttachError> {
+        let Partly { links, mut refused } = attach::attach_possible(program, fd, process);
+        if let Some(at) = refused.iter().position(|error| !self.may_be_left_out(error)) {
+            return Err(refused.swap_remove(at));
         }
+        attached.links.extend(links);
+        attached.missing += refused.iter().filter(|error| error.point.attach.is_a_probe()).count();
+        host.left_out(&refused);
+        Ok(())
+    }
+
+    /// Whether the script is to run without an attach point: because its config says so, or because it is one of many
+    /// functions of the kernel that a pattern covers.
+    fn may_be_left_out(&self, error: &AttachError) -> bool {
+        let of_pattern = || {
+            let points = self.job.object.programs.iter().flat_map(|program| &program.points);
+            matches!(error.point.attach, Attach::Kprobe { .. } | Attach::Fentry { .. })
+                && points.filter(|point| point.span == error.point.span).count() > 1
+        };
+        self.job.program.config.missing_probes != MissingProbes::Error || of_pattern()
     }
 
     fn release_child(&mut self) -> Result<(), RunError> {

@@ -185,11 +185,16 @@ pub enum When {
     Both,
 }
 
-/// Attaches one program to many kernel functions by one link (kernel 5.18). Their places in the list are the cookies.
-pub fn kprobe_multi_link(program: BorrowedFd<'_>, functions: &[&str], when: When) -> io::Result<OwnedFd> {
+/// Attaches one program to many kernel functions by one link (kernel 5.18). Their cookies count on from the first.
+pub fn kprobe_multi_link(
+    program: BorrowedFd<'_>,
+    functions: &[&str],
+    first_cookie: u64,
+    when: When,
+) -> io::Result<OwnedFd> {
     /// `BPF_F_KPROBE_MULTI_RETURN`
     const RETURN: u32 = 1;
-    let cookies: Vec<u64> = (0..functions.len() as u64).collect();
+    let cookies: Vec<u64> = (first_cookie..).take(functions.len()).collect();
     let names: Vec<CString> = functions
         .iter()
         .map(|name| CString::new(*name))
@@ -591,9 +596,9 @@ pub struct ProbeSource {
 /// Where a probe is.
 #[derive(Clone, Copy)]
 pub struct ProbePlace<'a> {
-    /// A function of the kernel, or a file.
+    /// A function of the kernel, or a file; nothing if there is an address.
     pub target: &'a str,
-    /// Bytes from its beginning.
+    /// Bytes from its beginning, or the address.
     pub offset: u64,
     /// On return from it.
     pub on_return: bool,
@@ -612,7 +617,7 @@ pub fn open_probe(source: ProbeSource, place: ProbePlace<'_>, process: Option<u3
         kind: source.kind,
         size: mem::size_of::<PerfEventAttr>() as u32,
         config: u64::from(on_return) << source.return_bit | u64::from(semaphore) << SEMAPHORE_BIT,
-        config1: name.as_ptr() as u64,
+        config1: if target.is_empty() { 0 } else { name.as_ptr() as u64 },
         config2: offset,
         ..PerfEventAttr::default()
     };

@@ -125,6 +125,13 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
         ProviderId::Kprobe | ProviderId::Kretprobe => {
             let (module, function) = in_module(arguments, "should be attached to a function")?;
             let on_return = provider.id == ProviderId::Kretprobe;
+            if let (None, Some(address)) = (&module, count(&function)) {
+                let function = address.to_string();
+                return Ok((
+                    Spec::Kprobe { module, function, offset: 0, on_return },
+                    format!("{}:{address}", provider.name),
+                ));
+            }
             let (function, offset) = with_offset(&function)?;
             if on_return && offset != 0 {
                 return wrong("Offset not allowed");

@@ -99,7 +99,7 @@ impl Target for FakeTarget {
                 Context { args: words(10), ..Context::bare(ProgramType::RawTracepoint) },
             ),
             Spec::Kprobe { function, offset, on_return, .. } => (
-                Attach::Kprobe { function: function.clone(), offset: *offset, on_return: *on_return },
+                Attach::Kprobe { function: function.clone(), offset: *offset, on_return: *on_return, address: None },
                 registers(*on_return),
             ),
             Spec::Uprobe { binary, place, on_return } => {

@@ -1,5 +1,6 @@
 //! Kprobes and kretprobes: a function by name, a place in it, or all functions that a pattern covers.
 
+use super::untraceable::{explain_function, not_traceable};
 use super::{KernelTarget, access};
 use crate::arch::{self, Arch};
 use crate::functions::Traceable;
@@ -7,11 +8,13 @@ use crate::kallsyms::Kallsyms;
 use crate::kernel;
 use crate::syscalls;
 use lang::glob;
-use lang::nearest::nearest;
-use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError};
+use lang::target::{Attach, Base, Context, ProgramType, Resolved, TargetError, Wants};
 use lang::types::Type;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 
 /// What is asked of a kprobe.
 #[derive(Clone, Copy)]
@@ -20,11 +23,18 @@ pub(super) struct Asked<'a> {
     pub function: &'a str,
     pub offset: u64,
     pub on_return: bool,
+    pub wants: Wants,
 }
 
 impl Asked<'_> {
     fn provider(&self) -> &'static str {
         if self.on_return { "kretprobe" } else { "kprobe" }
+    }
+
+    /// As it is written.
+    fn name(&self) -> String {
+        let module = self.module.map(|module| format!("{module}:")).unwrap_or_default();
+        format!("{}:{module}{}", self.provider(), self.function)
     }
 }
 
@@ -53,15 +63,70 @@ impl KernelTarget {
                 Resolved { name: Some(name), ..self.one_kprobe(arch, one) }
             });
             let all: Vec<Resolved> = each.collect();
-            return if all.is_empty() { Ok(all) } else { has_kprobes(asked).map(|()| all) };
+            return if all.is_empty() { Ok(all) } else { self.has_kprobes(asked).map(|()| all) };
+        }
+        if function.starts_with(|letter: char| letter.is_ascii_digit()) {
+            return self.kprobe_by_address(arch, asked).map(|resolved| vec![resolved]);
         }
         let resolved = self.one_kprobe(arch, asked);
         // What the kernel can trace it says when it is asked to, which costs nothing.
         if !self.trusts_names && self.is_unlisted(&resolved.attach)? {
-            return Err(TargetError::missing(format!("No matches for {word} {function}."), None));
+            let error = TargetError::missing(format!("No matches for {word} {function}."), None);
+            return Err(error.with_warning(not_traceable(function)));
         }
-        has_kprobes(asked)?;
+        self.has_kprobes(asked)?;
+        if asked.wants.may_be_missing && !self.trusts_names && self.is_missing(&resolved.attach)? {
+            return Err(explain_function(&asked.name(), false));
+        }
         Ok(vec![resolved])
+    }
+
+    /// An instruction of the kernel by its address, which nobody checks before the kernel does.
+    fn kprobe_by_address(&self, arch: &'static Arch, asked: Asked<'_>) -> Result<Resolved, TargetError> {
+        let word = asked.provider();
+        let Ok(address) = asked.function.parse::<u64>() else {
+            return Err(TargetError::other(format!("Invalid address: {}", asked.function), None));
+        };
+        if !self.trusts_names {
+            let help = "a wrong address may bring the machine down; write FUNCTION+OFFSET";
+            return Err(TargetError::other("Probing by address requires --unsafe", Some(help.into())));
+        }
+        let name = format!("{word}:{address}");
+        if !kernel::has_kprobes() {
+            return Err(TargetError::missing(format!("Unable to attach probe: {name}"), Some(NO_KPROBES.into())));
+        }
+        let (function, offset) = function_at(address).unwrap_or_else(|| (format!("{address:#x}"), 0));
+        let mut resolved = self.one_kprobe(arch, Asked { module: None, function: &function, offset, ..asked });
+        // Links for many functions take their beginnings only.
+        resolved.context.program = ProgramType::Kprobe;
+        if let Attach::Kprobe { address: to, .. } = &mut resolved.attach {
+            *to = NonZeroU64::new(address);
+        }
+        Ok(Resolved { name: Some(name), ..resolved })
+    }
+
+    /// Whether there is no such function, or none that can be traced.
+    fn is_missing(&self, attach: &Attach) -> Result<bool, TargetError> {
+        let Some(function) = attach.function() else { return Ok(false) };
+        // A place in a function is not ftrace's business.
+        match (attach, self.complete_list()?) {
+            (Attach::Kprobe { offset: 0, .. }, Some(list)) => Ok(!list.iter().any(|(_, name)| name == function)),
+            _ => Ok(matches!(Kallsyms::new().exists(function), Ok(false))),
+        }
+    }
+
+    /// Refuses what the kernel cannot do; a function that no such kernel would have is told first.
+    fn has_kprobes(&self, asked: Asked<'_>) -> Result<(), TargetError> {
+        let (word, function) = (asked.provider(), asked.function);
+        if kernel::has_kprobes() {
+            return Ok(());
+        }
+        let is_name = !glob::is_pattern(function) && !function.starts_with("sys_");
+        if is_name && matches!(Kallsyms::new().exists(function), Ok(false)) {
+            return Err(explain_function(&asked.name(), self.trusts_names));
+        }
+        let title = format!("{word}:{function}: {NO_KPROBES}");
+        Err(TargetError::other(title, Some(instead_of_kprobe(function))))
     }
 
     fn one_kprobe(&self, arch: &'static Arch, asked: Asked<'_>) -> Resolved {
@@ -101,7 +166,7 @@ impl KernelTarget {
             // In the middle of a function the registers hold what they hold.
             false => Context { args, ..bare },
         };
-        Resolved::as_written(Attach::Kprobe { function, offset, on_return }, context)
+        Resolved::as_written(Attach::Kprobe { function, offset, on_return, address: None }, context)
     }
 
     /// Modules and functions that the patterns cover and ftrace can trace, each name once. Without ftrace's list, which
@@ -129,62 +194,43 @@ impl KernelTarget {
         }
     }
 
-    fn list_of_functions(&self) -> Result<Traceable, TargetError> {
-        Traceable::read(self.functions.as_deref(), self.tracefs().ok()).map_err(|error| {
-            let file = self.functions.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
-            TargetError::other(format!("Failed to open kernel function info: {file}{error}"), None)
-        })
+    /// The functions that can be traced, if that is known of all.
+    pub(super) fn complete_list(&self) -> Result<Option<Traceable>, TargetError> {
+        Traceable::read_complete(self.functions.as_deref(), self.tracefs().ok())
+            .map_err(|error| self.unread_list(&error))
+    }
+
+    pub(super) fn list_of_functions(&self) -> Result<Traceable, TargetError> {
+        Traceable::read(self.functions.as_deref(), self.tracefs().ok()).map_err(|error| self.unread_list(&error))
+    }
+
+    fn unread_list(&self, error: &io::Error) -> TargetError {
+        let file = self.functions.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        TargetError::other(format!("Failed to open kernel function info: {file}{error}"), None)
     }
 }
 
-/// Refuses what the kernel cannot do; a function that no such kernel would have is told first.
-fn has_kprobes(asked: Asked<'_>) -> Result<(), TargetError> {
-    let (word, function) = (asked.provider(), asked.function);
-    if kernel::has_kprobes() {
-        return Ok(());
-    }
-    let is_name = !glob::is_pattern(function) && !function.starts_with("sys_");
-    if is_name && matches!(Kallsyms::new().exists(function), Ok(false)) {
-        let module = asked.module.map(|module| format!("{module}:")).unwrap_or_default();
-        return Err(explain_function(&format!("{word}:{module}{function}")));
-    }
-    let title = format!("{word}:{function}: this kernel has no kprobes (it was built without CONFIG_KPROBES)");
-    Err(TargetError::other(title, Some(instead_of_kprobe(function))))
+const NO_KPROBES: &str = "this kernel has no kprobes (it was built without CONFIG_KPROBES)";
+
+/// The function that an address of the kernel is in, and how far.
+fn function_at(address: u64) -> Option<(String, u64)> {
+    let mut nearest: Option<(u64, String)> = None;
+    let read = Kallsyms::new().for_each(|symbol| {
+        let is_nearer = nearest.as_ref().is_none_or(|(found, _)| *found < symbol.address);
+        if symbol.is_function() && symbol.address <= address && symbol.address != 0 && is_nearer {
+            nearest = Some((symbol.address, symbol.name.to_owned()));
+        }
+        ControlFlow::Continue(())
+    });
+    read.ok()?;
+    let (start, name) = nearest?;
+    Some((name, address - start))
 }
 
 /// Whether the kernel has this module, or is it.
 fn is_loaded(module: &str) -> bool {
     let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
     module == "vmlinux" || modules.lines().any(|line| line.split(' ').next() == Some(module))
-}
-
-/// Why a function could not be attached to, as far as the kernel's symbols tell.
-///
-/// `name` is that of the attach point, such as `kprobe:vmlinux:vfs_read`.
-pub fn explain_function(name: &str) -> TargetError {
-    let (provider, written) = name.split_once(':').unwrap_or(("kprobe", name));
-    let function = written.rsplit(':').next().unwrap_or(written);
-    let symbols = Kallsyms::new();
-    match symbols.exists(function) {
-        Ok(true) => {
-            let help = "the kernel marks it as off limits (notrace), or has inlined it; try a function that calls it";
-            TargetError::missing(format!("{written} cannot be traced"), Some(help.into()))
-        }
-        _ => {
-            let near = match function.strip_prefix("sys_").zip(arch::native()) {
-                Some((name, arch)) => nearest_syscalls(arch, name),
-                None => symbols.nearest(function, 3).unwrap_or_default(),
-            };
-            let help = (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")));
-            TargetError::missing(format!("No matches for {provider} {written}."), help)
-        }
-    }
-}
-
-/// System calls with names like this one, as kprobes take them.
-fn nearest_syscalls(arch: &'static Arch, name: &str) -> Vec<String> {
-    let near = nearest(name, syscalls::all(arch).map(|syscall| syscall.event_name), 3);
-    near.into_iter().map(|name| format!("sys_{name}")).collect()
 }
 
 /// The stable event that stands in best for a function.

@@ -1,17 +1,18 @@
 //! Events whose arguments the kernel's type information describes: fentry, fexit, raw tracepoints, iterators.
 
 use super::KernelTarget;
+use super::untraceable::explain_function;
 use crate::btf::{Btf, Kind, Param, TypeId};
 use crate::types::Types;
 use lang::glob;
 use lang::nearest::nearest;
 use lang::target::{Access, Attach, Base, Context, Field, ProgramType, Resolved, TargetError, Wants};
 use lang::types::Type;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// What raw tracepoints are called in BTF.
-const RAW_PREFIX: &str = "btf_trace_";
+pub(super) const RAW_PREFIX: &str = "btf_trace_";
 /// Functions that the kernel makes for a tracepoint and whose parameters have names, by kernels from 6.4 on.
 const STUBS: &[&str] = &["__probestub_", "__traceiter_", "__bpf_trace_"];
 /// What the functions that iterator programs attach to are called.
@@ -73,10 +74,9 @@ impl KernelTarget {
             }
         }
         if exact && found.is_empty() {
-            let title = match module {
-                Some(module) => format!("No matches for rawtracepoint {module}:{event}."),
-                None => "Probe has no valid attach points.".to_owned(),
-            };
+            // Without a module it is said in general that there is nothing to attach to.
+            let Some(module) = module else { return Ok(Vec::new()) };
+            let title = format!("No matches for rawtracepoint {module}:{event}.");
             let all = names(base.btf(), Kind::Typedef, |name| name.strip_prefix(RAW_PREFIX));
             let help = did_you_mean(&nearest(event, &all, 3));
             return Err(TargetError::missing(title, help.or_else(|| Some(format!("there is no event {event}")))));
@@ -97,6 +97,7 @@ impl KernelTarget {
         module: Option<&str>,
         function: &str,
         on_return: bool,
+        wants: Wants,
     ) -> Result<Vec<Resolved>, TargetError> {
         let provider = if on_return { "fexit" } else { "fentry" };
         let base = self.needs_types(provider)?;
@@ -105,13 +106,23 @@ impl KernelTarget {
         }
         let mut found: BTreeMap<String, (String, Attach, Context)> = BTreeMap::new();
         let exact = !glob::is_pattern(function);
+        // A function that is written out the kernel refuses itself, which costs nothing before.
+        let traced_functions = match exact && !wants.may_be_missing {
+            true => None,
+            false => self.complete_list()?,
+        };
+        let traced_functions: Option<HashSet<(&str, &str)>> =
+            traced_functions.as_ref().map(|list| list.iter().collect());
+        let is_traced = |owner: &str, function: &str| {
+            traced_functions.as_ref().is_none_or(|functions| functions.contains(&(owner, function)))
+        };
         for (owner, types) in files(base, module) {
             let btf = types.btf();
             let functions: Vec<String> = match exact {
                 true => vec![function.to_owned()],
                 false => names(btf, Kind::Func, |name| Some(name).filter(|name| glob::matches(function, name))),
             };
-            for function in functions {
+            for function in functions.into_iter().filter(|function| is_traced(&owner, function)) {
                 let Ok(Some(id)) = btf.find(Kind::Func, &function) else { continue };
                 let own = owner == "vmlinux" || id.0 >= base.btf().end_id().unwrap_or(0);
                 let Some(context) = traced(&types, id, on_return).filter(|_| own) else { continue };
@@ -125,11 +136,7 @@ impl KernelTarget {
         }
         if exact && found.is_empty() {
             let written = module.map_or(function.to_owned(), |module| format!("{module}:{function}"));
-            let all = names(base.btf(), Kind::Func, |name| Some(name));
-            return Err(TargetError::missing(
-                format!("No matches for {provider} {written}."),
-                did_you_mean(&nearest(function, &all, 3)),
-            ));
+            return Err(explain_function(&format!("{provider}:{written}"), false));
         }
         let each = found.into_iter().map(|(function, (owner, attach, context))| Resolved {
             name: Some(format!("{provider}:{owner}:{function}")),
@@ -178,7 +185,7 @@ fn files(base: &Arc<Types>, module: Option<&str>) -> impl Iterator<Item = (Strin
 }
 
 /// What `take` makes of the names of a kind, sorted, each once.
-fn names(btf: &Btf, kind: Kind, take: impl Fn(&str) -> Option<&str>) -> Vec<String> {
+pub(super) fn names(btf: &Btf, kind: Kind, take: impl Fn(&str) -> Option<&str>) -> Vec<String> {
     let kinds = [kind];
     let Ok(types) = btf.types_of(&kinds) else { return Vec::new() };
     let mut all: Vec<String> = types.filter_map(|ty| take(ty.name()).map(str::to_owned)).collect();

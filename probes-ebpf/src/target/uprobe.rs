@@ -74,7 +74,7 @@ impl KernelTarget {
     }
 
     /// A file's functions, read once however many probes are in it.
-    fn binary(&self, path: &Path) -> Result<Rc<Binary>, BinaryError> {
+    pub(super) fn binary(&self, path: &Path) -> Result<Rc<Binary>, BinaryError> {
         if let Some(known) = self.binaries.borrow().get(path) {
             return Ok(Rc::clone(known));
         }

@@ -88,7 +88,7 @@ impl KernelTarget {
     }
 
     /// A file's notes, read once however many probes are in it.
-    fn notes(&self, path: &Path) -> Result<Rc<Notes>, BinaryError> {
+    pub(super) fn notes(&self, path: &Path) -> Result<Rc<Notes>, BinaryError> {
         if let Some(known) = self.notes.borrow().get(path) {
             return Ok(Rc::clone(known));
         }

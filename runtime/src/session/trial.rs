@@ -10,6 +10,7 @@
 //! at the clock.
 
 use super::{ALL, RunError, Session, flush, output_error};
+use crate::attach::AttachError;
 use crate::child::Ended;
 use crate::load::Loaded;
 use crate::output::trial::{Measured, Tested, Trial};
@@ -376,6 +377,9 @@ impl Witness<'_, '_> {
 
 impl Host for Witness<'_, '_> {
     fn attached(&mut self, _probes: usize) {}
+
+    /// Nothing is attached.
+    fn left_out(&mut self, _refused: &[AttachError]) {}
 
     fn diagnostic(&mut self, diagnostic: &Diagnostic) {
         self.message(&Diagnostic { severity: lang::Severity::Warning, ..diagnostic.clone() });
