@@ -17,6 +17,7 @@ pub mod run;
 mod tests;
 pub mod tree;
 
+use crate::target::{PacketContext, PacketStart};
 use std::ops::Range;
 
 /// What packets begin with.
@@ -26,6 +27,15 @@ pub struct Link {
     pub has_ethernet: bool,
     /// The kernel may have taken the outermost VLAN tag out of the packet.
     pub tag_is_apart: bool,
+}
+
+impl Link {
+    /// The link of packets that programs see in this way.
+    pub fn of(packet: &PacketContext) -> Self {
+        let has_ethernet = packet.start == PacketStart::Link;
+        // What has a length beside its ends has been made an skb already.
+        Self { has_ethernet, tag_is_apart: has_ethernet && packet.length.is_some() }
+    }
 }
 
 /// A filter that is understood.

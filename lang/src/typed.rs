@@ -7,6 +7,7 @@ use crate::ast::{BinaryOp, UnaryOp};
 use crate::builtins::BuiltinId;
 use crate::config::Config;
 use crate::ctypes::Bits;
+use crate::filter::{Filter, Link};
 use crate::functions::FunctionId;
 use crate::packets::PacketItem;
 use crate::printf::Format;
@@ -31,6 +32,8 @@ pub struct Program {
     pub texts: Vec<Vec<u8>>,
     /// Capture files that `skboutput()` refers to by number.
     pub captures: Vec<String>,
+    /// What `filter()` refers to by number: the filter for each kind of link that the probe's packets come from.
+    pub filters: Vec<Vec<(Link, Filter)>>,
 }
 
 macro_rules! id {

@@ -80,6 +80,7 @@ impl Lowering<'_, '_> {
                 let value = self.scalar(value);
                 self.call(Helper::OverrideReturn, &[self.event, value])
             }
+            (FunctionId::Filter, [filter]) => self.filter(known(filter)),
             (FunctionId::Join, [pointers, index]) => self.joined_pointer(pointers, known(index)),
             _ => unreachable!("checked: {id:?} gives no scalar"),
         }
@@ -123,7 +124,7 @@ impl Lowering<'_, '_> {
 }
 
 /// The value of an argument that the checker has made a number.
-fn known(arg: &Expr) -> i64 {
+pub fn known(arg: &Expr) -> i64 {
     match arg.kind {
         ExprKind::Int(value) => value,
         _ => unreachable!("checked: known when compiling"),

@@ -1,5 +1,6 @@
 //! Expressions: a scalar becomes a value, anything else is stored where it is wanted.
 
+use super::call::known;
 use super::memory::Addr;
 use super::{Lowering, Stable, flags};
 use crate::helpers::Helper;
@@ -7,6 +8,7 @@ use crate::layout::{CHILD_PID, START_TIME, SiteKind};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC, types};
 use lang::ast::{BinaryOp, UnaryOp};
 use lang::builtins::{BuiltinId, COMM_LEN};
+use lang::functions::FunctionId;
 use lang::target::{Access, Attach, Base, UserAddress};
 use lang::typed::{Expr, ExprKind, Stmt};
 use lang::types::{IntType, Type};
@@ -612,6 +614,10 @@ impl Lowering<'_, '_> {
     pub fn branch(&mut self, cond: &Expr, yes: Block, no: Block) {
         match &cond.kind {
             ExprKind::Unary(UnaryOp::Not, operand) => self.branch(operand, no, yes),
+            ExprKind::Call(FunctionId::Filter, args) => {
+                self.at(cond.span);
+                self.filter_branch(known(&args[0]), yes, no);
+            }
             ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
                 let more = self.builder.create_block();
                 match op {

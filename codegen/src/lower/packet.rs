@@ -1,6 +1,7 @@
 //! Packets of the network: capturing them.
 
 mod fields;
+mod filter;
 mod view;
 
 use super::Lowering;

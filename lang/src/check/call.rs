@@ -1,6 +1,7 @@
 //! Calls of functions: what is common to them here, the functions by subject in the files below.
 
 mod aggregate;
+mod filter;
 mod kernel;
 mod map;
 mod memory;
@@ -139,6 +140,7 @@ impl Checker<'_> {
             F::Debugf => self.debugf(state, row, args, span),
             F::WriteUser => self.write_user(state, row, args, span),
             F::Skboutput => self.skboutput(state, row, args, span),
+            F::Filter => self.filter(state, row, args, span),
             F::Override => self.override_return(state, row, args, span),
             F::Signal | F::SignalThread => self.signal(state, row, args, span),
             F::Fail => {

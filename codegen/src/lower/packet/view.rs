@@ -14,9 +14,9 @@ use lang::target::{PacketContext, PacketRead};
 #[derive(Clone, Copy)]
 pub struct View {
     /// The first byte and what is behind the last one, if it can be read by loads.
-    ends: Option<(Value, Value)>,
+    pub ends: Option<(Value, Value)>,
     /// A helper reads what cannot be loaded.
-    is_skb: bool,
+    pub is_skb: bool,
 }
 
 /// A header that is there.
