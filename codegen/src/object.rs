@@ -159,8 +159,9 @@ impl Program {
             Attach::Usdt { path, places, .. } => {
                 format!("uprobe/{path}:{:#x}", places.first().map_or(0, |place| place.offset))
             }
-            Attach::Fentry { function, on_return: false, .. } => format!("fentry/{function}"),
-            Attach::Fentry { function, on_return: true, .. } => format!("fexit/{function}"),
+            Attach::Fentry { function, on_return, .. } | Attach::ProgramFentry { function, on_return, .. } => {
+                format!("{}/{function}", if *on_return { "fexit" } else { "fentry" })
+            }
             Attach::Profile { .. } | Attach::PerfEvent { .. } | Attach::Watchpoint(_) => {
                 format!("perf_event/{}", self.name)
             }
@@ -307,7 +308,7 @@ fn shareable(a: &Attach, b: &Attach) -> bool {
         (Attach::Uprobe { on_return: a, .. }, Attach::Uprobe { on_return: b, .. }) => a == b,
         (Attach::CgroupSkb { direction: a, .. }, Attach::CgroupSkb { direction: b, .. }) => a == b,
         // These are loaded for one target.
-        (Attach::Fentry { .. } | Attach::Iter { .. }, _) => false,
+        (Attach::Fentry { .. } | Attach::ProgramFentry { .. } | Attach::Iter { .. }, _) => false,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }

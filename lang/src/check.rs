@@ -375,6 +375,11 @@ struct ProbeState<'a> {
 }
 
 impl ProbeState<'_> {
+    /// Whether it is an iterator that runs after rtrace has ended.
+    fn is_pinned(&self) -> bool {
+        self.header.points.iter().any(|point| point.attach.pin().is_some())
+    }
+
     /// Notes that a body is checked for a place. What stands elsewhere than where it is put is the body of a macro;
     /// tells whether it is, and then the caller takes the call away again.
     fn enter_body(&mut self, body: Span, place: Span) -> bool {

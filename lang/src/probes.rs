@@ -171,8 +171,8 @@ pub static PROVIDERS: &[Provider] = &[
         id: ProviderId::Fentry,
         name: "fentry",
         aliases: &["f", "kfunc"],
-        usage: "fentry:FUNCTION or fentry:MODULE:FUNCTION",
-        parts: 1..=2,
+        usage: "fentry:FUNCTION, fentry:MODULE:FUNCTION or fentry:bpf:PROGRAM",
+        parts: 1..=3,
         named_args: true,
         doc: "Runs when a kernel function is entered, with its parameters as `args.NAME`; quicker than a kprobe.",
         example: "fentry:vfs_read { @bytes = hist(args.count); }",
@@ -181,8 +181,8 @@ pub static PROVIDERS: &[Provider] = &[
         id: ProviderId::Fexit,
         name: "fexit",
         aliases: &["fr", "kretfunc"],
-        usage: "fexit:FUNCTION or fexit:MODULE:FUNCTION",
-        parts: 1..=2,
+        usage: "fexit:FUNCTION, fexit:MODULE:FUNCTION or fexit:bpf:PROGRAM",
+        parts: 1..=3,
         named_args: true,
         doc: "Runs when a kernel function returns, with its parameters as `args.NAME` and its value as `retval`.",
         example: "fexit:vfs_read { @bytes = hist(retval); }",
@@ -221,8 +221,8 @@ pub static PROVIDERS: &[Provider] = &[
         id: ProviderId::Iter,
         name: "iter",
         aliases: &["it"],
-        usage: "iter:task, iter:task_file or iter:task_vma",
-        parts: 1..=1,
+        usage: "iter:task, iter:task_file, iter:task_vma or iter:OBJECT:PIN",
+        parts: 1..=2,
         named_args: false,
         doc: "Runs once for each object of a kind that the kernel has, such as each task.",
         example: "iter:task { @tasks = count(); }",
@@ -381,6 +381,15 @@ pub enum Spec {
         /// An fexit.
         on_return: bool,
     },
+    /// `fentry:bpf:[ID:]FUNCTION` or `fexit:bpf:[ID:]FUNCTION`
+    ProgramFentry {
+        /// The number of the BPF program that has it; without one, all that have it.
+        program: Option<u32>,
+        /// The function: of a program itself, that is its name.
+        function: String,
+        /// An fexit.
+        on_return: bool,
+    },
     /// `uprobe:BINARY:PLACE` or `uretprobe:BINARY:FUNCTION`
     Uprobe {
         /// A path, or the name of a program or library; without one, the traced process's program.
@@ -400,10 +409,12 @@ pub enum Spec {
         /// The probe.
         name: String,
     },
-    /// `iter:OBJECT`
+    /// `iter:OBJECT[:PIN]`
     Iter {
         /// Such as `task`.
         over: String,
+        /// The file that runs it when somebody reads it: a path, or a name in `/sys/fs/bpf`.
+        pin: Option<String>,
     },
     /// `watchpoint:ADDRESS:LENGTH:MODE`
     Watchpoint(Watch),
@@ -521,8 +532,8 @@ impl Spec {
             Self::RawTracepoint { .. } => ProviderId::RawTracepoint,
             Self::Kprobe { on_return: false, .. } => ProviderId::Kprobe,
             Self::Kprobe { on_return: true, .. } => ProviderId::Kretprobe,
-            Self::Fentry { on_return: false, .. } => ProviderId::Fentry,
-            Self::Fentry { on_return: true, .. } => ProviderId::Fexit,
+            Self::Fentry { on_return: false, .. } | Self::ProgramFentry { on_return: false, .. } => ProviderId::Fentry,
+            Self::Fentry { on_return: true, .. } | Self::ProgramFentry { on_return: true, .. } => ProviderId::Fexit,
             Self::Uprobe { on_return: false, .. } => ProviderId::Uprobe,
             Self::Uprobe { on_return: true, .. } => ProviderId::Uretprobe,
             Self::Usdt { .. } => ProviderId::Usdt,
@@ -591,9 +602,14 @@ mod tests {
     }
 
     #[test]
-    fn pins_are_told() {
-        let pinned = parse("iter:task:list").unwrap_err();
-        assert!(pinned.starts_with("pinned iterators are not supported yet; leave `:list` out"), "{pinned}");
+    fn iterators_may_have_a_pin() {
+        let iter = |over: &str, pin: Option<&str>| Spec::Iter { over: over.into(), pin: pin.map(str::to_owned) };
+        assert_eq!(parse("it:task").unwrap(), (iter("task", None), "iter:task".into()));
+        let named = (iter("task_file", Some("files")), "iter:task_file:files".into());
+        assert_eq!(parse("iter:task_file:files").unwrap(), named);
+        assert_eq!(parse("iter:task:/sys/fs/bpf/a").unwrap().0, iter("task", Some("/sys/fs/bpf/a")));
+        assert_eq!(parse("iter:task:li*").unwrap_err(), "iter probe type does not support wildcards");
+        assert_eq!(parse("iter:task:").unwrap_err(), "the pin of an iterator has no name; write iter:task:NAME");
     }
 
     #[test]
@@ -687,6 +703,28 @@ mod tests {
         assert_eq!(parse("cgroup_skb:/sys/fs/cgroup/a.slice:ingress").unwrap().0, group);
         assert_eq!(parse("cgroup_skb::egress").unwrap_err(), "cgroup_skb should have a path");
         assert_eq!(parse("socket:lo").unwrap().0, Spec::Socket { interface: "lo".into() });
+    }
+
+    #[test]
+    fn bpf_programs() {
+        let program = |text| match parse(text) {
+            Ok((Spec::ProgramFentry { program, function, on_return }, name)) => {
+                Ok((program, function, on_return, name))
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(message) => Err(message),
+        };
+        let all = |name: &str| Ok((None, name.to_owned(), false, format!("fentry:bpf:{name}")));
+        assert_eq!(program("fentry:bpf:x_*"), all("x_*"));
+        assert_eq!(program("f:bpf:*:x"), Ok((None, "x".into(), false, "fentry:bpf:*:x".into())));
+        assert_eq!(program("fexit:bpf:12:*"), Ok((Some(12), "*".into(), true, "fexit:bpf:12:*".into())));
+        assert!(
+            program("f:bpf").unwrap_err().starts_with("the 'bpf' variant of this probe requires a bpf program name")
+        );
+        assert!(program("f:bpf:y:x").unwrap_err().starts_with("bpf program id must be a number or '*'"));
+        assert!(
+            program("f:a:b:c").unwrap_err().starts_with("Only the 'bpf' variant of this probe supports 4 arguments")
+        );
     }
 
     #[test]

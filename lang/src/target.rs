@@ -224,6 +224,17 @@ pub enum Attach {
         /// On return.
         on_return: bool,
     },
+    /// The entry or return of a function of a BPF program.
+    ProgramFentry {
+        /// The function.
+        function: String,
+        /// The number of the program.
+        program: u32,
+        /// Its id in the program's BTF.
+        btf_id: u32,
+        /// On return.
+        on_return: bool,
+    },
     /// An instruction of a program or library.
     Uprobe {
         /// Path of the file, as rtrace opens it.
@@ -308,6 +319,8 @@ pub enum Attach {
         over: String,
         /// BTF id of `bpf_iter_OVER` in the kernel's BTF.
         btf_id: u32,
+        /// The file that runs it when somebody reads it, instead of running at once.
+        pin: Option<String>,
     },
 }
 
@@ -342,6 +355,14 @@ impl Attach {
         }
     }
 
+    /// The file by which it is run after rtrace has ended.
+    pub fn pin(&self) -> Option<&str> {
+        match self {
+            Self::Iter { pin, .. } => pin.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether rtrace runs it itself: nothing in the kernel is attached to.
     pub fn is_run_by_us(&self) -> bool {
         matches!(self, Self::Begin | Self::End | Self::Interval { .. } | Self::Signal | Self::Test | Self::Bench)
@@ -356,7 +377,7 @@ impl Attach {
     pub fn function(&self) -> Option<&str> {
         match self {
             Self::Kprobe { function, .. } => Some(function.rsplit(':').next().unwrap_or(function)),
-            Self::Fentry { function, .. } => Some(function),
+            Self::Fentry { function, .. } | Self::ProgramFentry { function, .. } => Some(function),
             Self::Uprobe { symbol, demangled, .. } => Some(demangled.as_ref().unwrap_or(symbol)),
             _ => None,
         }

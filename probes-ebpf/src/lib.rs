@@ -15,6 +15,7 @@ pub mod kallsyms;
 pub mod kernel;
 mod kfunc;
 pub mod list;
+pub mod programs;
 pub mod separate;
 pub mod syscalls;
 pub mod target;

@@ -201,15 +201,18 @@ impl Target for KernelTarget {
             Spec::Fentry { module, function, on_return } => {
                 self.fentries(module.as_deref(), function, *on_return, wants)
             }
+            Spec::ProgramFentry { program, function, on_return } => {
+                self.program_fentries(*program, function, *on_return)
+            }
             Spec::Uprobe { binary, place, on_return } => self.uprobes(binary.as_deref(), place, *on_return, wants),
             Spec::Usdt { binary, provider, name } => {
                 self.usdts(binary.as_deref(), usdt::Asked { provider: provider.as_deref(), name, wants })
             }
-            Spec::Iter { over } => self.iterator(over),
             Spec::Xdp { interface, mode } => packets::xdp(interface, *mode),
             Spec::Tc { interface, direction } => packets::tc(interface, *direction),
             Spec::CgroupSkb { path, direction } => packets::cgroup(path, *direction),
             Spec::Socket { interface } => packets::socket(interface),
+            Spec::Iter { over, pin } => self.iterator(over, pin.as_deref()),
         }
     }
 

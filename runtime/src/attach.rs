@@ -2,6 +2,9 @@
 //! exception is in [`net`].
 
 pub mod net;
+mod pin;
+
+pub use pin::PinError;
 
 use crate::netlink::{Filter, Refusal};
 use crate::sys::{self, ProbePlace, ProbeSource, Sampling, Scope, UprobeMulti, When};
@@ -52,6 +55,8 @@ pub struct Link {
     watches: Option<u64>,
     /// What the user should know of the way it was attached.
     note: Option<String>,
+    /// The file that is to run it.
+    pin: Option<String>,
 }
 
 impl Link {
@@ -60,7 +65,7 @@ impl Link {
     }
 
     fn nothing() -> Self {
-        Self { link: None, event: None, filter: None, iterates: false, watches: None, note: None }
+        Self { link: None, event: None, filter: None, iterates: false, watches: None, note: None, pin: None }
     }
 
     /// What the user should know of the way it was attached.
@@ -78,9 +83,17 @@ impl Link {
         self.watches == Some(address)
     }
 
-    /// Runs an iterator over all its objects.
+    /// Pins an iterator that wants it, and tells where: then it is run by who reads that file, even after this link is
+    /// gone.
+    pub fn pin(&self) -> Result<Option<&str>, PinError> {
+        let (Some(path), Some(link)) = (&self.pin, &self.link) else { return Ok(None) };
+        pin::create(link.as_fd(), path).map_err(|error| PinError { path: path.clone(), error })?;
+        Ok(Some(path))
+    }
+
+    /// Runs an iterator over all its objects, unless it is pinned.
     pub fn iterate(&self) -> io::Result<()> {
-        let Some(link) = self.link.as_ref().filter(|_| self.iterates) else { return Ok(()) };
+        let Some(link) = self.link.as_ref().filter(|_| self.iterates && self.pin.is_none()) else { return Ok(()) };
         let run = sys::iterate(link.as_fd())?;
         // The program writes nothing here, and the kernel asks to be called again while it has more objects.
         let mut nothing = [0; 4096];
@@ -125,7 +138,8 @@ pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
 pub fn newest_first(program: &Program) -> bool {
     match &program.points[0].attach {
         Attach::Kprobe { on_return, .. } => !on_return,
-        Attach::Uprobe { .. } | Attach::Usdt { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => true,
+        Attach::Fentry { .. } | Attach::ProgramFentry { .. } => true,
+        Attach::Uprobe { .. } | Attach::Usdt { .. } | Attach::Iter { .. } => true,
         _ => false,
     }
 }
@@ -332,7 +346,7 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
             unreachable!("packets are attached to elsewhere")
         }
         Attach::RawTracepoint { name } => Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, Some(name), cookie)?)]),
-        Attach::BtfTracepoint { .. } | Attach::Fentry { .. } => {
+        Attach::BtfTracepoint { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. } => {
             Ok(vec![Link::plain(sys::raw_tracepoint_open(fd, None, 0)?)])
         }
         Attach::Tracepoint { id, .. } => by_event(sys::open_tracepoint(*id)?),
@@ -369,7 +383,10 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
             };
             on_each_cpu(kind, *config, Sampling::Period(*count))
         }
-        Attach::Iter { .. } => Ok(vec![Link { iterates: true, ..Link::plain(sys::iter_link(fd)?) }]),
+        Attach::Iter { pin, .. } => {
+            let link = Link::plain(sys::iter_link(fd)?);
+            Ok(vec![Link { iterates: true, pin: pin.as_deref().map(pin::path), ..link }])
+        }
     }
 }
 

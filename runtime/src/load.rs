@@ -201,16 +201,16 @@ fn load_program(
         ProgramType::CgroupSkb => (BPF_PROG_TYPE_CGROUP_SKB, Some(cgroup_direction(&program.points[0].attach) as u32)),
         ProgramType::SocketFilter => (BPF_PROG_TYPE_SOCKET_FILTER, None),
     };
-    let (attach_btf_id, module) = match &program.points[0].attach {
+    let (attach_btf_id, owner) = match &program.points[0].attach {
         Attach::BtfTracepoint { btf_id, .. } | Attach::Iter { btf_id, .. } => (*btf_id, None),
-        Attach::Fentry { btf_id, module, .. } => (*btf_id, module.as_deref()),
+        Attach::Fentry { btf_id, module, .. } => (*btf_id, module.as_deref().map(sys::module_btf)),
+        Attach::ProgramFentry { btf_id, program, .. } => (*btf_id, Some(sys::program_by_id(*program))),
         _ => (0, None),
     };
-    let (btf, infos) = function_types(program)?.unzip();
+    let (btf, infos) = function_types(program, index)?.unzip();
     let functions = btf.as_ref().zip(infos.as_ref()).map(|(btf, infos)| sys::Functions { btf: btf.as_fd(), infos });
-    let module = module.map(sys::module_btf).transpose();
-    let module = module.map_err(|error| refused(index, program, error, String::new()))?;
-    let attach_btf = module.as_ref().map(AsFd::as_fd);
+    let owner = owner.transpose().map_err(|error| refused(index, program, error, String::new()))?;
+    let attach_btf = owner.as_ref().map(AsFd::as_fd);
     let request =
         LoadRequest { name: &program.name, kind, attach, attach_btf_id, attach_btf, insns, license, functions };
     let log_bytes = match log {
@@ -251,16 +251,14 @@ pub fn cgroup_direction(attach: &Attach) -> bpf_attach_type {
     }
 }
 
-/// Types for the functions of a program that has more than one.
-fn function_types(program: &Program) -> Result<Option<(OwnedFd, Vec<bpf_func_info>)>, LoadError> {
-    if program.functions.is_empty() {
-        return Ok(None);
-    }
+/// Types for the functions of a program: the kernel wants them if it has more than one, and others can trace it by them.
+fn function_types(program: &Program, index: usize) -> Result<Option<(OwnedFd, Vec<bpf_func_info>)>, LoadError> {
     let mut btf = Btf::new();
     let word = btf.int("unsigned long long", 8, false);
     let mut infos = Vec::new();
     let mut start = 0;
-    let first = (&program.name, &program.code, Linkage::Global);
+    let name = btf_name(program, index);
+    let first = (&name, &program.code, Linkage::Global);
     let others = program.linked().into_iter().map(|function| {
         let linkage = if function.is_global { Linkage::Global } else { Linkage::Static };
         (&function.name, &function.code, linkage)
@@ -273,9 +271,22 @@ fn function_types(program: &Program) -> Result<Option<(OwnedFd, Vec<bpf_func_inf
         infos.push(bpf_func_info { insn_off: start, type_id });
         start += code.insns.len() as u32;
     }
-    let loaded =
-        sys::btf_load(&btf.finish()).map_err(|error| LoadError::Types { program: program.name.clone(), error })?;
-    Ok(Some((loaded, infos)))
+    match sys::btf_load(&btf.finish()) {
+        Ok(loaded) => Ok(Some((loaded, infos))),
+        Err(_) if program.functions.is_empty() => Ok(None),
+        Err(error) => Err(LoadError::Types { program: program.name.clone(), error }),
+    }
+}
+
+/// What a program is called among the types: by its first attach point, and its number where the short name had to have
+/// one. The kernel keeps 15 bytes of the program's own name.
+fn btf_name(program: &Program, index: usize) -> String {
+    /// The kernel takes no longer names (`KSYM_NAME_LEN` before Linux 6.1).
+    const MOST: usize = 127;
+    let clean = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
+    let number = format!("_{}", index + 1);
+    let name = program.points[0].name.chars().map(clean);
+    name.take(MOST - number.len()).chain(number.chars()).collect()
 }
 
 fn refused(index: usize, program: &Program, error: io::Error, log: String) -> LoadError {

@@ -89,6 +89,8 @@ impl Said {
     pub const SYSTEM: Self = Self("syscall");
     /// The line of `join()`, without its end.
     pub const JOIN: Self = Self("join");
+    /// Where an iterator is pinned.
+    pub const PIN: Self = Self("pin");
 }
 
 /// What can go wrong while probes run.

@@ -7,14 +7,14 @@
 mod events;
 mod trial;
 
-use crate::attach::{self, AttachError, Link, Partly};
+use crate::attach::{self, AttachError, Link, Partly, PinError};
 use crate::child::{Child, Ended};
 use crate::flame::{self, GraphFile};
 use crate::load::{LoadError, Loaded, load};
 use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
 use crate::machine::watch::Watch;
-use crate::output::{Output, Place, Settings};
+use crate::output::{Output, Place, Said, Settings};
 use crate::packets::{CaptureError, Packets};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
@@ -51,6 +51,9 @@ pub enum RunError {
     /// Packets cannot be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// An iterator could not be pinned.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// The script may run without what is not there, and nothing is.
     #[error("No probes to attach")]
     NothingAttached,
@@ -169,6 +172,10 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     }
     session.replay(output, host)?;
     for link in &session.links {
+        if let Some(path) = link.pin()? {
+            let line = format!("Program pinned to {path}\n");
+            output.said(Said::PIN, line.as_bytes()).map_err(output_error)?;
+        }
         link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
     }
     session.goes_on = !timers.is_empty() || !session.on_signal.is_empty() || session.links.iter().any(Link::waits);
@@ -427,7 +434,7 @@ impl<'a> Session<'a> {
     fn may_be_left_out(&self, error: &AttachError) -> bool {
         let of_pattern = || {
             let points = self.job.object.programs.iter().flat_map(|program| &program.points);
-            matches!(error.point.attach, Attach::Kprobe { .. } | Attach::Fentry { .. })
+            matches!(error.point.attach, Attach::Kprobe { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. })
                 && points.filter(|point| point.span == error.point.span).count() > 1
         };
         self.job.program.config.missing_probes != MissingProbes::Error || of_pattern()

@@ -46,7 +46,7 @@ pub struct LoadRequest<'a> {
     pub attach: Option<u32>,
     /// BTF id of the attach target, for `BPF_PROG_TYPE_TRACING`.
     pub attach_btf_id: u32,
-    /// The BTF that the id counts in, if it is a module's.
+    /// The BTF that the id counts in, if it is a module's; or the BPF program whose BTF it is.
     pub attach_btf: Option<BorrowedFd<'a>>,
     /// The instructions, relocated.
     pub insns: &'a [bpf_insn],
@@ -106,6 +106,13 @@ pub fn load(request: &LoadRequest<'_>, log: Option<(LogLevel, &mut Vec<u8>)>) ->
         log.truncate(end);
     }
     result
+}
+
+/// A loaded program, by its number.
+pub fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = empty();
+    attr.__bindgen_anon_6.__bindgen_anon_1.prog_id = id;
+    bpf(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr).map(owned)
 }
 
 /// Loads BTF.
@@ -321,6 +328,17 @@ pub fn iter_link(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
     attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_ITER as u32;
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
+}
+
+/// Keeps a link for as long as a file is there, which must not be yet.
+pub fn pin(link: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    let path = CString::new(path).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut attr = empty();
+    // SAFETY: this member of the union is the one that BPF_OBJ_PIN reads.
+    let object = unsafe { &mut attr.__bindgen_anon_4 };
+    object.pathname = path.as_ptr() as u64;
+    object.bpf_fd = link.as_raw_fd() as u32;
+    bpf(bpf_cmd::BPF_OBJ_PIN, &mut attr).map(drop)
 }
 
 /// A run of an iterator: reading it to its end runs the program on every object.

@@ -1,7 +1,7 @@
 //! Bytes in memory: where an argument's are, and reading them.
 
-use super::Lowering;
 use super::memory::Addr;
+use super::{Lowering, flags};
 use crate::helpers::Helper;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::target::Base;
@@ -154,8 +154,16 @@ impl Lowering<'_, '_> {
         self.builder.ins().uextend(types::I64, done)
     }
 
-    /// `debugf("format", values...)`: the kernel takes each value as a word, a text by its address.
-    pub fn debug_print(&mut self, format: &Expr, values: &[Expr]) -> Value {
+    /// Who reads a pinned iterator, for the kernel to write to: the first member of the facts of the run, which are the
+    /// first word of the event. The verifier has to see where it comes from.
+    pub fn reader_of_pin(&mut self) -> Value {
+        let facts = self.builder.ins().load(types::I64, flags(), self.event, 0);
+        self.builder.ins().load(types::I64, flags(), facts, 0)
+    }
+
+    /// `debugf("format", values...)`, or `printf` to a file: the kernel takes each value as a word, a text by its
+    /// address.
+    pub fn kernel_print(&mut self, format: &Expr, values: &[Expr], file: Option<Value>) -> Value {
         let ExprKind::Str(text) = &format.kind else { unreachable!("checked: a text of the script") };
         let mark = self.mark();
         let words = values.len() as u32 * 8;
@@ -174,7 +182,10 @@ impl Lowering<'_, '_> {
         }
         let (pattern, size) = (self.address(pattern), self.int(text.len() as i64 + 1));
         let (data, words) = (self.address(data), self.int(i64::from(words)));
-        let written = self.call(Helper::TraceVprintk, &[pattern, size, data, words]);
+        let written = match file {
+            Some(file) => self.call(Helper::SeqPrintf, &[file, pattern, size, data, words]),
+            None => self.call(Helper::TraceVprintk, &[pattern, size, data, words]),
+        };
         self.reset(mark);
         written
     }

@@ -59,7 +59,11 @@ impl Lowering<'_, '_> {
                 self.control(Control::Unwatch, 0, [address, zero], whole.span);
                 zero
             }
-            (FunctionId::Debugf, [format, values @ ..]) => self.debug_print(format, values),
+            (FunctionId::Debugf, [format, values @ ..]) => self.kernel_print(format, values, None),
+            (FunctionId::Printf, [format, values @ ..]) => {
+                let file = self.reader_of_pin();
+                self.kernel_print(format, values, Some(file))
+            }
             (FunctionId::WriteUser, [address, value, length]) => self.write_user(address, value, known(length)),
             (FunctionId::SocketCookie, [socket]) => self.socket_cookie(socket),
             (FunctionId::Pid, []) => {

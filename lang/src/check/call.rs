@@ -247,10 +247,20 @@ impl Checker<'_> {
             }
         };
         use FunctionId as F;
+        let asks_rtrace = matches!(row.id, F::Cat | F::System | F::Errorf | F::Warnf | F::Print | F::Time | F::Join)
+            || matches!(row.id, F::Clear | F::Zero | F::Exit);
+        if asks_rtrace && state.is_pinned() {
+            let title = format!("{}() can not be used in a pinned iterator", row.name);
+            let help =
+                "it runs when rtrace has ended: printf() writes to who reads the pin, all else is for rtrace to do";
+            self.report(Diagnostic::error(span, title).with_help(help));
+            return None;
+        }
         if !matches!(row.id, F::Signal | F::SignalThread | F::WriteUser | F::Override) {
             self.check_safety(row, span);
         }
         match row.id {
+            F::Printf if state.is_pinned() => self.printed_by_kernel(state, row, args, span),
             F::Printf => self.formatted(state, row, Origin::Printf, args, span),
             F::Cat => self.formatted(state, row, Origin::Cat, args, span),
             F::System => self.formatted(state, row, Origin::System, args, span),

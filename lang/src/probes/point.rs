@@ -19,10 +19,6 @@ pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnos
     let arguments: Vec<&str> = parts[1..].iter().map(String::as_str).collect();
     let usage = format!("write {}", provider.usage);
     if !provider.parts.contains(&arguments.len()) {
-        if provider.id == ProviderId::Iter && arguments.len() == 2 {
-            let help = format!("leave `:{}` out: the block then runs once, when rtrace does", arguments[1]);
-            return Err(error("pinned iterators are not supported yet".to_owned()).with_help(help));
-        }
         let usage = match arguments.iter().position(|part| *part == "cpp") {
             Some(at) => format!("put the name in quotes: cpp:\"{}\"", arguments[at + 1..].join(":")),
             None => usage,
@@ -138,6 +134,29 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             }
             plain(Spec::Kprobe { module, function, offset, on_return })
         }
+        ProviderId::Fentry | ProviderId::Fexit if arguments[0] == "bpf" => {
+            let on_return = provider.id == ProviderId::Fexit;
+            let (program, function) = match arguments {
+                [_, function] => (None, *function),
+                [_, "*", function] => (None, *function),
+                [_, id, function] => match count(id).and_then(|id| u32::try_from(id).ok()) {
+                    Some(id) => (Some(id), *function),
+                    None => return wrong("bpf program id must be a number or '*'"),
+                },
+                _ => (None, ""),
+            };
+            if function.is_empty() {
+                let title = "the 'bpf' variant of this probe requires a bpf program name and optional bpf program id";
+                return Err(Wrong {
+                    title: title.into(),
+                    help: Some(format!("rtrace -l '{}:bpf:*' lists them", provider.name)),
+                });
+            }
+            plain(Spec::ProgramFentry { program, function: function.to_owned(), on_return })
+        }
+        ProviderId::Fentry | ProviderId::Fexit if arguments.len() > 2 => {
+            wrong("Only the 'bpf' variant of this probe supports 4 arguments")
+        }
         ProviderId::Fentry | ProviderId::Fexit => {
             let (module, function) = in_module(arguments, "should specify a function")?;
             plain(Spec::Fentry { module, function, on_return: provider.id == ProviderId::Fexit })
@@ -238,7 +257,18 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             plain(Spec::CgroupSkb { path, direction })
         }
         ProviderId::Socket => plain(Spec::Socket { interface: interface_name(provider, arguments[0])? }),
-        ProviderId::Iter => plain(Spec::Iter { over: arguments[0].to_owned() }),
+        ProviderId::Iter => {
+            let (over, pin) = (arguments[0], arguments.get(1));
+            match pin {
+                Some(pin) if glob::is_pattern(pin) => return wrong("iter probe type does not support wildcards"),
+                Some(&"") => {
+                    let title = "the pin of an iterator has no name".to_owned();
+                    return Err(Wrong { title, help: Some(format!("write iter:{over}:NAME")) });
+                }
+                _ => {}
+            }
+            plain(Spec::Iter { over: over.to_owned(), pin: pin.map(|pin| pin.to_string()) })
+        }
         ProviderId::Test | ProviderId::Bench => match arguments {
             [name] if !name.is_empty() => plain(match provider.id {
                 ProviderId::Test => Spec::Test { name: name.to_string() },

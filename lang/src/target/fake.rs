@@ -127,6 +127,15 @@ impl Target for FakeTarget {
                     ..Context::bare(if *on_return { ProgramType::Fexit } else { ProgramType::Fentry })
                 },
             ),
+            Spec::ProgramFentry { program, function, on_return } => (
+                Attach::ProgramFentry {
+                    function: function.clone(),
+                    program: program.unwrap_or(1),
+                    btf_id: 1,
+                    on_return: *on_return,
+                },
+                Context::bare(if *on_return { ProgramType::Fexit } else { ProgramType::Fentry }),
+            ),
             Spec::Watchpoint(watch) => (Attach::Watchpoint(*watch), Context::bare(ProgramType::PerfEvent)),
             Spec::Xdp { interface, mode } => {
                 (Attach::Xdp { interface: interface.clone(), index: 1, mode: *mode }, Context::bare(ProgramType::Xdp))
@@ -141,7 +150,9 @@ impl Target for FakeTarget {
             Spec::Socket { interface } => {
                 (Attach::Socket { interface: interface.clone(), index: 1 }, Context::bare(ProgramType::SocketFilter))
             }
-            Spec::Iter { over } => (Attach::Iter { over: over.clone(), btf_id: 1 }, Context::bare(ProgramType::Iter)),
+            Spec::Iter { over, pin } => {
+                (Attach::Iter { over: over.clone(), btf_id: 1, pin: pin.clone() }, Context::bare(ProgramType::Iter))
+            }
         };
         Ok(vec![Resolved::as_written(attach, context)])
     }

@@ -5,6 +5,8 @@ use super::{Asked, Lister};
 use crate::btf::{Btf, Kind, Param, Type, TypeId};
 use crate::functions::Traceable;
 use crate::kernel;
+use crate::programs::{self, Function};
+use lang::glob;
 use lang::probes::{Provider, ProviderId};
 use std::collections::HashMap;
 use std::io;
@@ -53,7 +55,21 @@ impl Lister<'_> {
         Ok(())
     }
 
+    /// Functions of loaded BPF programs, by number and name: `fentry:bpf:12:NAME`.
+    fn program_functions(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+        let (program, name) = asked.name.split_once(':').unwrap_or(("*", asked.name));
+        let fits =
+            |found: &Function| glob::matches(program, &found.program.to_string()) && glob::matches(name, &found.name);
+        let found = programs::functions().into_iter().filter(fits);
+        let mut lines: Vec<String> = found.map(|found| format!("{}:{}", found.program, found.name)).collect();
+        lines.sort_unstable();
+        lines.iter().try_for_each(|line| writeln!(self.out, "{}:bpf:{line}", row.name))
+    }
+
     pub(super) fn fentries(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+        if asked.place == Some("bpf") {
+            return self.program_functions(row, asked);
+        }
         if self.btf().is_none() {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use super::KernelTarget;
 use super::typed::{RAW_PREFIX, names};
 use crate::btf::Kind;
 use crate::files::Files;
+use crate::programs;
 use lang::nearest::nearest_to_pattern;
 use lang::probes::{Place, Spec};
 
@@ -20,6 +21,9 @@ impl KernelTarget {
                 Ok(list) => nearest_to_pattern(function, list.iter().map(|(_, name)| name), MOST),
                 Err(_) => Vec::new(),
             },
+            Spec::ProgramFentry { function, .. } => {
+                nearest_to_pattern(function, programs::functions().iter().map(|found| &found.name), MOST)
+            }
             Spec::Fentry { function, .. } => self.types_like(Kind::Func, "", function),
             Spec::Uprobe { binary: Some(file), place: Place::Symbol { name, .. }, .. } => {
                 self.functions_like(file, name)

@@ -3,6 +3,7 @@
 use super::KernelTarget;
 use super::untraceable::explain_function;
 use crate::btf::{Btf, Kind, Param, TypeId};
+use crate::programs::{self, Function};
 use crate::types::Types;
 use lang::glob;
 use lang::nearest::nearest;
@@ -101,9 +102,6 @@ impl KernelTarget {
     ) -> Result<Vec<Resolved>, TargetError> {
         let provider = if on_return { "fexit" } else { "fentry" };
         let base = self.needs_types(provider)?;
-        if module == Some("bpf") {
-            return Err(TargetError::other(format!("{provider} on BPF programs is not supported yet"), None));
-        }
         let mut found: BTreeMap<String, (String, Attach, Context)> = BTreeMap::new();
         let exact = !glob::is_pattern(function);
         // A function that is written out the kernel refuses itself, which costs nothing before.
@@ -146,14 +144,48 @@ impl KernelTarget {
         Ok(each.collect())
     }
 
-    pub(super) fn iterator(&self, over: &str) -> Result<Vec<Resolved>, TargetError> {
+    /// Functions of BPF programs that are loaded now. Nobody knows the types of what is passed to them.
+    pub(super) fn program_fentries(
+        &self,
+        program: Option<u32>,
+        function: &str,
+        on_return: bool,
+    ) -> Result<Vec<Resolved>, TargetError> {
+        let provider = if on_return { "fexit" } else { "fentry" };
+        let kind = if on_return { ProgramType::Fexit } else { ProgramType::Fentry };
+        let all = programs::functions();
+        let fits = |found: &&Function| {
+            program.is_none_or(|program| found.program == program) && glob::matches(function, &found.name)
+        };
+        let resolved = |found: &Function| Resolved {
+            attach: Attach::ProgramFentry {
+                function: found.name.clone(),
+                program: found.program,
+                btf_id: found.btf_id,
+                on_return,
+            },
+            context: Context::bare(kind),
+            name: Some(format!("{provider}:bpf:{}:{}", found.program, found.name)),
+        };
+        let found: Vec<Resolved> = all.iter().filter(fits).map(resolved).collect();
+        if found.is_empty() && !glob::is_pattern(function) {
+            let help = match nearest(function, all.iter().map(|found| &found.name), 3).as_slice() {
+                [] => format!("rtrace -l '{provider}:bpf:*' lists those that are loaded and have types"),
+                near => format!("did you mean {}?", near.join(", ")),
+            };
+            return Err(TargetError::missing(format!("No matches for {provider} bpf:{function}."), Some(help)));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn iterator(&self, over: &str, pin: Option<&str>) -> Result<Vec<Resolved>, TargetError> {
         let btf = self.needs_types("iter")?.btf();
         if glob::is_pattern(over) {
             return Err(TargetError::other("wildcards are not allowed for iter probe type", None));
         }
         match btf.find(Kind::Func, &format!("{ITER_PREFIX}{over}")) {
             Ok(Some(id)) => {
-                let attach = Attach::Iter { over: over.to_owned(), btf_id: id.0 };
+                let attach = Attach::Iter { over: over.to_owned(), btf_id: id.0, pin: pin.map(str::to_owned) };
                 Ok(vec![Resolved::as_written(attach, Context::bare(ProgramType::Iter))])
             }
             _ => {

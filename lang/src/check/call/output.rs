@@ -227,6 +227,55 @@ impl Checker<'_> {
         Expr { kind: ExprKind::Call(row.id, args), ty: Type::I64, span }
     }
 
+    /// `printf` in a pinned iterator: the kernel writes to who reads the pin.
+    pub fn printed_by_kernel(
+        &mut self,
+        state: &mut ProbeState<'_>,
+        row: &Function,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Option<StmtKind> {
+        /// `MAX_BPRINTF_VARARGS` (include/linux/bpf.h)
+        const MOST: usize = 12;
+        let formed = self.format_and_values(state, row, args, span)?;
+        if formed.values.iter().any(|value| value.ty == Type::Unknown) {
+            return None;
+        }
+        let help = "in a pinned iterator the kernel prints: %d %i %u %x %X %p %c of numbers and %s of texts, with l or ll \
+                    and a width";
+        for (conversion, value, place) in formed.each() {
+            let letter = conversion.verb.letter();
+            let is_plain = conversion.verb != Verb::Pointer || conversion.width == 0;
+            let title = if !kernel_shows(conversion) || !is_plain {
+                format!("Invalid format specifier for a pinned iterator: {letter}")
+            } else if !conversion.verb.accepts(&value.ty) || matches!(conversion.verb, Verb::Text) != is_text(&value.ty)
+            {
+                format!("unsupported format specifier for type '{}': {letter}", value.ty)
+            } else {
+                continue;
+            };
+            self.report(Diagnostic::error(place, title).with_related(value.span, "this is the value").with_help(help));
+            return None;
+        }
+        let text = kernel_format(&formed.pieces);
+        if formed.values.len() > MOST {
+            let title = format!("in a pinned iterator printf() takes up to {MOST} values");
+            self.report(Diagnostic::error(span, title).with_help("print the others by another printf()"));
+            return None;
+        }
+        if !text.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'..=b'\r')) {
+            let title = "in a pinned iterator a format has letters of ASCII only";
+            self.report(
+                Diagnostic::error(args[0].span, title)
+                    .with_help("give other letters as a value: printf(\"%s\", \"é\")"),
+            );
+            return None;
+        }
+        let format = text_literal(text, args[0].span);
+        let args = std::iter::once(format).chain(formed.values).collect();
+        Some(StmtKind::Expr(Expr { kind: ExprKind::Call(row.id, args), ty: Type::I64, span }))
+    }
+
     /// `join(pointers, "separator")`: the record has all pointers, so that the first that is none can be seen, and then
     /// all texts.
     pub fn join(
@@ -329,6 +378,32 @@ fn kernel_shows(conversion: Conversion) -> bool {
     (is_number && matches!(conversion.bits, 32 | 64) || is_other && conversion.bits == 32)
         && !conversion.alternate
         && conversion.precision.is_none()
+}
+
+/// A format as the kernel reads it, which shows addresses in its own way.
+fn kernel_format(pieces: &[Piece]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(bytes) => bytes.iter().for_each(|byte| match byte {
+                b'%' => text.extend(b"%%"),
+                byte => text.push(*byte),
+            }),
+            Piece::Value(conversion) if conversion.verb == Verb::Pointer => text.extend(b"0x%llx"),
+            Piece::Value(conversion) => {
+                text.push(b'%');
+                let Conversion { left, zero, plus, blank, .. } = *conversion;
+                let flags = [(left, b'-'), (zero, b'0'), (plus, b'+'), (blank, b' ')];
+                text.extend(flags.into_iter().filter_map(|(is, flag)| is.then_some(flag)));
+                if conversion.width > 0 {
+                    text.extend(conversion.width.to_string().into_bytes());
+                }
+                text.extend(if conversion.bits == 64 { &b"ll"[..] } else { b"" });
+                text.extend(conversion.verb.letter().bytes());
+            }
+        }
+    }
+    text
 }
 
 /// How many texts `join()` takes, and bytes of each.
