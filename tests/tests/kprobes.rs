@@ -2,7 +2,7 @@
 
 use rtrace_tests::kernel::Objects;
 use rtrace_tests::workload::finish_all;
-use rtrace_tests::{Need, Output, Run, Work, Worker, missing, requires, sibling};
+use rtrace_tests::{Need, Output, Run, Scratch, Work, Worker, missing, requires, sibling};
 
 /// `text` is a program about the process of its `{pid}`, which makes `times` writes of `bytes` bytes.
 fn on_writes(times: u64, bytes: usize, text: &str) -> Output {
@@ -164,6 +164,91 @@ fn a_function_that_may_not_be_traced_says_so() {
 }
 
 #[test]
+fn what_cannot_be_traced_says_why() {
+    requires!(Bpf, Kprobes, Own);
+    let told = |point: &str, help: &str| {
+        let out = Run::program(format!("{point} {{ @ = 1; }}")).to_end();
+        let (provider, name) = point.split_once(':').expect("it has a provider");
+        let function = name.rsplit(':').next().unwrap_or(name);
+        out.code(1).stdout_is("").stderr_has(&format!("ERROR: No matches for {provider} {name}.")).stderr_has(help);
+        let warning =
+            format!("WARNING: {function} is not traceable (either non-existing, inlined, or marked as \"notrace\")");
+        out.stderr_has(&warning);
+        let out = Run::program(format!("config = {{ missing_probes=warn }} {point} {{ @ = 1; }} begin {{ exit(); }}"))
+            .to_end();
+        out.code(0).stderr_has(&warning).stderr_has(&format!("WARNING: No matches for {provider} {name}. Skipping."));
+        out.stderr_has("WARNING: Probe has no valid attach points. It is being removed")
+            .stderr_has("Attached 1 probe\n");
+        let out = Run::program(format!("config = {{ missing_probes=ignore }} {point} {{ @ = 1; }}")).to_end();
+        out.code(1).stderr_has("No probes to attach").nowhere("WARNING");
+    };
+    told("kprobe:asm_exc_page_fault", "");
+    told("kretprobe:vmlinux:vfs_reed", "did you mean vfs_read");
+    told("kprobe:jiffies", "jiffies is a variable, no function");
+    let blacklist = std::fs::read_to_string("/sys/kernel/debug/kprobes/blacklist").unwrap_or_default();
+    if blacklist.contains("\tasm_exc_page_fault\n") {
+        told("kprobe:asm_exc_page_fault", "authors forbid probes there");
+    }
+}
+
+#[test]
+fn one_function_of_a_pattern_that_cannot_be_traced_costs_no_other() {
+    requires!(Bpf, Kprobes, Own);
+    // The list promises one that there is not.
+    let list = Scratch::file("functions", "vfs_read\nvfs_write\nvfs_nosuch\nvfs_open\nvfs_writev\n");
+    for feature in ["kprobe_session", "kprobe_multi"] {
+        let writer = Worker::new("rt_pattern", Work::write("/dev/null", 25, 1));
+        let text = format!("kprobe:vfs_* /pid == {}/ {{ @[func] = count(); @p[probe] = count(); }}", writer.pid());
+        let run = Run::program(text).arg("--traceable-functions").arg(list.path()).arg("--no-feature").arg(feature);
+        let out = run.run(|_| writer.finish());
+        out.code(0).stdout_has("@[vfs_write]: 25\n").stdout_has("@p[kprobe:vfs_write]: 25\n");
+        out.stderr_has("WARNING: Unable to attach probe: kprobe:vfs_nosuch. Skipping.")
+            .stderr_has("Attached 4 probes\n");
+    }
+}
+
+#[test]
+fn names_stay_right_when_a_link_is_taken_apart() {
+    requires!(Bpf, Kprobes, KprobeMulti, Own);
+    // More than have a program each, so that a number given with the link says which it is.
+    let all = std::fs::read_to_string("/sys/kernel/tracing/available_filter_functions").unwrap_or_default();
+    let others = all.lines().filter(|line| line.starts_with("ext4_") || line.starts_with("vfs_")).take(300);
+    let mut names: Vec<&str> = others.filter_map(|line| line.split(' ').next()).collect();
+    names.push("vfs_write");
+    names.insert(names.len() / 2, "vfs_no_such_function");
+    let list = Scratch::file("functions", names.join("\n") + "\n");
+    let writer = Worker::new("rt_apart", Work::write("/dev/null", 25, 1));
+    let text = format!("k:vfs_*,k:ext4_* /pid == {}/ {{ @[func] = count(); @p[probe] = count(); }}", writer.pid());
+    let out = Run::program(text).arg("--traceable-functions").arg(list.path()).run(|_| writer.finish());
+    out.code(0).stdout_has("@[vfs_write]: 25\n").stdout_has("@p[kprobe:vfs_write]: 25\n");
+    out.stderr_has("WARNING: Unable to attach probe: kprobe:vfs_no_such_function. Skipping.");
+}
+
+#[test]
+fn an_address_is_a_place_for_those_who_know() {
+    requires!(Bpf, Kprobes, Root);
+    let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    let address = symbols.lines().find_map(|line| line.strip_suffix(" T vfs_write")).expect("it is there");
+    let address = u64::from_str_radix(address, 16).expect("it is hexadecimal");
+    let text = |pid: u32| format!("kprobe:{address:#x} /pid == {pid}/ {{ @[probe, func] = count(); }}");
+    Run::program(text(1)).to_end().code(1).stderr_has("ERROR: Probing by address requires --unsafe");
+    let writer = Worker::new("rt_address", Work::write("/dev/null", 20, 1));
+    let out = Run::program(text(writer.pid())).arg("--unsafe").run(|_| writer.finish());
+    out.code(0).stdout_is(&format!("\n\n@[kprobe:{address}, vfs_write]: 20\n"));
+    let out = Run::program("kprobe:0x12345678 { }").arg("--unsafe").to_end();
+    out.code(1).stderr_has("ERROR: Unable to attach probe: kprobe:305419896");
+}
+
+#[test]
+fn an_offset_within_an_instruction_is_told() {
+    requires!(Bpf, Kprobes, Own);
+    let out = Run::program("kprobe:vfs_write+1 { @ = 1; }").to_end();
+    out.code(1).stderr_has("Possible attachment attempt in the middle of an instruction, try a different offset.");
+    let out = Run::program("config = { missing_probes=warn } kprobe:vfs_write+1, kprobe:vfs_write { @ = 1; }");
+    out.arg("--dry-run").to_end().code(0).stderr_has("Skipping.").stderr_has("Attached 1 probe\n");
+}
+
+#[test]
 fn a_list_of_functions_is_binding_unless_it_is_unsafe() {
     requires!(Bpf, Kprobes);
     let run =
@@ -182,7 +267,7 @@ fn functions_that_may_not_be_traced_can_be_passed_over() {
         )
     };
     let out = on_writes(20, 1, &text("warn"));
-    out.code(0).stdout_is("\n\n@: 20\n").stderr_has("WARNING: Unable to attach probe: kprobe:do_syscall_64. Skipping.");
+    out.code(0).stdout_is("\n\n@: 20\n").stderr_has("WARNING: No matches for kprobe do_syscall_64. Skipping.");
     out.stderr_has("Attached 1 probe");
     let out = on_writes(20, 1, &text("ignore"));
     out.code(0).stdout_is("\n\n@: 20\n").nowhere("WARNING");
@@ -207,7 +292,10 @@ fn a_pattern_covers_functions_and_names_each() {
     out.code(0).stdout_has("@[vfs_write]: 25\n").stdout_has("@p[kprobe:vfs_write]: 25\n");
     let out = on_writes(25, 1, "kretprobe:vfs_* /pid == {pid}/ { @[func] = sum(retval); }");
     out.code(0).stdout_has("@[vfs_write]: 25\n");
-    Run::program("kprobe:nosuch_* { @ = 1; }").to_end().code(1).stderr_has("Probe has no valid attach points.");
+    let out = Run::program("kprobe:vsf_wriet* { @ = 1; }").to_end();
+    out.code(1)
+        .stderr_has("ERROR: Probe has no valid attach points. If this is expected")
+        .stderr_has("did you mean vfs_write");
 }
 
 #[test]
