@@ -277,9 +277,10 @@ fn units(program: &typed::Program, features: Features) -> Vec<(usize, Vec<&typed
     units
 }
 
-/// Whether it is something that happens to a process, rather than a run of ours, or a packet.
+/// Whether it is something that happens to a process, rather than a run of ours or of who reads an iterator, or a
+/// packet.
 fn is_event(attach: &Attach) -> bool {
-    !attach.is_run_by_us() && !attach.is_packet()
+    !attach.is_run_by_us() && !attach.is_packet() && !matches!(attach, Attach::Iter { .. })
 }
 
 /// Whether a program sees both events the same way. Which system call it is may differ.

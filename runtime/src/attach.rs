@@ -383,8 +383,10 @@ fn one(fd: BorrowedFd<'_>, attach: &Attach, cookie: u64, process: Option<u32>) -
             };
             on_each_cpu(kind, *config, Sampling::Period(*count))
         }
-        Attach::Iter { pin, .. } => {
-            let link = Link::plain(sys::iter_link(fd)?);
+        Attach::Iter { over, pin, .. } => {
+            // The others go over what belongs to no process.
+            let process = process.filter(|_| over == "task" || over.starts_with("task_"));
+            let link = Link::plain(sys::iter_link(fd, process)?);
             Ok(vec![Link { iterates: true, pin: pin.as_deref().map(pin::path), ..link }])
         }
     }

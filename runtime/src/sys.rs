@@ -322,9 +322,25 @@ pub fn packet_socket(program: BorrowedFd<'_>, interface: u32) -> io::Result<Owne
     Ok(socket)
 }
 
-/// Makes a link of an iterator program, which [`iterate`] can run.
-pub fn iter_link(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Makes a link of an iterator program, which [`iterate`] can run. One that goes over tasks may be limited to those of a
+/// process (kernel 6.1).
+pub fn iter_link(program: BorrowedFd<'_>, process: Option<u32>) -> io::Result<OwnedFd> {
+    /// `union bpf_iter_link_info` for tasks: a task, its process, or a descriptor of it.
+    #[repr(C)]
+    struct Tasks {
+        tid: u32,
+        pid: u32,
+        pid_fd: u32,
+        rest: u32,
+    }
+    let tasks = Tasks { tid: 0, pid: process.unwrap_or(0), pid_fd: 0, rest: 0 };
     let mut attr = empty();
+    if process.is_some() {
+        // SAFETY: this member of the union is the one that links of iterators read.
+        let info = unsafe { &mut attr.link_create.__bindgen_anon_3.__bindgen_anon_1 };
+        info.iter_info = &raw const tasks as u64;
+        info.iter_info_len = mem::size_of::<Tasks>() as u32;
+    }
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
     attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_ITER as u32;
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)

@@ -147,3 +147,17 @@ fn a_signal_to_rtrace_runs_its_blocks_in_order() {
         Run::program(text).to_end().code(1).stdout_is("").stderr_has(words);
     }
 }
+
+#[test]
+fn an_iterator_over_tasks_is_limited_to_the_process() {
+    requires!(Bpf, Btf, Kernel(6, 1));
+    let worker = Worker::new("rt_alone", Work::write("/dev/null", 1, 1));
+    let pid = worker.pid().to_string();
+    let text = r#"iter:task { @[ctx.task.tgid] = count(); } iter:task_file { @files[ctx.task.tgid] = sum(1); }"#;
+    let out = Run::program(text).arg("-p").arg(&pid).to_end();
+    worker.finish();
+    out.code(0).stdout_has(&format!("\n\n@[{pid}]: 1\n"));
+    let others = out.stdout.lines().filter(|line| line.starts_with('@') && !line.contains(&format!("[{pid}]")));
+    assert_eq!(others.count(), 0, "{out}");
+    assert!(out.int(&format!("@files[{pid}]")) >= 3, "{out}");
+}
