@@ -166,7 +166,8 @@ impl<'a> Lister<'a> {
                 self.one_function(row, asked)
             }
             ProviderId::RawTracepoint => self.one_raw_tracepoint(asked),
-            ProviderId::Iter => self.iterators(Asked::new(rest)),
+            // A pin is no part of what there is.
+            ProviderId::Iter => self.iterators(Asked::new(rest.split(':').next().unwrap_or(rest))),
             ProviderId::Xdp | ProviderId::Tc | ProviderId::CgroupSkb | ProviderId::Socket => {
                 writeln!(self.out, "{name}")
             }

@@ -155,6 +155,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     }
     if is_run && !matches!(mode, Some(Mode::Codegen | Mode::CompilerBench)) {
         select::by_mode(&mut program, trial, args.probe_filter.as_deref(), reporter)?;
+        select::check_count(&program, reporter)?;
     }
     if show_stage(Stage::Types, &|| Ok(lang::dump_types::dump(&program)))? {
         return Ok(0);

@@ -65,6 +65,21 @@ fn nothing_to_run(what: &str, provider: &str, filter: Option<&str>) -> String {
     }
 }
 
+/// Refuses before anything is compiled what is far more than the config allows: tables for the names of all functions of
+/// the kernel take their time. An entry and a return may still become one.
+pub fn check_count(program: &Program, reporter: &Reporter) -> Result<(), Failed> {
+    let points = program.probes.iter().flat_map(|probe| &probe.points);
+    let (probes, most) = (points.filter(|point| point.attach.is_a_probe()).count() as u64, program.config.max_probes);
+    if probes / 2 > most { too_many(probes, most, reporter) } else { Ok(()) }
+}
+
+fn too_many(probes: u64, most: u64, reporter: &Reporter) -> Result<(), Failed> {
+    let title = format!("Can't attach to {probes} probes because it exceeds the current limit of {most} probes.");
+    let help = "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable or max_probes in the \
+                config, but BE CAREFUL since a high number of probes attached can cause your system to crash.";
+    fail(reporter, &title, Some(help))
+}
+
 /// Refuses what would attach to nothing, or to more than the config allows.
 pub fn check(object: &Object, config: &lang::config::Config, reporter: &Reporter) -> Result<(), Failed> {
     let points = object.programs.iter().flat_map(|program| &program.points);
@@ -73,11 +88,5 @@ pub fn check(object: &Object, config: &lang::config::Config, reporter: &Reporter
         reporter.note("No probes to attach");
         return Err(Failed);
     }
-    if probes > most {
-        let title = format!("Can't attach to {probes} probes because it exceeds the current limit of {most} probes.");
-        let help = "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable or max_probes in the \
-                    config, but BE CAREFUL since a high number of probes attached can cause your system to crash.";
-        return fail(reporter, &title, Some(help));
-    }
-    Ok(())
+    if probes > most { too_many(probes, most, reporter) } else { Ok(()) }
 }

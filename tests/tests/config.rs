@@ -176,6 +176,17 @@ fn there_are_limits_to_probes_and_programs() {
         Run::program("config = { max_probes=1 } begin { } end { }"),
         "ERROR: Can't attach to 2 probes because it exceeds the current limit of 1 probes.",
     );
+    requires!(Tracefs);
+    let work = rtrace_tests::sibling("work");
+    for pattern in ["t:syscalls:sys_enter_*".to_owned(), format!("uprobe:{}:*", work.display())] {
+        let out = Run::program(format!("config = {{ max_probes=3 }} {pattern} {{ @[probe] = count(); }}")).to_end();
+        out.code(1).stderr_has("ERROR: Can't attach to ").stderr_has("exceeds the current limit of 3 probes.");
+    }
+    let out = Run::program("kprobe:* { @[probe] = count(); }").to_end();
+    out.code(1).stderr_has("ERROR: ");
+    if rtrace_tests::missing(&[rtrace_tests::Need::Kprobes]).is_none() {
+        out.stderr_has("exceeds the current limit of 1024 probes.");
+    }
     refused(
         Run::program("config = { max_bpf_progs=1 } begin { } end { }"),
         "stdin:1:40-43: ERROR: Your program is trying to generate more than 2 BPF programs, which exceeds the current \
