@@ -58,6 +58,12 @@ pub fn explain<T>(
 /// A program that the verifier refused.
 fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic {
     let program = &object.programs[refusal.index];
+    let point = &program.points[0];
+    // Refused before any instruction was looked at: it is about the function.
+    if matches!(point.attach, Attach::Fentry { .. }) && refusal.slot.is_none() {
+        let why = explain_function(&point.name, false);
+        return Diagnostic::error(point.span, why.title).with_label(refusal.reason.clone()).with_maybe_help(why.help);
+    }
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
     let reason = if refusal.reason.is_empty() { in_words(&error.to_string()) } else { refusal.reason.clone() };
     let help = match wants_known_pointer(&reason) {
@@ -100,6 +106,10 @@ fn unattached(failed: &AttachError, was_tried: bool) -> TargetError {
             unable("the kernel takes no probe at this address: it is in no function, or off limits")
         }
         (Attach::Kprobe { .. }, Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL)) => {
+            explain_function(name, was_tried)
+        }
+        // A function that ftrace knows nothing of is said to be in use.
+        (Attach::Fentry { .. }, Some(libc::EBUSY | libc::ENOENT | libc::EINVAL | libc::ESRCH)) => {
             explain_function(name, was_tried)
         }
         (Attach::Uprobe { .. } | Attach::Usdt { .. }, Some(ENOTSUPP)) => {
