@@ -170,6 +170,19 @@ impl Capability {
             Capability::Bpf => "CAP_BPF",
         }
     }
+
+    /// What cannot be done without it.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Capability::DacReadSearch => "tracefs and programs of other users are closed without it",
+            Capability::NetAdmin => "--bench wants it, or CAP_SYS_ADMIN",
+            Capability::SysAdmin => "stands for CAP_BPF and CAP_PERFMON; opens tracefs where it is not mounted",
+            Capability::SysResource => "before Linux 5.11 maps may want more locked memory than is allowed",
+            Capability::Syslog => "addresses of kernel functions are hidden without it",
+            Capability::Perfmon => "nothing can be traced without it",
+            Capability::Bpf => "no program can be loaded without it",
+        }
+    }
 }
 
 impl fmt::Display for Capability {

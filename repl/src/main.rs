@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     if args.info {
-        return code(info::print(&reporter));
+        return code(info::print(args.format == "json", &reporter));
     }
     if args.list && !args.has_program() {
         match list::asked(&args, &reporter) {

@@ -178,7 +178,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     match mode {
         Some(Mode::Codegen) if args.emit_elf.is_none() => return Ok(0),
         Some(Mode::CompilerBench) => {
-            info::print(reporter)?;
+            info::print(false, reporter)?;
             let measured = compiler_bench::run(
                 &mut [
                     ("parse", &mut || drop(parse(&source, &mut Files::new(source.name())))),

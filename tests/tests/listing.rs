@@ -3,7 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rtrace_tests::{Output, Run, Scratch, patience, requires, rtrace};
+use rtrace_tests::json::fault;
+use rtrace_tests::{Need, Output, Run, Scratch, missing, patience, requires, rtrace};
 
 fn list(arguments: &[&str]) -> Output {
     let run = arguments.iter().fold(Run::bare(), |run, argument| run.arg(argument));
@@ -137,6 +138,30 @@ fn a_reader_that_has_seen_enough_ends_it() {
 #[test]
 fn the_kernels_abilities() {
     list(&["--info"]).code(0).stdout_has("Kernel helpers\n").stdout_has("kprobe_session: ").stdout_has("  btf: ");
+    let object = list(&["--info", "-f", "json"]);
+    let object = object.code(0).stdout.as_str();
+    assert!(object.starts_with(r#"{"type": "info", "data": {"system": {"os": "Linux "#), "{object}");
+    assert!(object.lines().count() == 1 && fault(object.trim_end()).is_none(), "{object}");
+    requires!(Bpf, Btf, Kernel(6, 1));
+    // What the harness found out by itself.
+    let kprobes = missing(&[Need::Kprobes]).is_none();
+    let fentry = missing(&[Need::Fentry]).is_none();
+    for (key, value) in [("kprobe", kprobes), ("kprobe_multi", missing(&[Need::KprobeMulti]).is_none() && kprobes)] {
+        let probes = object.split_once(r#""probes": {"#).expect("a section").1;
+        assert!(probes.contains(&format!(r#""{key}": {value}"#)), "{object}");
+    }
+    assert!(object.contains(&format!(r#""fentry": {fentry}, "fexit": {fentry}"#)), "{object}");
+    assert!(object.contains(r#""loop": ["kprobe", "tracepoint", "perf_event", "raw_tracepoint", "btf_tracepoint""#));
+    assert!(object.contains(r#""ringbuf": true"#) && object.contains(r#""complete": true"#), "{object}");
+}
+
+#[test]
+fn abilities_are_told_to_anybody_as_far_as_they_may_be_known() {
+    requires!(Root, Bpf);
+    let out = Run::bare().arg("--info").as_nobody(&[]).to_end();
+    out.code(0).stdout_has("  ringbuf: unknown\n").stdout_has("ask as root");
+    out.stdout_has("  CAP_BPF: no  (no program can be loaded without it)\n")
+        .stdout_has("  Instruction limit: 1000000\n");
 }
 
 #[test]
