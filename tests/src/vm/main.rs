@@ -16,6 +16,8 @@ mod machine;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use rtrace_tests::tally::{Ending, Suite};
@@ -28,9 +30,10 @@ use machine::{Machine, Outcome, QEMU};
 const USAGE: &str = "\
 usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
 
-  --kernel SERIES   a series of Debian's kernels, such as 6.12; 6.1 and 6.12 unless given
+  --kernel SERIES   a series of Debian's kernels, such as 6.12; 6.1, 6.12 and 7 unless given
   --log FOLDER      leave SUITE.log, .skips and .end there for `report`
-  --limit SECONDS   time for one machine, 1200 unless given
+  --jobs N          so many machines at once, one for each processor unless given
+  --limit SECONDS   time for one machine, 1800 unless given
   --rtrace FILE     a static program to put in rtrace's place
   --overlay FOLDER  put its files into the guest as well, links followed: tools, or what FILE needs
   --env NAME=VALUE  set a variable for the cases, such as RTRACE_REFERENCE=1
@@ -47,6 +50,7 @@ const APPLETS: &[&str] = &[
 struct Options {
     series: Vec<String>,
     log: PathBuf,
+    jobs: usize,
     limit: Duration,
     rtrace: Option<PathBuf>,
     overlay: Option<PathBuf>,
@@ -65,28 +69,47 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut programs = None;
-    let store = Store::new(target.join("vm-kernels"), options.refresh);
+    let store = Mutex::new(Store::new(target.join("vm-kernels"), options.refresh));
+    let shared = Shared { store, target, programs: OnceLock::new() };
     let mut failed = false;
-    for series in &options.series {
-        let name = format!("vm-{series}");
-        let outcome = run_suite(series, &options, &target, &store, &mut programs);
-        let suite = Suite::read(&outcome.log, &outcome.skips, &outcome.ending);
-        match &outcome.ending {
-            Ending::NotRun(why) => println!("SKIPPED: VM tests for kernel {series}: {why}"),
-            Ending::Broken(why) => println!("BROKEN: VM tests for kernel {series}: {why}"),
-            Ending::Exit(_) => {}
+    // Several at once: a case mostly waits for one processor of its guest, so that one machine leaves the others of
+    // this one idle.
+    let next = AtomicUsize::new(0);
+    let (sender, outcomes) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.min(options.series.len()) {
+            let (sender, next, options, shared) = (sender.clone(), &next, &options, &shared);
+            scope.spawn(move || {
+                while let Some(series) = options.series.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let _ = sender.send((series, run_suite(series, options, shared)));
+                }
+            });
         }
-        let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
-        let boot = outcome.boot.map_or("never".to_owned(), seconds);
-        println!("{name}: {suite} (booted after {boot}, off after {})", seconds(outcome.wall));
-        if let Err(problem) = leave_logs(&options.log, &name, &outcome) {
-            eprintln!("{problem}");
-            failed = true;
+        drop(sender);
+        for (series, outcome) in outcomes {
+            failed |= !conclude(series, &outcome, &options.log);
         }
-        failed |= suite.failed > 0;
-    }
+    });
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Says what came of a machine and leaves it in the logs; whether all is well.
+fn conclude(series: &str, outcome: &Outcome, log: &Path) -> bool {
+    let name = format!("vm-{series}");
+    let suite = Suite::read(&outcome.log, &outcome.skips, &outcome.ending);
+    match &outcome.ending {
+        Ending::NotRun(why) => println!("SKIPPED: VM tests for kernel {series}: {why}"),
+        Ending::Broken(why) => println!("BROKEN: VM tests for kernel {series}: {why}"),
+        Ending::Exit(_) => {}
+    }
+    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    let boot = outcome.boot.map_or("never".to_owned(), seconds);
+    println!("{name}: {suite} (booted after {boot}, off after {})", seconds(outcome.wall));
+    if let Err(problem) = leave_logs(log, &name, outcome) {
+        eprintln!("{problem}");
+        return false;
+    }
+    suite.failed == 0
 }
 
 impl Options {
@@ -94,7 +117,8 @@ impl Options {
         let mut options = Options {
             series: Vec::new(),
             log: target.join("test-log"),
-            limit: Duration::from_secs(1200),
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            limit: Duration::from_secs(1800),
             rtrace: None,
             overlay: None,
             env: Vec::new(),
@@ -107,6 +131,10 @@ impl Options {
             match word.as_str() {
                 "--kernel" => options.series.push(value()?),
                 "--log" => options.log = PathBuf::from(value()?),
+                "--jobs" => {
+                    let jobs: usize = value()?.parse().map_err(|error| format!("--jobs: {error}"))?;
+                    options.jobs = jobs.max(1);
+                }
                 "--limit" => {
                     options.limit = Duration::from_secs(value()?.parse().map_err(|error| format!("--limit: {error}"))?);
                 }
@@ -120,7 +148,7 @@ impl Options {
             }
         }
         if options.series.is_empty() {
-            options.series = vec!["6.1".to_owned(), "6.12".to_owned()];
+            options.series = ["6.1", "6.12", "7"].map(str::to_owned).to_vec();
         }
         Ok(options)
     }
@@ -132,30 +160,38 @@ fn target_folder() -> PathBuf {
     program.ancestors().nth(2).expect("cargo puts programs two folders deep").to_owned()
 }
 
-fn run_suite(
-    series: &str,
-    options: &Options,
-    target: &Path,
-    store: &Store,
-    programs: &mut Option<Result<Programs, String>>,
-) -> Outcome {
+/// What the machines have in common.
+struct Shared {
+    /// One fetches at a time: apt locks its folders.
+    store: Mutex<Store>,
+    target: PathBuf,
+    /// Built once, and only when there is a machine to run them.
+    programs: OnceLock<Result<Programs, String>>,
+}
+
+fn run_suite(series: &str, options: &Options, shared: &Shared) -> Outcome {
     if let Err(why) = emulator_is_here() {
         return Outcome::without_run(Ending::NotRun(why));
     }
-    let kernel = match store.kernel(series) {
+    let kernel = match shared.store().kernel(series) {
         Ok(kernel) => kernel,
         Err(why) => return Outcome::without_run(Ending::NotRun(format!("no kernel: {why}"))),
     };
     println!("{}", describe(&kernel));
-    // Built once, and only when there is a machine to run it.
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let programs = programs.get_or_insert_with(|| build::build(&workspace, &target.join("static"), &options.packages));
-    let programs = match programs {
-        Ok(programs) => programs,
-        Err(why) => return Outcome::without_run(Ending::Broken(why.clone())),
-    };
-    boot(series, options, target, store, &kernel, programs)
-        .unwrap_or_else(|why| Outcome::without_run(Ending::Broken(why)))
+    boot(series, options, shared, &kernel).unwrap_or_else(|why| Outcome::without_run(Ending::Broken(why)))
+}
+
+impl Shared {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn programs(&self, options: &Options) -> Result<&Programs, String> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folder = self.target.join("static");
+        let built = self.programs.get_or_init(|| build::build(&workspace, &folder, &options.packages));
+        built.as_ref().map_err(Clone::clone)
+    }
 }
 
 fn emulator_is_here() -> Result<(), String> {
@@ -172,22 +208,17 @@ fn describe(kernel: &Kernel) -> String {
     format!("kernel {}: {}", kernel.release, options.iter().map(state).collect::<Vec<_>>().join(" "))
 }
 
-fn boot(
-    series: &str,
-    options: &Options,
-    target: &Path,
-    store: &Store,
-    kernel: &Kernel,
-    programs: &Programs,
-) -> Result<Outcome, String> {
-    let archive = pack(options, store, kernel, programs)?;
-    let folder = target.join("vm");
+fn boot(series: &str, options: &Options, shared: &Shared, kernel: &Kernel) -> Result<Outcome, String> {
+    let programs = shared.programs(options)?;
+    let archive = pack(options, &shared.store(), kernel, programs)?;
+    let folder = shared.target.join("vm");
     let say = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(&folder).map_err(|error| say(&folder, error))?;
     let path = folder.join(format!("{series}.cpio"));
     fs::write(&path, &archive).map_err(|error| say(&path, error))?;
     let megabytes = archive.len() as u64 >> 20;
-    println!("guest files: {megabytes} MB");
+    drop(archive);
+    println!("[{series}] guest files: {megabytes} MB");
     let machine = Machine {
         image: kernel.image.clone(),
         archive: path,
