@@ -185,7 +185,8 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     result?;
     session.exit = session.exit.take().filter(|exit| exit.asked);
     session.end(&loaded, output, host)?;
-    session.finish(output, host)
+    let missed = loaded.programs.iter().filter_map(|program| sys::missed_runs(program.as_fd()).ok()).sum();
+    session.finish(missed, output, host)
 }
 
 /// No limit to the records taken at once: for when nothing is attached that could go on making them.
@@ -466,8 +467,8 @@ impl<'a> Session<'a> {
         attach::detach(std::mem::take(&mut self.links));
     }
 
-    /// Prints what is left, and the maps.
-    fn finish(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
+    /// Prints what is left, and the maps. So many events the kernel has passed over.
+    fn finish(&mut self, missed: u64, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
         self.drain(ALL, output, host)?;
         output.end_of_records().map_err(output_error)?;
         let names = &self.job.program.maps;
@@ -481,6 +482,9 @@ impl<'a> Session<'a> {
         self.draw()?;
         let sites = self.store.sites().iter().map(|site| (site, self.store.count(site)));
         for line in trouble::summary(sites, self.job.object.layout.tells_reads || self.config.quiet) {
+            host.warn(&line);
+        }
+        if let Some(line) = trouble::passed_over(missed) {
             host.warn(&line);
         }
         Ok(self.exit.map_or(0, |exit| exit.code))

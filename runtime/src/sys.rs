@@ -453,6 +453,16 @@ pub fn count_run_times() -> io::Result<OwnedFd> {
 
 /// How many nanoseconds a program has run, and how often, while that was measured.
 pub fn run_time(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    program_info(program).map(|info| (info.run_time_ns, info.run_cnt))
+}
+
+/// How many times the kernel did not run a program because one was running on the processor already (kernel 5.12;
+/// before, 0).
+pub fn missed_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
+    program_info(program).map(|info| info.recursion_misses)
+}
+
+fn program_info(program: BorrowedFd<'_>) -> io::Result<bpf_prog_info> {
     // SAFETY: bpf_prog_info is plain integers, for which all zeros is valid.
     let mut info: bpf_prog_info = unsafe { mem::zeroed() };
     let mut attr = empty();
@@ -460,7 +470,7 @@ pub fn run_time(program: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     attr.info.info = &raw mut info as u64;
     attr.info.info_len = mem::size_of::<bpf_prog_info>() as u32;
     bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
-    Ok((info.run_time_ns, info.run_cnt))
+    Ok(info)
 }
 
 /// The name of the program with this number.

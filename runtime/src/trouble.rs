@@ -106,6 +106,19 @@ pub fn summary<'a>(sites: impl Iterator<Item = (&'a Site, u64)>, tells_quiet: bo
     lines
 }
 
+/// What is said of events for which the kernel did not run a program, because one was running on their processor.
+pub fn passed_over(events: u64) -> Option<String> {
+    let rest = "happened while a program was running on the same processor, and were passed over by the kernel";
+    match events {
+        0 => None,
+        1 => Some(
+            "1 event happened while a program was running on the same processor, and was passed over by the kernel"
+                .into(),
+        ),
+        _ => Some(format!("{events} events {rest}")),
+    }
+}
+
 /// What the system says to a negative error number, without the number.
 fn reason(code: i64) -> String {
     let text = match i32::try_from(-code) {

@@ -428,12 +428,19 @@ fn structures_around_a_member() {
 fn the_kernel_says_what_may_be_called() {
     requires!(Bpf, Btf, Kernel(6, 6));
     let program = r#"begin { print((kfunc_exist("bpf_map_sum_elem_count"), kfunc_exist("bpf_no_such"), kfunc_allowed("bpf_map_sum_elem_count"), kfunc_allowed("bpf_no_such"), kfunc_allowed("bpf_task_from_pid"))); }"#;
-    assert_eq!(printed(program), "(true, false, true, false, false)");
+    let answer = printed(program);
+    assert!(answer.starts_with("(true, false, true, false, "), "{answer}");
     let program = r#"iter:task { if comptime kfunc_allowed("bpf_task_from_pid") { @[comm(ctx.task.pid) == ctx.task.comm] = 1; @no = comm(-1); } }"#;
     let out = Run::program(program).arg("-q").to_end();
     out.code(0).stdout_is("\n\n@[true]: 1\n@no: N/A\n").stderr_has("WARNING: No such process");
-    let out = Run::program("begin { print(comm(1)); }").to_end();
-    out.code(1).stderr_has("Syntax comm(PID) is not supported in this probe type yet. Type: special");
+    let out = Run::program("begin { print(comm(1)); }").arg("-q").to_end();
+    if answer.ends_with("true)") {
+        // Linux 7.0 and later let any program look for a task.
+        let first = std::fs::read_to_string("/proc/1/comm").expect("there is a first process");
+        out.code(0).stdout_is(&format!("{first}\n\n"));
+    } else {
+        out.code(1).stderr_has("Syntax comm(PID) is not supported in this probe type yet. Type: special");
+    }
 }
 
 #[test]
