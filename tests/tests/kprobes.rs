@@ -309,6 +309,41 @@ fn a_function_can_be_named_with_its_module_and_an_offset() {
         .stdout_is("\n\n@[kprobe:vmlinux:vfs_write]: 5\n");
     let out = Run::program("kprobe:nosuch:vfs_read { @ = 1; }").to_end();
     out.code(1).stderr_has("specified module nosuch in probe kprobe:nosuch:vfs_read is not loaded.");
+    let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
+    if let Some(module) = modules.split(' ').next().filter(|module| !module.is_empty()) {
+        let out = Run::program(format!("kprobe:{module}:vfs_write {{ @ = 1; }}")).to_end();
+        out.code(1).stderr_has(&format!("ERROR: No matches for kprobe {module}:vfs_write."));
+        out.stderr_has(&format!("it is not in {module}; write kprobe:vmlinux:vfs_write"));
+    }
     let out = Run::program("kprobe:vmlinux:nosuch_at_all { @ = 1; }").to_end();
     out.code(1).stderr_has("ERROR: No matches for kprobe vmlinux:nosuch_at_all.");
+}
+
+/// The calls of the process that is asked for, and of no other.
+fn only_of_the_process(run: impl Fn() -> Run) {
+    let wanted = Worker::new("rt_wanted", Work::write("/dev/null", 30, 1));
+    let other = Worker::new("rt_other", Work::write("/dev/null", 400, 1));
+    let session = run().arg("-p").arg(wanted.pid().to_string()).start();
+    session.wait_attached();
+    other.finish();
+    wanted.finish();
+    session.to_end().code(0).stdout_is("\n\n@[rt_wanted]: 30\n");
+}
+
+#[test]
+fn a_process_is_followed_alone() {
+    requires!(Bpf, Kprobes, Own);
+    for program in ["kprobe:vfs_write { @[comm] = count(); }", "kretprobe:vfs_write { @[comm] = count(); }"] {
+        only_of_the_process(|| Run::program(program));
+        only_of_the_process(|| Run::program(program).arg("--no-feature").arg("kprobe_multi"));
+    }
+}
+
+#[test]
+fn a_process_is_followed_alone_by_entries_and_events() {
+    requires!(Bpf, Btf);
+    only_of_the_process(|| Run::program("rawtracepoint:sys_enter /arg1 == 1/ { @[comm] = count(); }"));
+    requires!(Fentry);
+    only_of_the_process(|| Run::program("fentry:vfs_write { @[comm] = count(); }"));
+    only_of_the_process(|| Run::program("fexit:vfs_write { @[comm] = count(); }"));
 }

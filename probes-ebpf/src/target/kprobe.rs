@@ -75,7 +75,9 @@ impl KernelTarget {
             return Err(error.with_warning(not_traceable(function)));
         }
         self.has_kprobes(asked)?;
-        if asked.wants.may_be_missing && !self.trusts_names && self.is_missing(&resolved.attach)? {
+        // A link for many functions does not care about their modules.
+        let must_be_known = asked.wants.may_be_missing || asked.module.is_some();
+        if must_be_known && !self.trusts_names && self.is_missing(asked.module, &resolved.attach)? {
             return Err(explain_function(&asked.name(), false));
         }
         Ok(vec![resolved])
@@ -106,11 +108,14 @@ impl KernelTarget {
     }
 
     /// Whether there is no such function, or none that can be traced.
-    fn is_missing(&self, attach: &Attach) -> Result<bool, TargetError> {
+    fn is_missing(&self, module: Option<&str>, attach: &Attach) -> Result<bool, TargetError> {
         let Some(function) = attach.function() else { return Ok(false) };
         // A place in a function is not ftrace's business.
         match (attach, self.complete_list()?) {
-            (Attach::Kprobe { offset: 0, .. }, Some(list)) => Ok(!list.iter().any(|(_, name)| name == function)),
+            (Attach::Kprobe { offset: 0, .. }, Some(list)) => {
+                let is_meant = |(of, name): (&str, &str)| name == function && module.is_none_or(|module| module == of);
+                Ok(!list.iter().any(is_meant))
+            }
             _ => Ok(matches!(Kallsyms::new().exists(function), Ok(false))),
         }
     }

@@ -32,7 +32,7 @@ pub fn path(written: &str) -> String {
 pub fn create(link: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     /// `BPF_FS_MAGIC` (include/uapi/linux/magic.h)
     const MAGIC: i64 = 0xcafe4a11;
-    let is_there = || statfs(FOLDER).is_ok_and(|found| found.f_type as i64 == MAGIC);
+    let is_there = || statfs(FOLDER).is_ok_and(|found| found.f_type == MAGIC);
     if Path::new(path).starts_with(FOLDER) && !is_there() {
         mount("bpf", FOLDER, "bpf", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;
     }
