@@ -21,8 +21,10 @@ use lang::target::Target;
 use lang::typed::{Expr, ExprKind, Program, any_in};
 use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
+use probes_ebpf::functions::Traceable;
 use probes_ebpf::kernel::{Capability, capabilities};
 use probes_ebpf::target::not_traceable;
+use probes_ebpf::tracefs::Tracefs;
 use runtime::attach::AttachError;
 use runtime::child::{Child, Ended};
 use runtime::flame::{self, GraphFile};
@@ -33,6 +35,7 @@ use runtime::output::world::Shared;
 use runtime::output::{self, Output, Place};
 use runtime::session::{self, Config, Host, Job, RunError, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::os::fd::OwnedFd;
@@ -524,6 +527,12 @@ impl Host for Terminal<'_> {
             // A driver that has gone away needs no marker.
             let _ = writeln!(stdout, "{ATTACH_MARKER}").and_then(|()| stdout.flush());
         }
+    }
+
+    fn kernel_functions(&self) -> Option<HashSet<String>> {
+        let tracefs = Tracefs::open().ok();
+        let list = Traceable::read_complete(None, tracefs.as_ref()).ok().flatten()?;
+        Some(list.iter().map(|(_, name)| name.to_owned()).collect())
     }
 
     fn left_out(&mut self, refused: &[AttachError]) {

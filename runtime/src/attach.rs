@@ -153,12 +153,25 @@ pub struct Partly {
     pub refused: Vec<AttachError>,
 }
 
-/// Attaches a program to those of its attach points that can be had. As [`attach`] in all else.
-pub fn attach_possible(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Partly {
+/// Attaches a program to those of its attach points that can be had. As [`attach`] in all else. Functions of the kernel
+/// that `is_known` says no to are not tried where that would cost something.
+pub fn attach_possible(
+    program: &Program,
+    fd: BorrowedFd<'_>,
+    process: Option<u32>,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Partly {
     let mut partly = Partly::default();
     if matches!(program.kind, ProgramType::KprobeMulti | ProgramType::KprobeSession) {
-        let functions = Functions::of(program);
-        functions.possible(0..functions.names.len(), program, fd, &mut partly);
+        let mut functions = Functions::of(program);
+        // The kernel says only that it does not know one of them.
+        for index in functions.leave_out(is_known) {
+            let error = io::Error::from_raw_os_error(libc::ESRCH);
+            partly.refused.push(AttachError::new(&program.points[index as usize], error));
+        }
+        if !functions.names.is_empty() {
+            functions.possible(0..functions.names.len(), program, fd, &mut partly);
+        }
         return partly;
     }
     for (index, point) in program.points.iter().enumerate() {
@@ -177,6 +190,8 @@ pub fn attach_possible(program: &Program, fd: BorrowedFd<'_>, process: Option<u3
 /// The functions that a program is attached to by one link.
 struct Functions<'p> {
     names: Vec<&'p str>,
+    /// The place of each among the program's attach points, which is its cookie.
+    indexes: Vec<u64>,
     when: When,
 }
 
@@ -187,20 +202,30 @@ impl<'p> Functions<'p> {
     fn of(program: &'p Program) -> Self {
         let mut names = Vec::with_capacity(program.points.len());
         let mut when = When::Entry;
-        for point in &program.points {
+        let mut indexes = Vec::with_capacity(program.points.len());
+        for (index, point) in (0..).zip(&program.points) {
             if let Attach::Kprobe { on_return, .. } = &point.attach {
                 when = if *on_return { When::Return } else { When::Entry };
                 names.push(point.attach.function().unwrap_or_default());
+                indexes.push(index);
             }
         }
         if program.kind == ProgramType::KprobeSession {
             when = When::Both;
         }
-        Self { names, when }
+        Self { names, indexes, when }
     }
 
     fn link(&self, part: Range<usize>, fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        sys::kprobe_multi_link(fd, &self.names[part.clone()], part.start as u64, self.when)
+        sys::kprobe_multi_link(fd, &self.names[part.clone()], &self.indexes[part], self.when)
+    }
+
+    /// Takes out the functions that are not known, and gives their places.
+    fn leave_out(&mut self, is_known: &dyn Fn(&str) -> bool) -> Vec<u64> {
+        let (known, others): (Vec<_>, Vec<_>) =
+            self.names.iter().copied().zip(self.indexes.iter().copied()).partition(|(name, _)| is_known(name));
+        (self.names, self.indexes) = known.into_iter().unzip();
+        others.into_iter().map(|(_, index)| index).collect()
     }
 
     /// A link for what the kernel takes of a part. It refuses the whole for one that it does not know, so halves are
@@ -210,7 +235,7 @@ impl<'p> Functions<'p> {
             Ok(link) => partly.links.push(Link::plain(link)),
             Err(error) if part.len() < 2 || partly.refused.len() >= Self::MOST_REFUSED => {
                 let code = error.raw_os_error().unwrap_or(libc::EINVAL);
-                let refused = program.points[part].iter();
+                let refused = self.indexes[part].iter().map(|index| &program.points[*index as usize]);
                 partly.refused.extend(refused.map(|point| AttachError::new(point, io::Error::from_raw_os_error(code))));
             }
             Err(_) => {
@@ -228,7 +253,7 @@ fn all_functions(program: &Program, fd: BorrowedFd<'_>) -> Result<OwnedFd, Attac
     let link = |part: Range<usize>| functions.link(part, fd);
     link(0..functions.names.len()).map_err(|error| {
         let (refused, error) = find_refused(functions.names.len(), error, link);
-        AttachError::new(&program.points[refused], error)
+        AttachError::new(&program.points[functions.indexes[refused] as usize], error)
     })
 }
 

@@ -28,12 +28,13 @@ use codegen::object::{Object, Point, Program};
 use lang::config::MissingProbes;
 use lang::diag::Diagnostic;
 use lang::span::Span;
-use lang::target::Attach;
+use lang::target::{Attach, ProgramType};
 use lang::typed::{self, MapId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{
     ClockId, DynamicClockId, TimerfdClockId, TimerfdFlags, clock_gettime, clock_gettime_dynamic, timerfd_create,
 };
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
@@ -116,6 +117,8 @@ pub enum Mode {
 pub trait Host {
     /// Everything is attached; the first event is printed after this returns.
     fn attached(&mut self, probes: usize);
+    /// The functions of the kernel that can be traced, if that is known of all.
+    fn kernel_functions(&self) -> Option<HashSet<String>>;
     /// These could not be attached, and the script runs without them.
     fn left_out(&mut self, refused: &[AttachError]);
     /// An error or warning about the running script.
@@ -420,7 +423,12 @@ impl<'a> Session<'a> {
         attached: &mut Attached,
         host: &mut dyn Host,
     ) -> Result<(), AttachError> {
-        let Partly { links, mut refused } = attach::attach_possible(program, fd, process);
+        let functions = match program.kind {
+            ProgramType::KprobeMulti | ProgramType::KprobeSession => host.kernel_functions(),
+            _ => None,
+        };
+        let is_known = |name: &str| functions.as_ref().is_none_or(|functions| functions.contains(name));
+        let Partly { links, mut refused } = attach::attach_possible(program, fd, process, &is_known);
         if let Some(at) = refused.iter().position(|error| !self.may_be_left_out(error)) {
             return Err(refused.swap_remove(at));
         }

@@ -192,16 +192,16 @@ pub enum When {
     Both,
 }
 
-/// Attaches one program to many kernel functions by one link (kernel 5.18). Their cookies count on from the first.
+/// Attaches one program to many kernel functions by one link (kernel 5.18). Each has a cookie.
 pub fn kprobe_multi_link(
     program: BorrowedFd<'_>,
     functions: &[&str],
-    first_cookie: u64,
+    cookies: &[u64],
     when: When,
 ) -> io::Result<OwnedFd> {
     /// `BPF_F_KPROBE_MULTI_RETURN`
     const RETURN: u32 = 1;
-    let cookies: Vec<u64> = (first_cookie..).take(functions.len()).collect();
+    debug_assert_eq!(functions.len(), cookies.len());
     let names: Vec<CString> = functions
         .iter()
         .map(|name| CString::new(*name))

@@ -22,6 +22,7 @@ use lang::diag::Diagnostic;
 use lang::span::Span;
 use lang::target::Attach;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
@@ -377,6 +378,11 @@ impl Witness<'_, '_> {
 
 impl Host for Witness<'_, '_> {
     fn attached(&mut self, _probes: usize) {}
+
+    /// Nothing is attached.
+    fn kernel_functions(&self) -> Option<HashSet<String>> {
+        None
+    }
 
     /// Nothing is attached.
     fn left_out(&mut self, _refused: &[AttachError]) {}
