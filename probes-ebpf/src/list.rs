@@ -167,7 +167,7 @@ impl<'a> Lister<'a> {
             }
             ProviderId::RawTracepoint => self.one_raw_tracepoint(asked),
             // A pin is no part of what there is.
-            ProviderId::Iter => self.iterators(Asked::new(rest.split(':').next().unwrap_or(rest))),
+            ProviderId::Iter => self.iterators(Asked::new(rest.split(':').next().unwrap_or(rest)), false),
             ProviderId::Xdp | ProviderId::Tc | ProviderId::CgroupSkb | ProviderId::Socket => {
                 writeln!(self.out, "{name}")
             }
@@ -213,6 +213,8 @@ impl<'a> Lister<'a> {
 
     /// Lists what one provider has; `named` if it was asked for by its name.
     fn provider(&mut self, row: &'static Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
+        // `tracepoint:` is all of them.
+        let asked = if asked.rest.is_empty() { Asked::new("*") } else { asked };
         match row.id {
             ProviderId::Begin | ProviderId::End => writeln!(self.out, "{}", row.name),
             ProviderId::SelfSignal if glob::matches(asked.all(), SIGNAL) => writeln!(self.out, "{}:{SIGNAL}", row.name),
@@ -228,12 +230,12 @@ impl<'a> Lister<'a> {
                 }
                 Ok(())
             }
-            ProviderId::RawTracepoint => self.raw_tracepoints(asked),
+            ProviderId::RawTracepoint => self.raw_tracepoints(asked, named),
             ProviderId::Kprobe | ProviderId::Kretprobe => self.kprobes(row, asked, named),
-            ProviderId::Fentry | ProviderId::Fexit => self.fentries(row, asked),
-            ProviderId::Iter => self.iterators(asked),
+            ProviderId::Fentry | ProviderId::Fexit => self.fentries(row, asked, named),
+            ProviderId::Iter => self.iterators(asked, named),
             ProviderId::Xdp | ProviderId::Tc | ProviderId::CgroupSkb | ProviderId::Socket => self.packets(row, asked),
-            ProviderId::Uprobe | ProviderId::Uretprobe => self.uprobes(row, asked),
+            ProviderId::Uprobe | ProviderId::Uretprobe => self.uprobes(row, asked, named),
             ProviderId::Usdt => self.usdts(row, asked),
         }
     }
@@ -250,6 +252,17 @@ impl<'a> Lister<'a> {
     /// Writes the arguments of a probe, a line each.
     fn arguments(&mut self, arguments: &[String]) -> io::Result<()> {
         arguments.iter().try_for_each(|argument| writeln!(self.out, "    {argument}"))
+    }
+
+    /// Tells whoever asks for one thing by its name that there is none, and what is most like it. A pattern may well cover
+    /// nothing.
+    fn hint<S: AsRef<str>>(&mut self, what: &str, name: &str, known: impl IntoIterator<Item = S>) {
+        if name.is_empty() || glob::is_pattern(name) {
+            return;
+        }
+        let near = nearest(name, known, 1);
+        let help = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        self.warn(format!("there is no {what} with the name '{name}'{help}"));
     }
 
     fn warn(&mut self, text: String) {

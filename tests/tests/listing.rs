@@ -26,13 +26,16 @@ fn what_every_machine_has() {
 #[test]
 fn what_is_not_there_is_told_and_no_failure() {
     list(&["-l", "kprob:vfs_*"]).code(0).stdout_is("").stderr_has("did you mean kprobe?");
-    requires!(Tracefs);
+    requires!(Tracefs, Btf, Uprobes);
     let hint = |asked: &str, hint: &str| {
         list(&["-l", asked]).code(0).stdout_is("").stderr_has(hint);
     };
     hint("t:sched:sched_swich", "there is no event of sched with the name 'sched_swich'; did you mean sched_switch?");
     hint("t:shed:sched_switch", "there is no category of tracepoints with the name 'shed'; did you mean sched?");
     hint("t:sched:zzzzzzzzzzzz", "there is no event of sched with the name 'zzzzzzzzzzzz'\n");
+    hint("rt:sched_swich", "there is no raw tracepoint with the name 'sched_swich'; did you mean sched_switch?");
+    hint("iter:taks", "there is no iterator with the name 'taks'; did you mean task?");
+    hint("u:/no/such:main", "there is no program or library /no/such\n");
     list(&["-l", "t:sched:zzzz*"]).code(0).stdout_is("").nowhere("there is no event");
     list(&["-l", "*:sched:zzzz"]).code(0).stdout_is("").nowhere("there is no event");
     list(&["-l", "no_such_script.bt"]).code(0).stdout_is("").stderr_begins(
@@ -76,6 +79,9 @@ fn functions_of_a_program_and_of_a_process() {
     let own = std::env::current_exe().expect("a file");
     let own = own.to_str().expect("text");
     list(&["-l", &format!("uprobe:{own}:main")]).code(0).stdout_is(&format!("uprobe:{own}:main\n"));
+    let wrong = format!("there is no function in {own} with the name 'mainn'; did you mean main?");
+    list(&["-l", &format!("uprobe:{own}:mainn")]).code(0).stdout_is("").stderr_has(&wrong);
+    list(&["-l", &format!("uprobe:{own}:zzmainn*")]).code(0).stdout_is("").nowhere("there is no");
     let process = std::process::id().to_string();
     list(&["-l", "uretprobe:*:main", "-p", &process]).code(0).stdout_has(&format!("uretprobe:{own}:main\n"));
     list(&["-l", "-p", &process, "-e", "uprobe:*:mai[n] { }"]).code(0).stdout_has(&format!("uprobe:{own}:main\n"));
@@ -108,6 +114,8 @@ fn kernel_functions_that_can_be_traced() {
         .stdout_has("kprobe:vfs_read\n    struct file * arg0\n")
         .stdout_has("kprobe:vmlinux:vfs_write\n    struct file * arg0\n");
     list(&["-lv", "kretprobe:vfs_read"]).code(0).stdout_is("kretprobe:vfs_read\n    ssize_t retval\n");
+    list(&["-l", "k:vfs_reed"]).code(0).stdout_is("").stderr_has("with the name 'vfs_reed'; did you mean vfs_read?");
+    list(&["-l", "f:vfs_reed"]).code(0).stdout_is("").stderr_has("with the name 'vfs_reed'; did you mean vfs_read?");
     let all = list(&["-l", "kprobe:*"]);
     let functions: Vec<&str> = all.stdout.lines().collect();
     assert!(functions.len() > 5000 && functions.is_sorted(), "{} functions", functions.len());

@@ -4,7 +4,6 @@ use super::functions::{Signatures, proto};
 use super::{Asked, Lister, sort_places};
 use crate::btf::{Btf, Kind, Param, TypeId};
 use lang::glob;
-use lang::nearest::nearest;
 use std::io;
 use std::sync::Arc;
 
@@ -75,9 +74,7 @@ impl Lister<'_> {
             ("category of tracepoints".to_owned(), place, categories)
         };
         if !known.iter().any(|known| known == name) {
-            let near = nearest(name, &known, 1);
-            let help = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            self.warn(format!("there is no {what} with the name '{name}'{help}"));
+            self.hint(&what, name, &known);
         }
     }
 
@@ -94,7 +91,8 @@ impl Lister<'_> {
         self.arguments(&fields.map(str::to_owned).collect::<Vec<_>>())
     }
 
-    pub(super) fn raw_tracepoints(&mut self, asked: Asked<'_>) -> io::Result<()> {
+    pub(super) fn raw_tracepoints(&mut self, asked: Asked<'_>, named: bool) -> io::Result<()> {
+        let mut any = false;
         for (owner, btf) in self.all_btf(|owner| asked.covers_place(owner)) {
             let kinds = [Kind::Typedef];
             let Ok(types) = btf.types_of(&kinds) else { continue };
@@ -104,6 +102,7 @@ impl Lister<'_> {
                 .collect();
             events.sort_unstable();
             events.dedup();
+            any |= !events.is_empty();
             let signatures = match self.options.arguments {
                 true => Signatures::of([(owner.clone(), Arc::clone(&btf))].into_iter()),
                 false => Signatures::default(),
@@ -111,6 +110,11 @@ impl Lister<'_> {
             for event in events {
                 self.raw_tracepoint(&owner, &btf, event, &signatures)?;
             }
+        }
+        if named && !any && !glob::is_pattern(asked.name) {
+            let known: Vec<String> =
+                self.all_btf(|owner| asked.covers_place(owner)).flat_map(|(_, btf)| raw_names(&btf)).collect();
+            self.hint("raw tracepoint", asked.name, known);
         }
         Ok(())
     }
@@ -144,15 +148,20 @@ impl Lister<'_> {
         self.arguments(&lines)
     }
 
-    pub(super) fn iterators(&mut self, asked: Asked<'_>) -> io::Result<()> {
+    pub(super) fn iterators(&mut self, asked: Asked<'_>, named: bool) -> io::Result<()> {
         let pattern = asked.all();
+        let mut known: Vec<String> = Vec::new();
         let mut found: Vec<(String, Vec<String>)> = Vec::new();
         for (_, btf) in self.all_btf(|_| true) {
             let kinds = [Kind::Struct];
             let Ok(types) = btf.types_of(&kinds) else { continue };
             for ty in types {
                 let Some(name) = ty.name().strip_prefix(ITER_PREFIX) else { continue };
-                if name.ends_with(ITER_NOT) || !glob::matches(pattern, name) {
+                if name.ends_with(ITER_NOT) {
+                    continue;
+                }
+                if !glob::matches(pattern, name) {
+                    known.push(name.to_owned());
                     continue;
                 }
                 // The first parameter is about the iteration, not about the object.
@@ -161,6 +170,9 @@ impl Lister<'_> {
                 let lines = params.filter_map(|param| parameter(&btf, &param)).collect();
                 found.push((name.to_owned(), lines));
             }
+        }
+        if found.is_empty() && named {
+            self.hint("iterator", asked.rest, known);
         }
         found.sort_unstable();
         found.dedup_by(|a, b| a.0 == b.0);
@@ -172,6 +184,12 @@ impl Lister<'_> {
         }
         Ok(())
     }
+}
+
+/// The raw tracepoints that a file describes.
+fn raw_names(btf: &Btf) -> Vec<String> {
+    let types = btf.types_of(&[Kind::Typedef]).into_iter().flatten();
+    types.filter_map(|ty| ty.name().strip_prefix(RAW_PREFIX).map(str::to_owned)).collect()
 }
 
 /// A parameter as listings show it: `struct file * file`.

@@ -24,12 +24,12 @@ impl Lister<'_> {
             return Ok(());
         }
         let Some(list) = self.take_traceable(true) else { return Ok(()) };
-        let result = self.kprobes_of(&list, row, asked);
+        let result = self.kprobes_of(&list, row, asked, named);
         let _ = self.traceable.set(Some(list));
         result
     }
 
-    fn kprobes_of(&mut self, list: &Traceable, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+    fn kprobes_of(&mut self, list: &Traceable, row: &Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
         let mut found: Vec<(&str, &str)> = list
             .iter()
             .filter(|(module, function)| asked.covers_place(module) && asked.covers_name(function))
@@ -39,6 +39,9 @@ impl Lister<'_> {
             a.0.bytes().chain([b':']).cmp(b.0.bytes().chain([b':'])).then_with(|| a.1.cmp(b.1))
         });
         found.dedup();
+        if found.is_empty() && named {
+            self.hint("traceable function", asked.name, list.iter().map(|(_, function)| function));
+        }
         let signatures = match self.options.arguments {
             true => Signatures::of(self.all_btf(|owner| asked.covers_place(owner))),
             false => Signatures::default(),
@@ -66,7 +69,7 @@ impl Lister<'_> {
         lines.iter().try_for_each(|line| writeln!(self.out, "{}:bpf:{line}", row.name))
     }
 
-    pub(super) fn fentries(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+    pub(super) fn fentries(&mut self, row: &Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
         if asked.place == Some("bpf") {
             return self.program_functions(row, asked);
         }
@@ -83,6 +86,7 @@ impl Lister<'_> {
             }
         }
         by_module.values_mut().for_each(|functions| functions.sort_unstable());
+        let mut any = false;
         let mut result = Ok(());
         'all: for (owner, btf) in self.all_btf(|owner| asked.covers_place(owner)) {
             let mut found: Vec<(&str, TypeId)> = functions(&btf).filter(|(name, _)| asked.covers_name(name)).collect();
@@ -94,6 +98,7 @@ impl Lister<'_> {
                 if !listed || !proto(&btf, id).is_some_and(|proto| is_passed_on(&proto)) {
                     continue;
                 }
+                any = true;
                 result = writeln!(self.out, "{}:{owner}:{function}", row.name);
                 if result.is_ok() && self.options.arguments {
                     result = self.arguments(&arguments(&btf, id, row.id));
@@ -102,6 +107,13 @@ impl Lister<'_> {
                     break 'all;
                 }
             }
+        }
+        if named && !any && !glob::is_pattern(asked.name) {
+            let all: Vec<String> = self
+                .all_btf(|owner| asked.covers_place(owner))
+                .flat_map(|(_, btf)| functions(&btf).map(|(name, _)| name.to_owned()).collect::<Vec<_>>())
+                .collect();
+            self.hint("function with typed arguments", asked.name, all);
         }
         if list.is_some() {
             let _ = self.traceable.set(list);

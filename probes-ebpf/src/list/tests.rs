@@ -23,6 +23,7 @@ fn what_is_the_same_everywhere() {
     assert!(ware.starts_with("hardware:cache-misses:\n") && ware.ends_with("software:cs:\n"), "{ware}");
     assert_eq!(list(" Software:fa* , begin:*"), "software:faults:\nbegin\n");
     assert_eq!(list("self:"), "self:signal:SIGUSR1\n");
+    assert_eq!(list("interval:"), list("interval:*"));
     assert_eq!(list("software:nonsense,self:signal:SIGKILL"), "");
 }
 

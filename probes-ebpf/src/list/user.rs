@@ -12,7 +12,7 @@ use lang::probes::Provider;
 use std::io;
 
 impl Lister<'_> {
-    pub(super) fn uprobes(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
+    pub(super) fn uprobes(&mut self, row: &Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
         if !kernel::has_uprobes() {
             self.warn(format!("this kernel has no {}s (it was built without CONFIG_UPROBES)", row.name));
             return Ok(());
@@ -32,6 +32,11 @@ impl Lister<'_> {
         }
         files.sort_unstable_by(|a, b| a.name.bytes().chain([b':']).cmp(b.name.bytes().chain([b':'])));
         files.dedup();
+        if files.is_empty() && named && asked.place.is_some_and(|place| !glob::is_pattern(place)) {
+            self.warn(format!("there is no program or library {place}"));
+        }
+        let only = (files.len() == 1).then(|| files[0].clone());
+        let mut any = false;
         for file in files {
             // A pattern may cover what is no program.
             let Ok(binary) = Binary::open(&file.path, &self.options.debug_folders) else { continue };
@@ -47,10 +52,14 @@ impl Lister<'_> {
             // The first table to have a name tells where it is.
             functions.sort_by_key(|(name, _)| *name);
             functions.dedup_by_key(|(name, _)| *name);
-            let debug = match self.options.arguments {
+            any |= !functions.is_empty();
+            let debug = match self.options.arguments && !functions.is_empty() {
                 true => Dwarf::open(&file.path, &self.options.debug_folders).ok().flatten(),
                 false => None,
             };
+            if self.options.arguments && !functions.is_empty() && debug.is_none() {
+                self.warn(format!("No DWARF found for \"{}\", cannot show parameter info", file.name));
+            }
             let mut last = String::new();
             for (name, address) in functions {
                 let shown = if cpp.is_some() { as_cpp(name) } else { name.to_owned() };
@@ -64,6 +73,11 @@ impl Lister<'_> {
                     self.arguments(&parameters(&function))?;
                 }
             }
+        }
+        if let Some(file) = only.filter(|_| named && !any && cpp.is_none() && !glob::is_pattern(asked.name))
+            && let Ok(binary) = Binary::open(&file.path, &self.options.debug_folders)
+        {
+            self.hint(&format!("function in {}", file.name), asked.name, binary.functions().map(|(name, _)| name));
         }
         Ok(())
     }

@@ -130,29 +130,27 @@ impl<'a> Asked<'a> {
         self.sorts.iter().map(|(name, _, answer)| Row::new(name, known(*answer))).collect()
     }
 
-    /// The kinds of program that may call something. `is_there` is what BTF says of it, which is open to all.
-    fn callers(&self, call: Call<'_>, is_there: Option<bool>) -> Value {
-        let takes: Vec<(&'static str, Sort)> = self
-            .sorts
-            .iter()
-            .filter(|(.., taken)| *taken == Answer::Yes)
-            .map(|(name, sort, _)| (*name, *sort))
-            .collect();
-        match (takes.is_empty(), is_there) {
-            (_, Some(false)) => Value::Kinds(Vec::new(), takes.len()),
-            (true, _) => Value::Unknown,
-            (false, _) => {
-                let may = takes.iter().filter(|(_, sort)| asking::may_call(*sort, call) == Answer::Yes);
-                Value::Kinds(may.map(|(name, _)| *name).collect(), takes.len())
-            }
-        }
+    /// The kinds of program that may call something; `None` if none may be loaded to find out.
+    fn callers(&self, call: Call<'_>) -> Option<Value> {
+        let taken = || self.sorts.iter().filter(|(.., taken)| *taken == Answer::Yes);
+        let may = taken().filter(|(_, sort, _)| asking::may_call(*sort, call) == Answer::Yes);
+        let asked = taken().count();
+        (asked > 0).then(|| Value::Kinds(may.map(|(name, ..)| *name).collect(), asked))
+    }
+
+    /// What can be said without asking: BTF is open to all, and what it does not have is not there.
+    fn unasked(is_there: bool) -> Value {
+        if is_there { Value::Unknown } else { Value::Kinds(Vec::new(), 1) }
     }
 
     fn helpers(&self) -> Vec<Row> {
         let row = |(name, helper): &(&'static str, Helper)| {
-            let constant = format!("BPF_FUNC_{}", helper.name());
-            let is_there = self.btf.map(|btf| matches!(btf.find_enumerator(&constant), Ok(Some(_))));
-            Row::new(name, self.callers(Call::Helper(helper.number()), is_there))
+            let value = self.callers(Call::Helper(helper.number())).unwrap_or_else(|| {
+                let constant = format!("BPF_FUNC_{}", helper.name());
+                let found = self.btf.map(|btf| btf.find_enumerator(&constant));
+                Self::unasked(!matches!(found, Some(Ok(None))))
+            });
+            Row::new(name, value)
         };
         HELPERS.iter().map(row).collect()
     }
@@ -160,11 +158,8 @@ impl<'a> Asked<'a> {
     fn functions(&self) -> Vec<Row> {
         let row = |name: &&'static str| {
             let id = self.btf.and_then(|btf| btf.find(Kind::Func, name).ok()?);
-            let value = match id {
-                Some(id) => self.callers(Call::Function(id.0, name), Some(true)),
-                None => Value::Kinds(Vec::new(), self.sorts.len()),
-            };
-            Row::new(name, value)
+            let value = id.map(|id| self.callers(Call::Function(id.0, name)).unwrap_or(Value::Unknown));
+            Row::new(name, value.unwrap_or_else(|| Self::unasked(self.btf.is_none())))
         };
         FUNCTIONS.iter().map(row).collect()
     }
