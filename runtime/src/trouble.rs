@@ -108,15 +108,14 @@ pub fn summary<'a>(sites: impl Iterator<Item = (&'a Site, u64)>, tells_quiet: bo
 
 /// What is said of events for which the kernel did not run a program, because one was running on their processor.
 pub fn passed_over(events: u64) -> Option<String> {
-    let rest = "happened while a program was running on the same processor, and were passed over by the kernel";
-    match events {
-        0 => None,
-        1 => Some(
-            "1 event happened while a program was running on the same processor, and was passed over by the kernel"
-                .into(),
-        ),
-        _ => Some(format!("{events} events {rest}")),
-    }
+    let (what, were) = match events {
+        0 => return None,
+        1 => ("1 event".to_owned(), "was"),
+        _ => (format!("{events} events"), "were"),
+    };
+    Some(format!(
+        "{what} happened while a program was running on the same processor, and {were} passed over by the kernel"
+    ))
 }
 
 /// What the system says to a negative error number, without the number.
@@ -155,6 +154,17 @@ mod tests {
         let full = site(SiteKind::MapFull);
         assert_eq!(warning(&full, &of(full.kind, -7_i64 as u64), 1).title, "Map full; can't update element");
         assert_eq!(warning(&full, &of(full.kind, 0xffff_fff4), 1).title, "Cannot allocate memory");
+    }
+
+    #[test]
+    fn what_the_kernel_passed_over_is_told() {
+        assert_eq!(passed_over(0), None);
+        let told = passed_over(1).expect("one is worth a word");
+        assert!(
+            told.starts_with("1 event happened ") && told.ends_with(", and was passed over by the kernel"),
+            "{told}"
+        );
+        assert!(passed_over(7).is_some_and(|told| told.starts_with("7 events ") && told.contains(" were ")));
     }
 
     #[test]

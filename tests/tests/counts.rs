@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rtrace_tests::kernel::interrupts_raw_tracepoints;
 use rtrace_tests::workload::{allowed_cpus, finish_all};
 use rtrace_tests::{Run, Scratch, Work, Worker, requires, sibling};
 
@@ -155,17 +156,11 @@ fn an_event_without_arguments_takes_the_short_way() {
     let types = Run::program(text).arg("-d").arg("types").to_end();
     types.code(0);
     // From Linux 7.0 on programs on that way may be interrupted, and would miss events.
-    assert_eq!(types.stdout.contains("RawTracepoint"), !probes_are_interrupted(), "{types}");
+    assert_eq!(types.stdout.contains("RawTracepoint"), !interrupts_raw_tracepoints(), "{types}");
     // The command of `-c` has ended when rtrace ends, and its exit was seen.
     let text = "tracepoint:sched:sched_process_exit /pid == cpid/ { @ = count(); }";
     let command = format!("{} exit 0", sibling("work").display());
     Run::program(text).child(command).to_end().code(0).stdout_is("\n\n@: 1\n");
-}
-
-fn probes_are_interrupted() -> bool {
-    let read = |name| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).expect("every Linux says it");
-    let major: u32 = read("osrelease").split('.').next().and_then(|number| number.parse().ok()).expect("a number");
-    major >= 7 && read("version").contains("PREEMPT")
 }
 
 #[test]
