@@ -16,7 +16,9 @@ pub(super) fn is_item_word(word: &str) -> bool {
 impl<'a> Lexer<'a> {
     /// Reads the whole script.
     pub(super) fn script(&mut self) {
-        if self.text.starts_with("#!") {
+        // Comments may precede the line that names the interpreter.
+        self.skip_trivia();
+        if self.text[self.pos..].starts_with("#!") {
             self.skip_line();
         }
         loop {
@@ -92,6 +94,10 @@ impl<'a> Lexer<'a> {
             self.pos += 1;
             self.push(Token::Sym(Sym::Comma), comma);
             self.skip_trivia();
+            // After the last one a comma is welcome, too.
+            if self.peek(0) == b'/' {
+                break;
+            }
         }
         if self.peek(0) == b'>' && self.reread_as_greater() {
             return self.inside();

@@ -41,6 +41,7 @@ fn attach_points_end_where_something_else_begins() {
     assert_eq!(point("kprobe:tcp_[a-z]*?+0x10{}"), "<kprobe:tcp_[a-z]*?+0x10>");
     assert_eq!(point("kprobe:$1<>"), "<kprobe:$1>");
     assert_eq!(point("a:b,\n c:d /* x */ , // y\n begin, {}"), "<a:b> Comma <c:d> Comma <begin> Comma");
+    assert_eq!(point("a:b,\n/!$1 || pid == $1/ {}"), "<a:b> Comma");
 }
 
 #[test]

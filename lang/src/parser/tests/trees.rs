@@ -257,11 +257,13 @@ fn probes() {
          (probe (point end) (body))"
     );
     assert_eq!(tree("begin, { }"), "(probe (point begin) (body))");
+    assert_eq!(tree("begin, end,\n/1/ { }"), "(probe (point begin) (point end) (predicate (int 1)) (body))");
     assert_eq!(
         tree("kprobe:a /(arg0 > 5)/ < @++ > kprobe:b<@b++>"),
         "(probe (point kprobe:a) (predicate (> (name arg0) (int 5))) (body (++ after @))) \
          (probe (point kprobe:b) (body (++ after @b)))"
     );
+    assert_eq!(tree("// zero\n#!/usr/bin/env rtrace\nbegin { }"), "(probe (point begin) (body))");
     assert_eq!(tree("#!/usr/bin/env rtrace\n// one\nbegin /* two */ { // three\n}"), "(probe (point begin) (body))");
     assert_eq!(
         tree("k:f < if (arg0 > 5) { @ = arg1 > 3; } @a[1 > 2] = $x->y >= 3 >"),
