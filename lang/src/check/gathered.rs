@@ -50,39 +50,25 @@ pub fn as_value(value: Expr) -> Expr {
 impl Checker<'_> {
     /// A value that a tuple or record may hold.
     pub fn part(&mut self, value: Expr, whole: &str) -> Expr {
-        let value = as_value(value);
-        match value.ty {
-            Type::Aggregate(_) => {
-                let title = format!("Map type {} cannot exist inside a {whole}.", value.ty);
-                self.refuse(value.span, title)
-            }
-            _ => value,
-        }
+        self.held(as_value(value), |ty| format!("Map type {ty} cannot exist inside a {whole}."), None)
     }
 
     /// A value that a map's key may be made of.
     pub fn key_part(&mut self, value: Expr) -> Expr {
-        let value = as_number(value);
-        match value.ty {
-            Type::Aggregate(_) => {
-                let title = format!("Value '{}' cannot be used as a map key.", value.ty);
-                self.refuse(value.span, title)
-            }
-            _ => value,
-        }
+        self.held(as_number(value), |ty| format!("Value '{ty}' cannot be used as a map key."), None)
     }
 
     /// A value that a variable may hold.
     pub fn variable_value(&mut self, value: Expr) -> Expr {
-        let value = as_number(value);
-        match value.ty {
-            Type::Aggregate(_) => {
-                let title = format!("Value '{}' cannot be assigned to a scratch variable.", value.ty);
-                let error = Diagnostic::error(value.span, title);
-                self.report(error.with_help("print() shows the map, or one of its entries"));
-                unknown(value.span)
-            }
-            _ => value,
-        }
+        let help = "print() shows the map, or one of its entries";
+        self.held(as_number(value), |ty| format!("Value '{ty}' cannot be assigned to a scratch variable."), Some(help))
+    }
+
+    /// The value, unless it is an aggregation still, which only a map can hold.
+    fn held(&mut self, value: Expr, fault: impl FnOnce(&Type) -> String, help: Option<&str>) -> Expr {
+        let Type::Aggregate(_) = value.ty else { return value };
+        let error = Diagnostic::error(value.span, fault(&value.ty));
+        self.report(error.with_maybe_help(help.map(str::to_owned)));
+        unknown(value.span)
     }
 }
