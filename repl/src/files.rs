@@ -7,6 +7,18 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// The folders of bpftrace's library of macros and C functions.
+const STANDARD: &[&str] = &[
+    "stdlib",
+    "stdlib/map",
+    "stdlib/process",
+    "stdlib/stack",
+    "stdlib/strings",
+    "stdlib/system",
+    "stdlib/task",
+    "stdlib/usdt",
+];
+
 /// Finds imported files beside the script that imports them, or beside the one that is run.
 pub struct Files {
     /// The folder of the script that is run; empty for the current one.
@@ -31,7 +43,7 @@ impl lang::Loader for Files {
         places.dedup();
         let Some(found) = places.iter().find(|place| place.exists()) else {
             // What bpftrace keeps there is part of the language here.
-            if path == "stdlib" {
+            if STANDARD.contains(&path.trim_end_matches('/')) {
                 return Ok(Vec::new());
             }
             let checked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();

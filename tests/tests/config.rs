@@ -313,6 +313,12 @@ fn mistakes_in_imports_are_told_where_they_are() {
     let out = import("zero.bt").to_end();
     out.code(0).stderr_has(&format!("{}:2:9-15: WARNING: Divide or modulo by 0", name("zero.bt")));
     refused(import("types.bpf.c"), "stdin:1:1-").stderr_has("not supported yet");
+    // What bpftrace has as a library is part of the language.
+    for library in ["stdlib", "stdlib/strings"] {
+        let script = format!("import \"{library}\"; begin {{ print(strlen(\"four\")); }}");
+        Run::program(script).to_end().code(0).stdout_has("4\n");
+    }
+    refused(Run::program("import \"stdlib/none\"; begin { }"), "stdin:1:1-").stderr_has("Unable to find");
     refused(import("none.bt"), "stdin:1:1-").stderr_has("Unable to find suitable path for import");
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("permissions can be changed");
     refused(import("zero.bt"), "stdin:1:1-")
