@@ -6,6 +6,7 @@
 
 mod addresses;
 mod arguments;
+mod assigned;
 mod call;
 mod casts;
 mod declarations;
@@ -129,6 +130,7 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
     diagnostics.extend(headers.into_iter().flat_map(|header| header.diagnostics));
     if !diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.extend(consequences);
+        diagnostics.extend(script.probes.iter().flat_map(assigned::unassigned));
     }
     program.maps = checker.maps.into_typed();
     declarations::declare(&script.maps, &mut program.maps, &mut diagnostics);

@@ -305,6 +305,16 @@ pub fn function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|row| row.name == name)
 }
 
+impl Function {
+    /// Whether a call does nothing but give its value.
+    pub fn is_pure(&self) -> bool {
+        use FunctionId as F;
+        // What getopt() names is an option of the script.
+        let acts = matches!(self.id, F::Delete | F::Find | F::Getopt | F::Skboutput | F::WriteUser);
+        !acts && !self.aggregation && !is_statement(self.name)
+    }
+}
+
 /// Whether a call of this name is there only for its effect.
 pub fn is_statement(name: &str) -> bool {
     const STATEMENTS: &[&str] = &[

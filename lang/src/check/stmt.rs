@@ -1,6 +1,6 @@
 //! Statements: assignments, branches, and calls for their effect.
 
-use super::expr::{int, known_truth};
+use super::expr::{int, known_truth, literal};
 use super::gathered::as_number;
 use super::loops::zero_of;
 use super::names::{Declared, Variable};
@@ -43,7 +43,13 @@ impl Checker<'_> {
     fn stmt(&mut self, state: &mut ProbeState<'_>, stmt: &ast::Stmt, out: &mut Vec<Stmt>) {
         let span = stmt.span;
         let kind = match &stmt.kind {
-            ast::StmtKind::Expr(expr) => return self.effect(state, expr, span, out),
+            ast::StmtKind::Expr(expr) => {
+                if is_idle(expr) {
+                    let warning = Diagnostic::warning(span, "Return value discarded.");
+                    self.report(warning.with_help("this does nothing; `_ = ...` says that it is meant"));
+                }
+                return self.effect(state, expr, span, out);
+            }
             ast::StmtKind::Let { name, ty, value } => self.declare(state, name, ty.as_ref(), value.as_ref(), span),
             ast::StmtKind::Assign { place, op, value } => self.assign(state, place, *op, value, span),
             ast::StmtKind::If { cond, then, otherwise } => {
@@ -218,6 +224,17 @@ impl Checker<'_> {
                     return None;
                 }
                 let span = value.span;
+                if let Type::Int(given) = &value.ty
+                    && literal(&value).is_none()
+                    && given.join(*int) != *int
+                {
+                    let title = format!(
+                        "Expression of type: {} being cast to type: {known}. This may cause unexpected results. Use an \
+                         explicit cast to suppress this warning.",
+                        value.ty
+                    );
+                    self.report(Diagnostic::warning(span, title));
+                }
                 self.cast(value, known.clone(), span)
             }
             (true, _) => value,
@@ -384,4 +401,21 @@ fn ends_in_aggregation(value: &ast::Expr) -> bool {
         ast::ExprKind::Block(block) => block.value.as_ref().is_some_and(|last| ends_in_aggregation(last)),
         _ => false,
     }
+}
+
+/// Whether a statement only computes a value, which nobody sees.
+fn is_idle(expr: &ast::Expr) -> bool {
+    use ast::ExprKind as A;
+    // What has branches or statements of its own tells of those.
+    let is_value =
+        !matches!(expr.kind, A::Ternary { .. } | A::Block(_) | A::If { .. } | A::Comptime(_) | A::Error | A::TypeOf(_));
+    let mut acts = false;
+    expr.visit(&mut |part| {
+        acts |= match &part.kind {
+            A::Call { name, .. } => function(&name.text).is_none_or(|row| !row.is_pure()),
+            A::IncDec { .. } | A::Block(_) | A::Error => true,
+            _ => false,
+        }
+    });
+    is_value && !acts
 }

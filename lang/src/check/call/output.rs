@@ -222,6 +222,9 @@ impl Checker<'_> {
             self.report(Diagnostic::error(place, title).with_related(value.span, "this is the value").with_help(help));
             return unknown(span);
         }
+        let title = "The debugf() builtin is not recommended for production use. For more information see \
+                     bpf_trace_printk in bpf-helpers(7).";
+        self.report(Diagnostic::warning(span, title).with_help("printf() is faster and loses nothing unsaid"));
         let format = text_literal(formed.text, args[0].span);
         let args = std::iter::once(format).chain(formed.values).collect();
         Expr { kind: ExprKind::Call(row.id, args), ty: Type::I64, span }

@@ -4,6 +4,7 @@ use super::super::casts::as_text;
 use super::super::expr::{int, literal, number_literal, text_literal, unknown};
 use super::super::{Checker, ProbeState};
 use crate::ast::{self, BinaryOp};
+use crate::diag::Diagnostic;
 use crate::functions::{Function, FunctionId};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind};
@@ -22,6 +23,13 @@ impl Checker<'_> {
         }
         let known_length = known_length.map(|length| u32::try_from(length).unwrap_or(u32::MAX));
         let most = self.config.max_strlen;
+        if let Some(length @ 1..) = known_length.filter(|length| *length > most) {
+            let title = format!(
+                "length param ({length}) is too long and will be shortened to {most} bytes (see BPFTRACE_MAX_STRLEN)"
+            );
+            let help = format!("config = {{ max_strlen = {length} }} makes room");
+            self.report(Diagnostic::warning(span, title).with_help(help));
+        }
         let size = match (&pointer.kind, &pointer.ty) {
             (_, Type::Unknown) => return unknown(span),
             // A text of the script: the length counts its bytes, without a closing zero.

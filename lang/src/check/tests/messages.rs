@@ -1166,3 +1166,57 @@ begin { for ($i : 0..3) { @x++; print(@x); } unroll(2) { print(@x); } print(@x);
 "#,
     );
 }
+
+#[test]
+fn variables_without_a_value_are_told() {
+    check(
+        r#"
+begin { let $x; print($x); $x = 1; print($x); let $y; let $z; if (pid) { $z = 1 } print($z); let $w : int64; }
+                    //^^ warning: Variable used before it was assigned: $x
+                                            //^^^^^^ warning: Variable $y was never assigned to.
+                                                                                           //^^^^^^ warning: Variable $w was never assigned to.
+begin { let $n : int64; $n += 1; print($n); let $m : int64; $m++; let $o : int64; $o = 1; $o++; print($o); }
+                      //^^ warning: Variable used before it was assigned: $n
+                                                          //^^ warning: Variable used before it was assigned: $m
+begin { let $v; @m[1] = 1; if (find(@m, 1, $v)) { print($v); } let $s : uint8; print(sizeof($s)); $s = 1; }
+macro set($x) { $x = 1; }
+begin { let $a; set($a); print($a); { let $b; } { let $b = 2; print($b); } }
+                                    //^^^^^^ warning: Variable $b was never assigned to.
+"#,
+    );
+}
+
+#[test]
+fn values_that_nobody_sees_are_told() {
+    check(
+        r#"
+begin { $a = 1; $a + 1; }
+              //^^^^^^ warning: Return value discarded. | this does nothing; `_ = ...` says that it is meant
+begin { strlen(comm); }
+      //^^^^^^^^^^^^ warning: Return value discarded. | this does nothing; `_ = ...` says that it is meant
+begin { @m[1] = 1; @m[1]; }
+                 //^^^^^ warning: Return value discarded. | this does nothing; `_ = ...` says that it is meant
+begin { @m[1] = 1; delete(@m[1]); delete(@m, 1); @m[1]++; _ = @m[1]; $b = 1; $b++; pid ? print(1) : print(2); }
+begin { getopt("x", 1); let $v; find(@m, 1, $v); @m[1] += 1; }
+macro one() { 1 }
+            //^ warning: Return value discarded.
+begin { one(); }
+"#,
+    );
+}
+
+#[test]
+fn values_that_may_not_fit_are_told() {
+    check(
+        r#"
+begin { let $x : uint8 = nsecs; print($x); let $y : int64 = 5; $y = nsecs - 1; $y = (int64)nsecs; print($y); }
+                       //^^^^^ warning: Expression of type: uint64 being cast to type: uint8. This may cause unexpected results. Use an explicit cast to suppress this warning.
+begin { let $x : uint64 = nsecs - 1; let $y : uint32 = 7; $y = (uint8)3; print(($x, $y)); }
+                        //^^^^^^^^^ warning: Expression of type: int64 being cast to type: uint64. This may cause unexpected results. Use an explicit cast to suppress this warning.
+begin { print(str(nsecs, 2000)); print(str(nsecs, 1024)); print(str("text", 10)); }
+            //^^^^^^^^^^^^^^^^ warning: length param (2000) is too long and will be shortened to 1024 bytes (see BPFTRACE_MAX_STRLEN) | config = { max_strlen = 2000 } makes room
+begin { debugf("%d", pid); }
+      //^^^^^^^^^^^^^^^^^ warning: The debugf() builtin is not recommended for production use. For more information see bpf_trace_printk in bpf-helpers(7). | printf() is faster and loses nothing unsaid
+"#,
+    );
+}
