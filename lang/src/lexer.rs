@@ -196,7 +196,7 @@ fn is_word(byte: u8) -> bool {
 
 /// Whether `text` is a probe that has no parts.
 fn is_lone_probe(text: &str) -> bool {
-    matches!(text, "begin" | "end" | "BEGIN" | "END")
+    ["begin", "end"].iter().any(|name| text.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         id: ProviderId::Begin,
         name: "begin",
-        aliases: &["BEGIN"],
+        aliases: &[],
         usage: "begin",
         parts: 0..=0,
         named_args: false,
@@ -80,7 +80,7 @@ pub static PROVIDERS: &[Provider] = &[
     Provider {
         id: ProviderId::End,
         name: "end",
-        aliases: &["END"],
+        aliases: &[],
         usage: "end",
         parts: 0..=0,
         named_args: false,
@@ -309,9 +309,9 @@ pub static PROVIDERS: &[Provider] = &[
     },
 ];
 
-/// The provider of that name or alias.
+/// The provider of that name, in capitals or not, or alias: `u` and `U` are two.
 pub fn provider(name: &str) -> Option<&'static Provider> {
-    PROVIDERS.iter().find(|row| row.name == name || row.aliases.contains(&name))
+    PROVIDERS.iter().find(|row| row.name.eq_ignore_ascii_case(name) || row.aliases.contains(&name))
 }
 
 impl ProviderId {
@@ -589,6 +589,15 @@ mod tests {
     fn aliases_print_the_full_name() {
         assert_eq!(parse("BEGIN").unwrap(), (Spec::Begin, "begin".into()));
         assert_eq!(parse("t:sched:sched_switch").unwrap().1, "tracepoint:sched:sched_switch");
+    }
+
+    #[test]
+    fn names_may_be_in_capitals_and_aliases_may_not() {
+        assert_eq!(parse("End").unwrap(), (Spec::End, "end".into()));
+        assert_eq!(parse("BENCH:Sums").unwrap().1, "bench:Sums");
+        assert_eq!(parse("Interval:s:1").unwrap().1, "interval:s:1");
+        assert!(parse("T:sched:sched_switch").is_err());
+        assert!(parse("KFUNC:vfs_read").is_err());
     }
 
     #[test]

@@ -58,10 +58,6 @@ fn unknown_provider(point: &AttachPoint, word: &str) -> Diagnostic {
     let known = PROVIDERS.iter().flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
     let near = nearest(word, known.filter(|name| name.len() > 2), 1);
     let help = match near.first() {
-        // `BEGIN` is an old name of `begin`.
-        Some(name) if word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
-            format!("did you mean `{}`?", name.to_ascii_lowercase())
-        }
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("known are {}", PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")),
     };
