@@ -28,7 +28,8 @@ fn check_result(text: &str) -> crate::Parse {
     let start = Instant::now();
     let parsed = parse(text);
     let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?} for {text:?}");
+    // A busy machine takes its time; what is wrong takes for ever.
+    assert!(took < Duration::from_secs(20), "{took:?} for {text:?}");
     let inside = |span: Span| span.start <= span.end && text.get(span.range()).is_some();
     for Diagnostic { span, title, related, .. } in &parsed.diagnostics {
         assert!(inside(*span), "{span:?} of {title:?} in {text:?}");
