@@ -144,6 +144,10 @@ fn ipv4_help(text: &str) -> Option<String> {
 /// How many bytes at the beginning of `text` are written as an address, right or wrong; none if they are something
 /// else.
 pub(crate) fn length(text: &[u8]) -> Option<usize> {
+    /// More than the longest address takes with its prefix. Who asks at each number of a long row must not look through
+    /// all of it.
+    const LONGEST: usize = 64;
+    let text = &text[..text.len().min(LONGEST)];
     let digits = |from: usize| text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
     let with_prefix = |length: usize| match text.get(length) {
         Some(b'/') if digits(length + 1) > 0 => length + 1 + digits(length + 1),

@@ -385,6 +385,20 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_field() {
+        let manual = include_str!("../../docs/packets.md");
+        for row in PROTOCOLS.iter().filter(|row| row.id != ProtocolId::Icmp6) {
+            for field in row.fields {
+                let line = match field.place {
+                    Place::Bytes => format!("| `{}.{}[N]` | {BYTE} | {} |", row.name, field.name, field.doc),
+                    _ => format!("| `{}.{}` | {} | {} |", row.name, field.name, field.ty(), field.doc),
+                };
+                assert!(manual.lines().any(|written| written == line), "docs/packets.md lacks: {line}");
+            }
+        }
+    }
+
+    #[test]
     fn fields_lie_within_their_headers_and_have_names_of_their_own() {
         for row in PROTOCOLS {
             for (index, field) in row.fields.iter().enumerate() {

@@ -33,6 +33,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/listing.md",
     "docs/macros.md",
     "docs/output.md",
+    "docs/packets.md",
     "docs/probes.md",
     "docs/quickstart.md",
     "docs/statements.md",

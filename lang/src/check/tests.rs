@@ -4,6 +4,7 @@ mod calls;
 mod inference;
 mod members;
 mod messages;
+mod packets;
 
 use super::{Checked, Settings, check as check_script};
 use crate::carets;

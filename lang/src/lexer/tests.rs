@@ -21,6 +21,7 @@ fn word(token: Token<'_>) -> String {
         Token::Address(text) => text.to_string(),
         Token::Str(raw) => format!("\"{raw}\""),
         Token::Sym(sym) => format!("{sym:?}"),
+        Token::Address(address) => format!("Address({address})"),
         Token::Bad => "Bad".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 use super::{Asked, Lister};
 use crate::interfaces;
 use lang::glob;
+use lang::packets::{BYTE, PROTOCOLS, Place, ProtocolId};
 use lang::probes::net::Direction;
 use lang::probes::{Provider, ProviderId};
 use std::fs;
@@ -38,11 +39,34 @@ impl Lister<'_> {
             let place = name.rsplit_once(':').map_or(name, |(place, _)| place);
             glob::matches(asked.all(), name) || glob::matches(asked.all(), place)
         };
+        let mut is_any = false;
         for name in names.filter(|name| covers(name)) {
             writeln!(self.out, "{}:{name}", row.name)?;
+            is_any = true;
+        }
+        // They are the same for all of these, and many.
+        if is_any && self.options.arguments {
+            self.arguments(&fields(row.id))?;
         }
         Ok(())
     }
+}
+
+/// What a probe of this provider can ask of a packet: protocols, and their fields.
+fn fields(provider: ProviderId) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in PROTOCOLS.iter().filter(|row| provider != ProviderId::CgroupSkb || !row.id.is_of_link()) {
+        if row.id != ProtocolId::Pkt {
+            lines.push(format!("bool {}", row.name));
+        }
+        for field in row.fields {
+            lines.push(match field.place {
+                Place::Bytes => format!("{BYTE} {}.{}[]", row.name, field.name),
+                _ => format!("{} {}.{}", field.ty(), row.name, field.name),
+            });
+        }
+    }
+    lines
 }
 
 /// The directories of all control groups, in order.

@@ -5,6 +5,7 @@ mod expression;
 mod generate;
 mod kernel;
 mod reference;
+mod speed;
 
 use expression::Expression;
 use generate::{Chance, packet};
