@@ -225,3 +225,26 @@ fn random_scripts_pass_the_verifier_and_mean_what_they_say() {
         }
     }
 }
+
+#[test]
+fn long_probes_know_the_fields_in_all_their_parts() {
+    if !kernel::is_available() {
+        return;
+    }
+    let each = (0..300).map(|port| {
+        format!(
+            "if (udp.dport == {port}) {{ @n = {port}; @k[ip.saddr, {port}] = count(); @s[{port}] = sum(pkt.len); }} "
+        )
+    });
+    let text = format!("xdp:lo {{ {} @last = ip.ttl; }}", each.collect::<String>());
+    for kind in KINDS {
+        let program = Script::new(&text, kind).unwrap_or_else(|told| panic!("{told}"));
+        for port in [0, 7, 150, 299] {
+            let mut packet = vec![2; 12];
+            packet.extend([0x08, 0x00, 0x45, 0, 0, 28, 0, 0, 0, 0, 63, 17, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1]);
+            packet.extend([1, 1, (port >> 8) as u8, port as u8, 0, 8, 0, 0]);
+            program.run(&packet).unwrap();
+            assert_eq!((program.value("n"), program.value("last")), (vec![port], vec![63]), "{kind:?}");
+        }
+    }
+}
