@@ -18,7 +18,6 @@ fn word(token: Token<'_>) -> String {
         Token::Map(text) => format!("@{text}"),
         Token::Param(n) => format!("${n}"),
         Token::Int(n, _) => n.to_string(),
-        Token::Address(text) => text.to_string(),
         Token::Str(raw) => format!("\"{raw}\""),
         Token::Sym(sym) => format!("{sym:?}"),
         Token::Address(address) => format!("Address({address})"),
