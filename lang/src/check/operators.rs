@@ -96,6 +96,16 @@ impl Checker<'_> {
             };
             return self.refuse(span, title);
         }
+        // As in C, `void *` suits any other.
+        if let (Type::Pointer(a, _), Type::Pointer(b, _)) = (&left.ty, &right.ty)
+            && op.is_comparison()
+            && a != b
+            && ![a, b].iter().any(|to| ***to == Type::Void)
+        {
+            let warning = Diagnostic::warning(span, format!("comparison of distinct pointer types: {a}, {b}"));
+            let warning = warning.with_related(left.span, format!("left ({a})"));
+            self.report(warning.with_related(right.span, format!("right ({b})")));
+        }
         if let (Some(a), Some(b)) = (literal(&left), literal(&right)) {
             if let Some(truth) = fold_truth(op, a, b) {
                 // No type of 64 bits holds both: bpftrace refuses this, and so it has no meaning to keep.

@@ -1206,6 +1206,17 @@ begin { one(); }
 }
 
 #[test]
+fn pointers_to_different_things_are_hardly_equal() {
+    check(
+        r#"
+begin { $a = (uint8 *)pid; $b = (int64 *)pid; if ($a == $b) { print(1); } if ($a == (void *)1 && $a != 0) { print(2); } }
+                                               //^^^^^^^^^^ warning: comparison of distinct pointer types: uint8, int64
+begin { $a = (uint8 *)pid; $b = (uint8 *)tid; if ($a < $b || $a == (uint8 *)(int8 *)1) { print(1); } }
+"#,
+    );
+}
+
+#[test]
 fn values_that_may_not_fit_are_told() {
     check(
         r#"
