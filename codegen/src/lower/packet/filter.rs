@@ -18,7 +18,7 @@ use lang::filter::Link;
 use lang::filter::graph::{Node, Target};
 use lang::filter::tree::{self, Operation, Question, Read, Relation};
 use lang::target::PacketContext;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The verifier lets no bytes be further away from a pointer.
 const FAR: u64 = 0xffff;
@@ -34,7 +34,12 @@ struct Reach {
     fixed: u64,
     /// From where IPv4's header ends if it begins at this place, less that place.
     behind_ip: BTreeMap<u32, u64>,
+    /// What has been read on the way.
+    bytes: BTreeSet<Spot>,
 }
+
+/// Bytes of the packet: where IPv4's header begins if they are behind it, where they are, and how many.
+type Spot = (Option<u32>, u32, u32);
 
 impl Reach {
     /// What is known on both ways.
@@ -47,6 +52,7 @@ impl Reach {
             }
             None => false,
         });
+        self.bytes.retain(|spot| other.bytes.contains(spot));
     }
 }
 
@@ -68,6 +74,8 @@ struct Code {
     reach: Vec<Option<Reach>>,
     /// Where IPv4's header ends, less the place where it begins.
     behind_ip: HashMap<u32, Variable>,
+    /// Bytes that have been read.
+    bytes: HashMap<Spot, Variable>,
 }
 
 /// What is needed to compute the numbers of a node.
@@ -104,7 +112,7 @@ impl Lowering<'_, '_> {
         let nodes = graph.nodes.len();
         let blocks = [vec![None; nodes], vec![None; nodes]];
         let reach = vec![None; nodes];
-        let mut code = Code { packet, view, yes, no, blocks, reach, behind_ip: HashMap::new() };
+        let mut code = Code { packet, view, yes, no, blocks, reach, behind_ip: HashMap::new(), bytes: HashMap::new() };
         let way = if view.ends.is_some() { Way::Loads } else { Way::Helper };
         let start = self.filter_target(&mut code, way, graph.start, &Reach::default());
         self.jump(start);
@@ -308,19 +316,16 @@ impl Lowering<'_, '_> {
     fn filter_bytes(&mut self, code: &mut Code, at: &mut At, read: &Read) -> Value {
         match (at.way, read.behind_ip, &read.index) {
             (Way::Helper, ..) => self.filter_copy(code, at, read),
-            (Way::Loads, None, None) => {
-                let (data, _) = code.view.ends.expect("there are loads");
-                self.filter_load(data, read.offset, read.size)
+            (Way::Loads, header, None) if at.reach.bytes.contains(&(header, read.offset, read.size)) => {
+                self.builder.use_var(code.bytes[&(header, read.offset, read.size)])
             }
-            (Way::Loads, Some(header), None) => {
-                let from = self.filter_behind_ip(code, at, header);
-                let need = u64::from(read.offset) + u64::from(read.size);
-                if at.reach.behind_ip.get(&header).is_none_or(|known| *known < need) {
-                    let (_, end) = code.view.ends.expect("there are loads");
-                    self.filter_check(from, need, end, at.absent);
-                    at.reach.behind_ip.insert(header, need);
-                }
-                self.filter_load(from, read.offset, read.size)
+            (Way::Loads, header, None) => {
+                let bytes = self.filter_fixed(code, at, read);
+                let spot = (header, read.offset, read.size);
+                let variable = *code.bytes.entry(spot).or_insert_with(|| self.builder.declare_var(types::I32));
+                self.builder.def_var(variable, bytes);
+                at.reach.bytes.insert(spot);
+                bytes
             }
             (Way::Loads, _, Some(_)) => {
                 let place = self.filter_place(code, at, read);
@@ -333,6 +338,19 @@ impl Lowering<'_, '_> {
                 self.filter_load(from, read.offset, read.size)
             }
         }
+    }
+
+    /// Bytes at a known place, in the packet or behind IPv4's header.
+    fn filter_fixed(&mut self, code: &mut Code, at: &mut At, read: &Read) -> Value {
+        let (data, end) = code.view.ends.expect("there are loads");
+        let Some(header) = read.behind_ip else { return self.filter_load(data, read.offset, read.size) };
+        let from = self.filter_behind_ip(code, at, header);
+        let need = u64::from(read.offset) + u64::from(read.size);
+        if at.reach.behind_ip.get(&header).is_none_or(|known| *known < need) {
+            self.filter_check(from, need, end, at.absent);
+            at.reach.behind_ip.insert(header, need);
+        }
+        self.filter_load(from, read.offset, read.size)
     }
 
     fn filter_load(&mut self, from: Value, offset: u32, size: u32) -> Value {
