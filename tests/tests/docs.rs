@@ -26,6 +26,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/README.md",
     "docs/config.md",
     "docs/contributing.md",
+    "docs/filters.md",
     "docs/from-bpftrace.md",
     "docs/functions.md",
     "docs/glossary.md",

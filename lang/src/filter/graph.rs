@@ -9,7 +9,6 @@
 
 use super::tree::{Question, Read, Relation, Test, Value};
 use hashbrown::HashMap;
-use std::collections::BTreeSet;
 
 /// A filter as questions that lead to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,8 +154,8 @@ struct Copying<'a> {
     questions: Vec<Question>,
     /// By raw node, not shifted and shifted.
     asked: Vec<[Option<Asked>; 2]>,
-    /// The questions and values that come from there on.
-    ahead: Vec<[(BTreeSet<Number>, BTreeSet<Number>); 2]>,
+    /// The last node that asks a question, and that compares a value: no node before it leads there.
+    last: (Vec<u32>, Vec<u32>),
     copies: HashMap<Place, Target>,
     same: HashMap<Node, Target>,
     nodes: Vec<Node>,
@@ -168,48 +167,37 @@ impl<'a> Copying<'a> {
             raw,
             questions: Vec::new(),
             asked: Vec::new(),
-            ahead: Vec::new(),
+            last: (Vec::new(), Vec::new()),
             copies: HashMap::new(),
             same: HashMap::new(),
             nodes: Vec::new(),
         };
         let (mut question_numbers, mut value_numbers) = (HashMap::new(), HashMap::new());
-        for node in &raw.nodes {
+        for (node, asks) in (0..).zip(&raw.nodes) {
             let mut asked = [None, None];
-            let mut ahead: [(BTreeSet<Number>, BTreeSet<Number>); 2] = Default::default();
-            for shifted in [0, 1] {
-                let (next, behind) = match node {
-                    RawNode::Shift(next) => ([*next, *next], 1),
-                    RawNode::Ask(_, yes, no) => ([*yes, *no], shifted),
-                };
-                for next in next {
-                    if let Target::Node(next) = next {
-                        let (questions, values): &(BTreeSet<_>, BTreeSet<_>) = &copying.ahead[next as usize][behind];
-                        ahead[shifted].0.extend(questions);
-                        ahead[shifted].1.extend(values);
-                    }
+            if let RawNode::Ask(question, ..) = asks {
+                for (is_shifted, asked) in [false, true].into_iter().zip(&mut asked) {
+                    let question = place_question(question, is_shifted);
+                    let value = match &question {
+                        Question::Compare(relation, value, Value::Number(number)) => {
+                            // Nodes lead to those before them, so the first one to come by is the last on each way.
+                            let value = *value_numbers.entry(value.clone()).or_insert_with(|| {
+                                copying.last.1.push(node);
+                                copying.last.1.len() as Number - 1
+                            });
+                            Some((value, *relation, *number))
+                        }
+                        _ => None,
+                    };
+                    let number = *question_numbers.entry(question.clone()).or_insert_with(|| {
+                        copying.last.0.push(node);
+                        copying.questions.push(question);
+                        copying.questions.len() as Number - 1
+                    });
+                    *asked = Some(Asked { question: number, value });
                 }
-                let RawNode::Ask(question, ..) = node else { continue };
-                let question = place_question(question, shifted == 1);
-                let value = match &question {
-                    Question::Compare(relation, value, Value::Number(number)) => {
-                        let next = value_numbers.len() as Number;
-                        let value = *value_numbers.entry(value.clone()).or_insert(next);
-                        ahead[shifted].1.insert(value);
-                        Some((value, *relation, *number))
-                    }
-                    _ => None,
-                };
-                let questions = &mut copying.questions;
-                let number = *question_numbers.entry(question.clone()).or_insert_with(|| {
-                    questions.push(question);
-                    questions.len() as Number - 1
-                });
-                ahead[shifted].0.insert(number);
-                asked[shifted] = Some(Asked { question: number, value });
             }
             copying.asked.push(asked);
-            copying.ahead.push(ahead);
         }
         copying
     }
@@ -275,7 +263,7 @@ impl<'a> Copying<'a> {
                         Some(true) => target = *yes,
                         Some(false) => target = *no,
                         None => {
-                            let place = Place { node, is_shifted, facts: self.matter(node, is_shifted, facts) };
+                            let place = Place { node, is_shifted, facts: self.matter(node, facts) };
                             return match self.copies.get(&place) {
                                 Some(target) => Ahead::Done(*target),
                                 None => Ahead::Copy(place),
@@ -287,16 +275,15 @@ impl<'a> Copying<'a> {
         }
     }
 
-    /// The facts that a question from there on is about. If there are too many copies, none are kept, so that there
+    /// The facts that a question from there on may be about. If there are too many copies, none are kept, so that there
     /// is an end to them.
-    fn matter(&self, node: u32, is_shifted: bool, facts: &[Fact]) -> Vec<Fact> {
-        if self.nodes.len() > self.raw.nodes.len() * 4 + 64 {
+    fn matter(&self, node: u32, facts: &[Fact]) -> Vec<Fact> {
+        if self.copies.len() > self.raw.nodes.len() * 4 + 64 {
             return Vec::new();
         }
-        let (questions, values) = &self.ahead[node as usize][usize::from(is_shifted)];
         let matters = |fact: &&Fact| match fact {
-            Fact::Is(value, _) => values.contains(value),
-            Fact::Answer(question, _) => questions.contains(question),
+            Fact::Is(value, _) => self.last.1[*value as usize] <= node,
+            Fact::Answer(question, _) => self.last.0[*question as usize] <= node,
         };
         facts.iter().filter(matters).copied().collect()
     }

@@ -311,6 +311,7 @@ impl Parser<'_> {
         {
             return match token {
                 Some(Token::Foreign(_)) => Err(self.expected("an address")),
+                Some(Token::Name(_)) => Err(self.bare()),
                 Some(ref token) if is_id(token) => {
                     let help = "write `host`, `net`, `port` or `proto` before it";
                     Err(self.fault("what this is must be said").with_help(help))
