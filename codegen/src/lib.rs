@@ -4,6 +4,7 @@
 pub mod allocate;
 pub mod backend;
 pub mod btf;
+mod chain;
 pub mod elf;
 pub mod encode;
 pub mod error;

@@ -25,6 +25,7 @@ mod task;
 mod text;
 mod unwind;
 mod variables;
+mod verdict;
 mod which;
 
 use crate::helpers::Helper;
@@ -143,6 +144,8 @@ fn attempt(
         in_part: false,
         guesses: false,
         saved: HashMap::new(),
+        verdict_word: None,
+        takes_verdict: false,
     };
     lowering.begin_memory(with_scratch);
     lowering.guard();
@@ -227,6 +230,10 @@ struct Lowering<'a, 'f> {
     guesses: bool,
     /// Where in the scratch memory parts find numbers of the event.
     saved: HashMap<Access, u32>,
+    /// Where in the scratch memory functions leave what becomes of the packet.
+    verdict_word: Option<u32>,
+    /// The program leaves because one of its functions has.
+    takes_verdict: bool,
 }
 
 /// Memory accesses here never trap and are aligned. They must not move across the checks that make them valid, so the
@@ -319,15 +326,11 @@ impl Lowering<'_, '_> {
             self.store_word(one, left);
             self.return_number(1);
         } else {
-            self.return_number(self.pass());
+            let verdict = self.verdict();
+            self.builder.ins().return_(&[verdict]);
         }
         self.has_left = true;
         self.returned = true;
-    }
-
-    /// What the program returns if the script does not say: at a packet, that it goes its way.
-    fn pass(&self) -> i64 {
-        self.unit.context.packet().map_or(0, |packet| packet.pass)
     }
 
     /// Goes on in `block`, which has been jumped to.

@@ -1,6 +1,7 @@
 //! The compiled script: everything the loader, the printer of events and the verifier's interpreter need to know.
 
 use crate::backend;
+use crate::chain;
 use crate::elf;
 use crate::encode::Code;
 use crate::error::CodegenError;
@@ -11,6 +12,7 @@ use crate::session;
 use crate::which;
 use cranelift_codegen::ir;
 use lang::diag::Diagnostic;
+use lang::probes::net::XdpMode;
 use lang::span::{SourceMap, Span};
 use lang::target::{Attach, Context, Features, ProgramType, SESSION_IS_RETURN, Target};
 use lang::typed;
@@ -242,6 +244,7 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
     if let Some(id) = target.kfunc(SESSION_IS_RETURN) {
         programs = session::join(programs, &program.probes, &mut || layout.use_kfunc(id));
     }
+    programs = chain::join(programs)?;
     Ok(Object { programs, layout, license: program.config.license })
 }
 
@@ -267,6 +270,7 @@ fn units(program: &typed::Program, features: Features) -> Vec<(usize, Vec<&typed
                     // One without a number to tell it by runs for each link of its own.
                     && (point.context.program != ProgramType::BtfTracepoint || point.context.guard.is_some())
                     && !points.iter().any(|other| same_call(other, point))
+                    && !(is_contended(program, point) || is_contended(program, other))
             };
             match units[first..].iter_mut().find(|(_, points)| same(points)) {
                 Some((_, points)) => points.push(point),
@@ -301,6 +305,13 @@ fn same_call(a: &typed::Point, b: &typed::Point) -> bool {
     }
 }
 
+/// Whether another attach point is for the same interface, which runs one XDP program: theirs are put together.
+fn is_contended(program: &typed::Program, point: &typed::Point) -> bool {
+    let Some(interface) = chain::index(&point.attach) else { return false };
+    let points = program.probes.iter().flat_map(|probe| &probe.points);
+    points.filter(|other| chain::index(&other.attach) == Some(interface)).count() > 1
+}
+
 /// Whether programs for these two are loaded the same way.
 fn shareable(a: &Attach, b: &Attach) -> bool {
     match (a, b) {
@@ -308,6 +319,8 @@ fn shareable(a: &Attach, b: &Attach) -> bool {
         (Attach::Kprobe { on_return: a, .. }, Attach::Kprobe { on_return: b, .. }) => a == b,
         (Attach::Uprobe { on_return: a, .. }, Attach::Uprobe { on_return: b, .. }) => a == b,
         (Attach::CgroupSkb { direction: a, .. }, Attach::CgroupSkb { direction: b, .. }) => a == b,
+        // A card has its own.
+        (Attach::Xdp { mode: XdpMode::Offload, .. }, _) | (_, Attach::Xdp { mode: XdpMode::Offload, .. }) => false,
         // These are loaded for one target.
         (Attach::Fentry { .. } | Attach::ProgramFentry { .. } | Attach::Iter { .. }, _) => false,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),

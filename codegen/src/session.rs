@@ -106,7 +106,7 @@ fn both(entry: &Program, returning: &Program, is_return: &mut dyn FnMut() -> u32
 }
 
 /// Puts the instructions of one behind those of the other.
-fn append(code: &mut Code, other: &Code) {
+pub fn append(code: &mut Code, other: &Code) {
     let start = code.insns.len() as u32;
     code.insns.extend(&other.insns);
     code.relocs.extend(other.relocs.iter().map(|reloc| Reloc { at: reloc.at + start, ..*reloc }));
@@ -114,7 +114,7 @@ fn append(code: &mut Code, other: &Code) {
 }
 
 /// Code whose source locations count from this span on.
-fn moved(code: &Code, first_span: u32) -> Code {
+pub fn moved(code: &Code, first_span: u32) -> Code {
     let lines = code.lines.iter().map(|&(at, location)| match location.is_default() {
         true => (at, location),
         false => (at, SourceLoc::new(location.bits() + first_span)),

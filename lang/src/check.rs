@@ -20,6 +20,8 @@ mod options;
 mod packets;
 mod stmt;
 mod type_names;
+mod unfit;
+mod verdict;
 
 use crate::ast;
 use crate::builtins::{Builtin, BuiltinId, builtin};

@@ -95,6 +95,7 @@ pub enum FunctionId {
     AssertStr,
     DefaultStrLength,
     Config,
+    Redirect,
 }
 
 impl FunctionId {
@@ -298,6 +299,7 @@ pub static FUNCTIONS: &[Function] = &[
     call(FunctionId::AssertStr, "assert_str", (1, 1), "assert_str(value)", "Refuses the script unless the value is a text, or an array of or a pointer to its bytes.", "begin { assert_str(comm); }"),
     call(FunctionId::DefaultStrLength, "default_str_length", (0, 0), "default_str_length", "Bytes that str() reads unless told otherwise.", "begin { print(default_str_length); }"),
     call(FunctionId::Config, "config", (0, 0), "config, config.NAME", "The config variables as a record.", "begin { print(config.max_strlen); }"),
+    dangerous(call(FunctionId::Redirect, "redirect", (1, 1), "redirect(\"interface\"), return redirect(\"interface\")", "Sends the packet out by another network interface and leaves the probe, in xdp and tc.", r#"xdp:eth0 { redirect("eth1"); }"#)),
 ];
 
 /// The function of that name.
@@ -330,6 +332,7 @@ pub fn is_statement(name: &str) -> bool {
         "override",
         "print",
         "printf",
+        "redirect",
         "signal",
         "signal_thread",
         "static_assert",

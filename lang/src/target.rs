@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 pub mod fake;
 mod packet;
 
-pub use packet::{PacketContext, PacketRead, PacketStart};
+pub use packet::{PacketContext, PacketRead, PacketStart, Verdict};
 
 /// The function of the kernel that counts the entries of a map: kernel 6.6.
 pub const MAP_LENGTH: &str = "bpf_map_sum_elem_count";
@@ -104,6 +104,9 @@ pub trait Target {
 
     /// The number of the control group at a path.
     fn cgroup(&self, path: &str) -> Result<u64, String>;
+
+    /// The number of the network interface with this name.
+    fn interface(&self, name: &str) -> Result<u32, TargetError>;
 
     /// What the kernel's BPF machine can do.
     fn features(&self) -> Features;

@@ -242,7 +242,7 @@ pub enum StmtKind {
     Zero(MapId),
     /// Ends tracing with this exit code and leaves the probe.
     Exit(Expr),
-    /// Leaves the probe, with a number if somebody reads it: that of a test or benchmark.
+    /// Leaves the probe, with a number if somebody reads it: that of a test or benchmark, or what becomes of a packet.
     Return(Option<Expr>),
 }
 

@@ -347,6 +347,10 @@ impl Target for KernelTarget {
         })
     }
 
+    fn interface(&self, name: &str) -> Result<u32, TargetError> {
+        packets::interface(name)
+    }
+
     fn features(&self) -> Features {
         *self.features.get_or_init(|| self.find_features())
     }

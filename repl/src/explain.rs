@@ -8,6 +8,7 @@ use crate::run::{Failed, fail};
 use codegen::object::Object;
 use lang::check::missing;
 use lang::config::MissingProbes;
+use lang::probes::net::XdpMode;
 use lang::probes::perf::Source as PerfSource;
 use lang::target::{Attach, TargetError};
 use lang::{Diagnostic, SourceMap};
@@ -30,7 +31,7 @@ pub fn explain<T>(
             reporter,
             "the kernel does not permit loading this program",
             Some(
-                "run rtrace as root; in a container it also takes CAP_BPF and CAP_PERFMON; kernel lockdown and kernels without the needed program type say no to all",
+                "run rtrace as root; in a container it also takes CAP_BPF and CAP_PERFMON, for packets CAP_NET_ADMIN; kernel lockdown and kernels without the needed program type say no to all",
             ),
         ),
         RunError::Load(LoadError::Refused { refusal, error }) => {
@@ -65,6 +66,10 @@ fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic 
         return Diagnostic::error(point.span, why.title).with_label(refusal.reason.clone()).with_maybe_help(why.help);
     }
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
+    if let Attach::Xdp { mode: XdpMode::Offload, .. } = point.attach {
+        let why = packets::not_offloaded(point, &in_words(&error.to_string()));
+        return Diagnostic::error(point.span, why.title).with_maybe_help(why.help);
+    }
     let reason = if refusal.reason.is_empty() { in_words(&error.to_string()) } else { refusal.reason.clone() };
     let help = match wants_known_pointer(&reason) {
         true => {

@@ -121,6 +121,11 @@ pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
         _ => {
             let mut links = Vec::new();
             for (index, point) in program.points.iter().enumerate() {
+                // What the probes of one interface are is one program, attached once.
+                let is_again = || program.points[..index].iter().any(|other| other.attach == point.attach);
+                if program.kind == ProgramType::Xdp && is_again() {
+                    continue;
+                }
                 let attached = match point.attach.is_packet() {
                     true => net::attach(fd, point).map_err(|refusal| AttachError::refused(point, refusal)),
                     false => {

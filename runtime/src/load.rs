@@ -10,7 +10,7 @@ use codegen::btf::{Btf, Linkage};
 use codegen::layout::KernelMap;
 use codegen::object::{Object, Program};
 use hashbrown::HashMap;
-use lang::probes::net::Direction;
+use lang::probes::net::{Direction, XdpMode};
 use lang::target::{Attach, ProgramType};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -211,8 +211,12 @@ fn load_program(
     let functions = btf.as_ref().zip(infos.as_ref()).map(|(btf, infos)| sys::Functions { btf: btf.as_fd(), infos });
     let owner = owner.transpose().map_err(|error| refused(index, program, error, String::new()))?;
     let attach_btf = owner.as_ref().map(AsFd::as_fd);
-    let request =
-        LoadRequest { name: &program.name, kind, attach, attach_btf_id, attach_btf, insns, license, functions };
+    let interface = match &program.points[0].attach {
+        Attach::Xdp { index, mode: XdpMode::Offload, .. } => *index,
+        _ => 0,
+    };
+    let name = &program.name;
+    let request = LoadRequest { name, kind, attach, attach_btf_id, attach_btf, interface, insns, license, functions };
     let log_bytes = match log {
         Log::OfFailure(bytes) => bytes,
         Log::Full(bytes, text) => {

@@ -48,6 +48,8 @@ pub struct LoadRequest<'a> {
     pub attach_btf_id: u32,
     /// The BTF that the id counts in, if it is a module's; or the BPF program whose BTF it is.
     pub attach_btf: Option<BorrowedFd<'a>>,
+    /// The network interface whose card is to run it; 0 if the processor does.
+    pub interface: u32,
     /// The instructions, relocated.
     pub insns: &'a [bpf_insn],
     /// As the kernel knows it.
@@ -82,6 +84,7 @@ pub fn load(request: &LoadRequest<'_>, log: Option<(LogLevel, &mut Vec<u8>)>) ->
     load.prog_type = request.kind as u32;
     load.expected_attach_type = request.attach.unwrap_or(0);
     load.attach_btf_id = request.attach_btf_id;
+    load.prog_ifindex = request.interface;
     load.__bindgen_anon_1.attach_btf_obj_fd = request.attach_btf.map_or(0, |btf| btf.as_raw_fd() as u32);
     load.insns = request.insns.as_ptr() as u64;
     load.insn_cnt = request.insns.len() as u32;

@@ -11,7 +11,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rtrace_tests::{Run, requires, sibling};
+use rtrace_tests::net::{self, Pair};
+use rtrace_tests::{Output, Run, requires, sibling};
 
 macro_rules! texts {
     ($($path:literal),+ $(,)?) => {
@@ -33,6 +34,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/language.md",
     "docs/listing.md",
     "docs/macros.md",
+    "docs/network.md",
     "docs/output.md",
     "docs/packets.md",
     "docs/probes.md",
@@ -105,6 +107,20 @@ fn run(program: &str) -> Run {
     }
 }
 
+/// What becomes of a run, in a network of its own with `eth0` and `eth1` if it sees packets: not on the machine's.
+fn to_end(run: Run, program: &str) -> Output {
+    let sees_packets = ["xdp:", "tc:", "socket:"].iter().any(|probe| {
+        program.match_indices(probe).any(|(at, _)| !program[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+    });
+    match sees_packets {
+        true => net::alone(|| {
+            let _pair = Pair::new("eth0", "eth1");
+            run.to_end()
+        }),
+        false => run.to_end(),
+    }
+}
+
 /// Loads and attaches the programs that have a kprobe, or those that have none.
 fn accept(with_kprobes: bool) {
     let shown = marked("rtrace", "output").into_iter().map(|(block, _)| (block.place, block.text));
@@ -112,7 +128,7 @@ fn accept(with_kprobes: bool) {
     let programs: Vec<_> = shown.chain(scripts).filter(|(_, text)| has_kprobe(text) == with_kprobes).collect();
     assert!(!programs.is_empty(), "the documents show no such programs");
     for (place, text) in programs {
-        let out = run(&text).arg("--dry-run").to_end();
+        let out = to_end(run(&text).arg("--dry-run"), &text);
         assert!(out.code == Some(0) && out.attached, "{place}: the program is not accepted\n{out}");
         assert!(!out.stderr.contains("WARNING"), "{place}: the program is warned about\n{out}");
     }
@@ -120,7 +136,7 @@ fn accept(with_kprobes: bool) {
 
 #[test]
 fn every_program_is_accepted() {
-    requires!(Bpf, Tracefs);
+    requires!(Bpf, Tracefs, Veth);
     accept(false);
 }
 
@@ -132,12 +148,12 @@ fn every_program_with_a_kprobe_is_accepted() {
 
 #[test]
 fn every_program_prints_what_is_shown() {
-    requires!(Bpf, Tracefs, Own);
+    requires!(Bpf, Tracefs, Veth, Own);
     let mut count = 0;
     for (program, output) in marked("rtrace", "output") {
         let Some(output) = output else { continue };
         assert!(!has_kprobe(&program.text), "{}: output of kprobes is not for every kernel", program.place);
-        let out = run(&program.text).to_end();
+        let out = to_end(run(&program.text), &program.text);
         let (shown, printed) = (output.text.trim_matches('\n'), out.stdout.trim_matches('\n'));
         assert!(shown == printed, "{}: this is shown:\n{shown}\n{out}", output.place);
         count += 1;
@@ -147,12 +163,12 @@ fn every_program_prints_what_is_shown() {
 
 #[test]
 fn every_mistake_is_refused_with_the_words_shown() {
-    requires!(Bpf, Tracefs, Own);
+    requires!(Bpf, Tracefs, Veth, Own);
     let mistakes = marked("rtrace-error", "message");
     assert!(!mistakes.is_empty(), "the documents show no mistakes");
     for (program, message) in mistakes {
         // As in a file without the newline that ends the block.
-        let out = Run::program(program.text.trim_end()).arg("--dry-run").to_end();
+        let out = to_end(Run::program(program.text.trim_end()).arg("--dry-run"), &program.text);
         assert!(out.code == Some(1) && !out.attached, "{}: the program is not refused\n{out}", program.place);
         if let Some(message) = message {
             let plain = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");

@@ -85,6 +85,10 @@ impl Lowering<'_, '_> {
                 self.call(Helper::OverrideReturn, &[self.event, value])
             }
             (FunctionId::Filter, [filter]) => self.filter(known(filter)),
+            (FunctionId::Redirect, [interface]) => {
+                let (interface, no_flags) = (self.int(known(interface)), self.int(0));
+                self.call(Helper::Redirect, &[interface, no_flags])
+            }
             (FunctionId::Join, [pointers, index]) => self.joined_pointer(pointers, known(index)),
             _ => unreachable!("checked: {id:?} gives no scalar"),
         }

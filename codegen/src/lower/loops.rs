@@ -380,7 +380,7 @@ impl<'f> Lowering<'_, 'f> {
         self.in_branch(|this| this.report_site(SiteKind::LoopStopped, span));
         self.jump(after);
         self.builder.switch_to_block(after);
-        self.leave_too(leaves);
+        self.leave_if_left(leaves);
         self.jump(done);
         self.resume(done);
     }
@@ -403,7 +403,7 @@ impl<'f> Lowering<'_, 'f> {
         self.in_branch(|this| this.report_site(SiteKind::LoopStopped, span));
         self.jump(done);
         self.builder.switch_to_block(done);
-        self.leave_too(leaves);
+        self.leave_if_left(leaves);
     }
 
     /// Has the kernel call a function so many times.
@@ -430,7 +430,7 @@ impl<'f> Lowering<'_, 'f> {
         let words = self.frame.expect("a program with called bodies has the words for them").words;
         let (map, no_flags) = (self.map_pointer(kernel_map), self.int(0));
         self.call(Helper::ForEachMapElem, &[map, function, words, no_flags]);
-        self.leave_too(leaves);
+        self.leave_if_left(leaves);
     }
 
     /// Copies a key and its value to the loop variable.
@@ -463,7 +463,7 @@ impl<'f> Lowering<'_, 'f> {
     }
 
     /// After a loop whose body was called: leaves the probe if the body did.
-    fn leave_too(&mut self, can_leave: bool) {
+    fn leave_if_left(&mut self, can_leave: bool) {
         if !can_leave {
             return;
         }
@@ -473,7 +473,7 @@ impl<'f> Lowering<'_, 'f> {
         let has_left = self.compare(IntCC::NotEqual, left, 0);
         self.builder.ins().brif(has_left, gone, &[], done, &[]);
         self.builder.switch_to_block(gone);
-        self.leave();
+        self.leave_too();
         self.resume(done);
     }
 

@@ -98,6 +98,7 @@ impl Lowering<'_, '_> {
                 debug_assert_eq!(left, 0, "it is the first thing there");
                 let (zero, left) = (self.int(0), self.left_word());
                 self.store_word(zero, left);
+                self.begin_verdict();
             }
             if self.plan.unwinds {
                 self.unwind_state = Some(self.take_scratch(STATE_SIZE));

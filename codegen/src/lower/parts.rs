@@ -189,7 +189,7 @@ impl Lowering<'_, '_> {
         let has_left = self.compare(IntCC::NotEqual, left, 0);
         self.builder.ins().brif(has_left, gone, &[], done, &[]);
         self.builder.switch_to_block(gone);
-        self.leave();
+        self.leave_too();
         self.resume(done);
     }
 }

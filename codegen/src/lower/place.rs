@@ -8,6 +8,7 @@ use super::{Lowering, flags};
 use crate::helpers::Helper;
 use crate::layout::SiteKind;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
+use lang::builtins::BuiltinId;
 use lang::ctypes::Bits;
 use lang::target::Base;
 use lang::typed::{Expr, ExprKind};
@@ -46,6 +47,10 @@ impl Lowering<'_, '_> {
         match &expr.kind {
             ExprKind::Deref(pointer) => match &pointer.kind {
                 ExprKind::AddressOf(place) => self.place(place),
+                // What it has of a packet the verifier lets the program load, and only from the event itself.
+                ExprKind::Builtin(BuiltinId::Context) if self.unit.context.packet().is_some() => {
+                    own(Addr::new(self.event))
+                }
                 _ => {
                     let space = match pointer.ty {
                         Type::Pointer(_, space) => space,

@@ -58,6 +58,7 @@ impl Lowering<'_, '_> {
                 self.control(Control::Exit, 0, [code, zero], span);
                 self.leave();
             }
+            StmtKind::Return(Some(verdict)) if self.unit.context.packet().is_some() => self.leave_with(verdict),
             StmtKind::Return(value) => {
                 if let Some(value) = value {
                     let value = self.scalar(value);

@@ -372,6 +372,14 @@ const TABLE: &[Group] = &[
     ("linux/un.h", &[
         ("UNIX_PATH_MAX", 108),
     ]),
+    ("linux/bpf.h", &[
+        ("XDP_ABORTED", 0), ("XDP_DROP", 1), ("XDP_PASS", 2), ("XDP_TX", 3), ("XDP_REDIRECT", 4), ("TCX_NEXT", -1),
+        ("TCX_PASS", 0), ("TCX_DROP", 2), ("TCX_REDIRECT", 7),
+    ]),
+    ("linux/pkt_cls.h", &[
+        ("TC_ACT_UNSPEC", -1), ("TC_ACT_OK", 0), ("TC_ACT_RECLASSIFY", 1), ("TC_ACT_SHOT", 2), ("TC_ACT_PIPE", 3),
+        ("TC_ACT_STOLEN", 4), ("TC_ACT_QUEUED", 5), ("TC_ACT_REPEAT", 6), ("TC_ACT_REDIRECT", 7), ("TC_ACT_TRAP", 8),
+    ]),
     ("linux/capability.h", &[
         ("CAP_CHOWN", 0), ("CAP_DAC_OVERRIDE", 1), ("CAP_DAC_READ_SEARCH", 2), ("CAP_FOWNER", 3), ("CAP_FSETID", 4),
         ("CAP_KILL", 5), ("CAP_SETGID", 6), ("CAP_SETUID", 7), ("CAP_SETPCAP", 8), ("CAP_LINUX_IMMUTABLE", 9),

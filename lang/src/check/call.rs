@@ -43,7 +43,7 @@ impl Checker<'_> {
         self.check_count(row, args, span).then_some(row)
     }
 
-    fn check_count(&mut self, row: &Function, args: usize, span: Span) -> bool {
+    pub fn check_count(&mut self, row: &Function, args: usize, span: Span) -> bool {
         let count = |n: usize| if n == 1 { "one argument".into() } else { format!("{n} arguments") };
         let title = match (row.min_args, row.max_args) {
             (min, max) if (min..=max).contains(&args) => return true,
@@ -66,6 +66,9 @@ impl Checker<'_> {
             return self.name(state, &name.text, span);
         }
         let Some(row) = self.function_row(name, args.len(), span) else { return unknown(span) };
+        if !self.function_fits(state, row.id, row.name, span) {
+            return unknown(span);
+        }
         if row.aggregation {
             let error = Diagnostic::error(span, format!("{}() must be assigned directly to a map", row.name))
                 .with_help(format!("write @name = {})", row.usage.split(')').next().unwrap_or(row.usage)));
@@ -147,6 +150,11 @@ impl Checker<'_> {
                 self.fail(state, row, args, span);
                 unknown(span)
             }
+            F::Redirect => {
+                let error = Diagnostic::error(span, "redirect() is no value: it says what becomes of the packet");
+                self.report(error.with_help("write redirect(\"eth1\"); or return redirect(\"eth1\");"));
+                unknown(span)
+            }
             _ => self.refuse(span, format!("{}() gives no value and can only stand alone", row.name)),
         }
     }
@@ -190,7 +198,7 @@ impl Checker<'_> {
     }
 
     /// Whether the function may be used, which is told if not.
-    fn check_safety(&mut self, row: &Function, span: Span) -> bool {
+    pub fn check_safety(&mut self, row: &Function, span: Span) -> bool {
         let refused = row.is_unsafe && !self.settings.allow_unsafe;
         if refused {
             let title = match row.id {
@@ -205,7 +213,7 @@ impl Checker<'_> {
     }
 
     /// An argument that must be a text of the script.
-    fn known_text(
+    pub fn known_text(
         &mut self,
         state: &mut ProbeState<'_>,
         arg: &ast::Expr,
@@ -256,6 +264,9 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, title).with_help(help));
             return None;
         }
+        if row.id == F::Join && !self.function_fits(state, row.id, row.name, span) {
+            return None;
+        }
         if !matches!(row.id, F::Signal | F::SignalThread | F::WriteUser | F::Override) {
             self.check_safety(row, span);
         }
@@ -304,6 +315,8 @@ impl Checker<'_> {
                 self.assert_str(state, args, span);
                 None
             }
+            // It says what becomes of the packet.
+            F::Redirect => Some(StmtKind::Return(self.redirect(state, &args[0], span))),
             F::Signal | F::SignalThread => {
                 let sent = self.call(state, name, args, span);
                 Some(self.sent(row, sent))

@@ -344,6 +344,9 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, format!("Unknown identifier: '{name}'")).with_maybe_help(help));
             return unknown(span);
         };
+        if !self.builtin_fits(state, row.id, name, span) {
+            return unknown(span);
+        }
         let of = |ty: Type| Expr { kind: ExprKind::Builtin(row.id), ty, span };
         match row.id {
             BuiltinId::Probe => {
@@ -430,6 +433,9 @@ impl Checker<'_> {
             Attach::Kprobe { .. } | Attach::Uprobe { .. } | Attach::Usdt { .. } => Ok("pt_regs".to_owned()),
             Attach::Tracepoint { .. } | Attach::BtfTracepoint { .. } => {
                 Err("Use args instead of ctx in tracepoint".to_owned())
+            }
+            packet if packet.is_packet() => {
+                Ok(point.context.packet().map_or("__sk_buff", |packet| packet.structure).to_owned())
             }
             _ => Err(format!("The ctx builtin can not be used with '{provider}' probes")),
         });

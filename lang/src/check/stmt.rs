@@ -72,6 +72,9 @@ impl Checker<'_> {
                 }
                 return;
             }
+            ast::StmtKind::Return(Some(value)) if state.header.points.iter().any(|point| point.attach.is_packet()) => {
+                Some(StmtKind::Return(self.verdict(state, value, span)))
+            }
             ast::StmtKind::Return(value) => {
                 let value = value.as_ref().map(|value| self.value(state, value));
                 if let Some(value) = &value

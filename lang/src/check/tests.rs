@@ -5,6 +5,7 @@ mod inference;
 mod members;
 mod messages;
 mod packets;
+mod verdicts;
 
 use super::{Checked, Settings, check as check_script};
 use crate::carets;

@@ -231,6 +231,13 @@ impl Target for FakeTarget {
         if path == "/sys/fs/cgroup" { Ok(1) } else { Err("No such file or directory".into()) }
     }
 
+    fn interface(&self, name: &str) -> Result<u32, TargetError> {
+        match name {
+            "eth1" => Ok(7),
+            _ => Err(TargetError::missing(format!("there is no network interface {name}"), None)),
+        }
+    }
+
     fn features(&self) -> Features {
         Features {
             instructions_v4: true,

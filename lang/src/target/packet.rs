@@ -17,6 +17,32 @@ pub struct PacketContext {
     pub length: Option<u32>,
     /// What the program returns to let the packet go its way.
     pub pass: i64,
+    /// All that it may return. None where nobody asks.
+    pub verdicts: &'static [Verdict],
+    /// It can send the packet out by another interface.
+    pub redirects: bool,
+}
+
+/// What a program can say of a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// As the kernel's headers have it, or the number.
+    pub name: &'static str,
+    /// What is returned.
+    pub number: i64,
+    /// One phrase.
+    pub doc: &'static str,
+}
+
+const fn verdict(name: &'static str, number: i64, doc: &'static str) -> Verdict {
+    Verdict { name, number, doc }
+}
+
+impl PacketContext {
+    /// What a number means, if the kernel knows it here.
+    pub fn verdict(&self, number: i128) -> Option<&'static Verdict> {
+        self.verdicts.iter().find(|known| i128::from(known.number) == number)
+    }
 }
 
 /// Where a packet begins.
@@ -50,7 +76,14 @@ static XDP: PacketContext = PacketContext {
     structure: "xdp_md",
     interface: 12,
     length: None,
-    pass: 2, // XDP_PASS
+    pass: 2,
+    verdicts: &[
+        verdict("XDP_PASS", 2, "goes on to the kernel"),
+        verdict("XDP_DROP", 1, "is dropped"),
+        verdict("XDP_TX", 3, "goes out again where it came in"),
+        verdict("XDP_ABORTED", 0, "is dropped, and the tracepoint xdp:xdp_exception tells"),
+    ],
+    redirects: true,
 };
 
 /// `struct __sk_buff`. TC_ACT_UNSPEC, which is TCX_NEXT: programs behind this one run, too.
@@ -61,12 +94,30 @@ static TC: PacketContext = PacketContext {
     interface: 40,
     length: Some(0),
     pass: -1,
+    verdicts: &[
+        verdict("TC_ACT_UNSPEC", -1, "goes its way; programs behind this one decide, too"),
+        verdict("TC_ACT_OK", 0, "goes its way, past the programs behind this one"),
+        verdict("TC_ACT_SHOT", 2, "is dropped"),
+        verdict("TC_ACT_STOLEN", 4, "is dropped, and nobody is told"),
+        verdict("TC_ACT_TRAP", 8, "is dropped, or is the kernel's if a card had it"),
+        verdict("TCX_NEXT", -1, "as TC_ACT_UNSPEC"),
+        verdict("TCX_PASS", 0, "as TC_ACT_OK"),
+        verdict("TCX_DROP", 2, "as TC_ACT_SHOT"),
+    ],
+    redirects: true,
 };
 
-static CGROUP_SKB: PacketContext = PacketContext { start: PacketStart::Network, pass: 1, ..TC };
+static CGROUP_SKB: PacketContext = PacketContext {
+    start: PacketStart::Network,
+    pass: 1,
+    verdicts: &[verdict("1", 1, "goes its way"), verdict("0", 0, "is dropped")],
+    redirects: false,
+    ..TC
+};
 
-/// How much of the packet a socket is given: nobody reads from it.
-static SOCKET: PacketContext = PacketContext { read: PacketRead::Helper, pass: 0, ..TC };
+/// The program says how much of the packet the socket is given, and nobody reads from it.
+static SOCKET: PacketContext =
+    PacketContext { read: PacketRead::Helper, pass: 0, verdicts: &[], redirects: false, ..TC };
 
 impl ProgramType {
     /// How a program of this type sees a packet; nothing for one that sees something else.

@@ -39,8 +39,10 @@ impl Lister<'_> {
             let place = name.rsplit_once(':').map_or(name, |(place, _)| place);
             glob::matches(asked.all(), name) || glob::matches(asked.all(), place)
         };
+        let mut names: Vec<String> = names.filter(|name| covers(name)).collect();
+        names.sort_unstable();
         let mut is_any = false;
-        for name in names.filter(|name| covers(name)) {
+        for name in names {
             writeln!(self.out, "{}:{name}", row.name)?;
             is_any = true;
         }

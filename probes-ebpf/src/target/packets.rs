@@ -47,24 +47,42 @@ pub(super) fn cgroup(path: &str, direction: Direction) -> Result<Vec<Resolved>, 
     Ok(vec![Resolved::as_written(attach, Context::bare(ProgramType::CgroupSkb))])
 }
 
+/// The number of one interface.
+pub(super) fn interface(name: &str) -> Result<u32, TargetError> {
+    let all = all()?;
+    match all.iter().find(|found| found.name == name) {
+        Some(found) => Ok(found.index),
+        None => Err(missing("", name, &all)),
+    }
+}
+
 /// The interfaces that a name or pattern covers.
 fn each(provider: &str, asked: &str, resolve: impl Fn(Interface) -> Resolved) -> Result<Vec<Resolved>, TargetError> {
-    let all = interfaces::all()
-        .map_err(|error| TargetError::other(format!("the network interfaces cannot be listed: {error}"), None))?;
+    let all = all()?;
     let covered: Vec<Resolved> =
         all.iter().filter(|found| glob::matches(asked, &found.name)).cloned().map(resolve).collect();
-    if !covered.is_empty() {
-        return Ok(covered);
+    match covered.is_empty() {
+        true => Err(missing(&format!("{provider}:"), asked, &all)),
+        false => Ok(covered),
     }
+}
+
+fn all() -> Result<Vec<Interface>, TargetError> {
+    interfaces::all()
+        .map_err(|error| TargetError::other(format!("the network interfaces cannot be listed: {error}"), None))
+}
+
+/// That there is no such interface, and which there are.
+fn missing(prefix: &str, asked: &str, all: &[Interface]) -> TargetError {
     let names = || all.iter().map(|found| found.name.as_str());
     let there_are = format!("there are {}", names().collect::<Vec<_>>().join(", "));
     let help = match nearest(asked, names(), 1).first() {
-        Some(near) => format!("did you mean {provider}:{near}? {there_are}"),
+        Some(near) => format!("did you mean {prefix}{near}? {there_are}"),
         None => there_are,
     };
     let title = match glob::is_pattern(asked) {
         true => format!("no network interface fits {asked}"),
         false => format!("there is no network interface {asked}"),
     };
-    Err(TargetError::missing(title, Some(help)))
+    TargetError::missing(title, Some(help))
 }

@@ -1,6 +1,7 @@
 //! Why packets cannot be traced where a script wants to.
 
 use crate::report::in_words;
+use codegen::object::Point;
 use lang::probes::net::XdpMode;
 use lang::target::{Attach, TargetError};
 use runtime::attach::AttachError;
@@ -18,29 +19,44 @@ pub fn unattached(failed: &AttachError) -> TargetError {
         Attach::Xdp { interface, index, .. } if matches!(number, Some(libc::EBUSY | libc::EEXIST)) => {
             taken(interface, *index)
         }
-        Attach::Xdp { interface, mode: XdpMode::Native, .. } => {
-            TargetError::other(format!("the driver of {interface} does not run this XDP program: {said}"), Some(format!("leave :native out, or write xdp:{interface}:skb: the kernel runs it, more slowly")))
-        }
-        Attach::Xdp { interface, mode: XdpMode::Offload, .. } => {
-            TargetError::other(format!("{interface} does not run this XDP program itself: {said}"), Some(format!(
-                "few network cards can, and none has maps in memory that it shares with rtrace; leave :offload out: \
-                 xdp:{interface}"
-            ).into()))
-        }
+        Attach::Xdp { interface, mode: XdpMode::Native, .. } => TargetError::other(
+            format!("the driver of {interface} does not run this XDP program: {said}"),
+            Some(format!("leave :native out, or write xdp:{interface}:skb: the kernel runs it, more slowly")),
+        ),
+        Attach::Xdp { mode: XdpMode::Offload, .. } => not_offloaded(point, &said),
         Attach::Xdp { interface, .. } | Attach::Tc { interface, .. } | Attach::Socket { interface, .. }
             if number == Some(libc::ENODEV) =>
         {
             TargetError::other(format!("the network interface {interface} has gone"), None)
         }
-        Attach::CgroupSkb { path, .. } if number == Some(libc::EINVAL) => {
-            TargetError::other(format!("the kernel does not let programs see the packets of {path}"), Some("it takes links to control groups (kernel 5.7) and CONFIG_CGROUP_BPF; tc sees all packets of an \
-                 interface".into()))
-        }
-        Attach::CgroupSkb { path, .. } if number == Some(libc::EPERM) => {
-            TargetError::other(format!("the packets of {path} cannot be seen: {said}"), Some("another program may have been attached there, or above, to be the only one".into()))
-        }
+        Attach::CgroupSkb { path, .. } if number == Some(libc::EINVAL) => TargetError::other(
+            format!("the kernel does not let programs see the packets of {path}"),
+            Some(
+                "it takes links to control groups (kernel 5.7) and CONFIG_CGROUP_BPF; tc sees all packets of an \
+                 interface"
+                    .to_owned(),
+            ),
+        ),
+        Attach::CgroupSkb { path, .. } if number == Some(libc::EPERM) => TargetError::other(
+            format!("the packets of {path} cannot be seen: {said}"),
+            Some("another program may have been attached there, or above, to be the only one".to_owned()),
+        ),
         _ => TargetError::other(format!("cannot attach {}: {said}", point.name), None),
     }
+}
+
+/// A network card that does not run a program.
+pub fn not_offloaded(point: &Point, said: &str) -> TargetError {
+    let interface = match &point.attach {
+        Attach::Xdp { interface, .. } => interface.as_str(),
+        _ => "the interface",
+    };
+    let title = format!("{interface} does not run this XDP program itself: {said}");
+    let help = format!(
+        "few network cards can, and none has maps in memory that it shares with rtrace; leave :offload out: \
+         xdp:{interface}"
+    );
+    TargetError::other(title, Some(help))
 }
 
 /// An interface that has a program already.
