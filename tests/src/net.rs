@@ -157,6 +157,18 @@ impl Port {
 
     fn try_open(interface: &str) -> io::Result<Port> {
         let socket = socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+        // Room for what nobody reads before the case is over.
+        let room: libc::c_int = 16 << 20;
+        // SAFETY: the option's value is a number, given with its size.
+        check(unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUFFORCE,
+                (&raw const room).cast(),
+                size_of_val(&room) as u32,
+            )
+        })?;
         // SAFETY: sockaddr_ll is plain integers, for which all zeros is valid.
         let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
@@ -211,7 +223,7 @@ impl Port {
             };
             let Ok(got) = usize::try_from(got) else { continue };
             // What goes out is seen as well.
-            if from.sll_pkttype != libc::PACKET_OUTGOING as u8 {
+            if from.sll_pkttype != libc::PACKET_OUTGOING {
                 packet.truncate(got);
                 return Some(packet);
             }
