@@ -53,6 +53,9 @@ impl KernelTarget {
         };
         if glob::is_pattern(function) || asked.module.is_some_and(glob::is_pattern) {
             let found = self.traceable(asked.module.unwrap_or("*"), function)?;
+            if !found.is_empty() {
+                self.has_kprobes(asked)?;
+            }
             let module_asked = asked.module.is_some();
             let each = found.into_iter().map(|(module, function)| {
                 let one = Asked { module: module_asked.then_some(module.as_str()), function: &function, ..asked };
@@ -62,8 +65,7 @@ impl KernelTarget {
                 };
                 Resolved { name: Some(name), ..self.one_kprobe(arch, one) }
             });
-            let all: Vec<Resolved> = each.collect();
-            return if all.is_empty() { Ok(all) } else { self.has_kprobes(asked).map(|()| all) };
+            return Ok(each.collect());
         }
         if function.starts_with(|letter: char| letter.is_ascii_digit()) {
             return self.kprobe_by_address(arch, asked).map(|resolved| vec![resolved]);
