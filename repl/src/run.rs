@@ -141,7 +141,10 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         reporter.plain(&refusal.title, refusal.help.as_deref());
         return Err(Failed);
     }
-    warn_of_unlisted(&checked.program, &target, reporter, sources);
+    // Otherwise they are refused. The list is read for each.
+    if args.unsafe_mode {
+        warn_of_unlisted(&checked.program, &target, reporter, sources);
+    }
     let checking = started.elapsed() - read;
     let mut program = checked.program;
     let is_run = stages.is_empty() && args.emit_elf.is_none();
