@@ -79,16 +79,6 @@ pub fn event_source_type(source: &str) -> Option<u32> {
     read_number(&format!("/sys/bus/event_source/devices/{source}/type"))
 }
 
-/// Whether a program on a raw tracepoint may have to stand back for another task in the middle. The kernel then passes
-/// over what happens on that processor until the program is through: events are lost, of which the program never hears.
-/// Perf runs its programs undisturbed.
-///
-/// Since Linux 7.0 (`DECLARE_TRACE` guarded by SRCU), unless the kernel preempts nobody.
-pub fn interrupts_raw_tracepoints() -> bool {
-    let preempts = rustix::system::uname().version().to_bytes().windows(7).any(|word| word == b"PREEMPT");
-    preempts && release().is_some_and(|release| release.at_least(7, 0))
-}
-
 /// A set of processors in the kernel's list notation, `0-3,8`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cpus {

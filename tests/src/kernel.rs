@@ -2,8 +2,8 @@
 
 use std::fs;
 
-/// Whether programs on raw tracepoints may be interrupted, so that rtrace leaves tracepoints to perf: from Linux 7.0 on.
-pub fn interrupts_raw_tracepoints() -> bool {
+/// Whether a program on a tracepoint may have to stand back for another task: from Linux 7.0 on.
+pub fn interrupts_tracepoints() -> bool {
     let read = |name| fs::read_to_string(format!("/proc/sys/kernel/{name}")).expect("every Linux says it");
     let major: u32 = read("osrelease").split('.').next().and_then(|number| number.parse().ok()).expect("a number");
     major >= 7 && read("version").contains("PREEMPT")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rtrace_tests::kernel::interrupts_raw_tracepoints;
+use rtrace_tests::kernel::interrupts_tracepoints;
 use rtrace_tests::workload::{allowed_cpus, finish_all};
 use rtrace_tests::{Run, Scratch, Work, Worker, requires, sibling};
 
@@ -153,10 +153,7 @@ fn names_in_events_of_the_scheduler() {
 fn an_event_without_arguments_takes_the_short_way() {
     requires!(Bpf, Tracefs);
     let text = "tracepoint:sched:sched_process_exit /pid == 1/ { @ = count(); }";
-    let types = Run::program(text).arg("-d").arg("types").to_end();
-    types.code(0);
-    // From Linux 7.0 on programs on that way may be interrupted, and would miss events.
-    assert_eq!(types.stdout.contains("RawTracepoint"), !interrupts_raw_tracepoints(), "{types}");
+    Run::program(text).arg("-d").arg("types").to_end().code(0).stdout_has("RawTracepoint");
     // The command of `-c` has ended when rtrace ends, and its exit was seen.
     let text = "tracepoint:sched:sched_process_exit /pid == cpid/ { @ = count(); }";
     let command = format!("{} exit 0", sibling("work").display());
@@ -176,6 +173,9 @@ fn several_events_share_a_probe() {
     let counts = ["enter", "exit"].map(|side| out.int(&format!("@[tracepoint:syscalls:sys_{side}_write]")));
     assert_eq!(counts, [40, 40], "{out}");
 }
+
+const PASSED_OVER: &str =
+    " events happened while a program was running on the same processor, and were passed over by the kernel";
 
 #[test]
 fn no_update_is_lost_when_all_processors_hammer() {
@@ -197,7 +197,16 @@ fn no_update_is_lost_when_all_processors_hammer() {
     let all =
         ["@plain", "@add", &format!("@key[{name}]"), &format!("@less[{name}, 7]"), "@count", &format!("@sum[{name}]")]
             .map(|map| out.int(map));
-    assert_eq!(all, [times, 5 * times, times, -2 * times, times, 3 * times], "{out}");
+    // From Linux 7.0 on a program may have to stand back in the middle, and the kernel passes over what happens
+    // meanwhile; it must say so.
+    let told = out.stderr.lines().find_map(|line| line.strip_suffix(PASSED_OVER)?.strip_prefix("WARNING: "));
+    let passed: i64 = told.map_or(0, |number| number.parse().expect("a number"));
+    assert!(passed == 0 || interrupts_tracepoints(), "{out}");
+    // It counts system calls of others, too.
+    let seen = all[0];
+    assert!(seen <= times && seen + passed >= times, "{out}");
+    assert_eq!(all, [seen, 5 * seen, seen, -2 * seen, seen, 3 * seen], "{out}");
     let each: Vec<&str> = out.stdout.lines().filter(|line| line.starts_with("@half[")).collect();
-    assert!(each.len() == 3 * cpus.len() && each.iter().all(|line| line.ends_with("]: 100000")), "{out}");
+    let each_has = |line: &&str| line.ends_with("]: 100000") || passed > 0;
+    assert!(each.len() == 3 * cpus.len() && each.iter().all(each_has), "{out}");
 }

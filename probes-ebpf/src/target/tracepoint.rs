@@ -4,7 +4,6 @@ use super::{KernelTarget, task_offset};
 use crate::arch::{self, Arch};
 use crate::btf::Btf;
 use crate::fields;
-use crate::kernel;
 use crate::syscalls::{self, Edge};
 use crate::tracefs::{Names, TracefsError};
 use lang::glob;
@@ -13,9 +12,6 @@ use lang::types::{AddressSpace, Type};
 
 impl KernelTarget {
     pub(super) fn tracepoints(&self, category: &str, event: &str, wants: Wants) -> Result<Vec<Resolved>, TargetError> {
-        // What loses nothing is worth more than what is quick.
-        let by_perf = wants.by_perf || kernel::interrupts_raw_tracepoints() && !wants.typed_args;
-        let wants = Wants { by_perf, ..wants };
         if !glob::is_pattern(category) && !glob::is_pattern(event) {
             return Ok(vec![self.tracepoint(category, event, wants, false)?]);
         }
