@@ -9,6 +9,7 @@ use crate::probes::perf::{Rate, Source};
 use crate::probes::{Spec, Watch};
 use crate::types::Type;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 pub mod fake;
 mod packet;
@@ -240,8 +241,8 @@ pub enum Attach {
     },
     /// An instruction of a program or library.
     Uprobe {
-        /// Path of the file, as rtrace opens it.
-        path: String,
+        /// Path of the file, as rtrace opens it. A pattern may find thousands of functions in one.
+        path: Arc<str>,
         /// The symbol, or nothing where there was an address only.
         symbol: String,
         /// The function as its author wrote it, if the symbol is a mangled name and names are to be shown so.
@@ -254,7 +255,7 @@ pub enum Attach {
     /// A place that the authors of a program or library marked: wherever the compiler put it.
     Usdt {
         /// Path of the file, as rtrace opens it.
-        path: String,
+        path: Arc<str>,
         /// `PROVIDER:NAME`
         probe: String,
         /// The instructions, at all of which the arguments are found in the same way.
@@ -431,8 +432,8 @@ pub struct Context {
     pub guard: Option<Guard>,
     /// `args.NAME`
     pub fields: Vec<Field>,
-    /// Where `arg0` and so on are read; empty where there are none.
-    pub args: Vec<Access>,
+    /// Where `arg0` and so on are read; empty where there are none. Often the same for thousands of attach points.
+    pub args: Arc<[Access]>,
     /// `retval`
     pub retval: Option<(Type, Access)>,
 }
@@ -452,7 +453,7 @@ impl Context {
 
     /// A context without arguments.
     pub fn bare(program: ProgramType) -> Self {
-        Self { program, guard: None, fields: Vec::new(), args: Vec::new(), retval: None }
+        Self { program, guard: None, fields: Vec::new(), args: Arc::default(), retval: None }
     }
 }
 

@@ -201,6 +201,11 @@ impl Btf {
         }
     }
 
+    /// Whether anything has this name, whatever it is. Types are not looked at, which would take 2 ms and 1 MB.
+    pub fn mentions(&self, name: &str) -> bool {
+        Needle::new(name).is_some_and(|needle| self.string_offset(&needle).is_some())
+    }
+
     /// The enumerator called `name`, in whichever enum it is, with that enum's id. Errors as [`Btf::find`].
     pub fn find_enumerator(&self, name: &str) -> Result<Option<(TypeId, Enumerator<'_>)>, BtfError> {
         let Some(needle) = Needle::new(name) else {

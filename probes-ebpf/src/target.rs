@@ -155,8 +155,9 @@ impl KernelTarget {
             && (!self.limited || kernel::release().is_some_and(|release| release.at_least(6, 12)))
     }
 
+    /// Whether the kernel has a structure of this name, which nothing else is called by.
     fn has_struct(&self, name: &str) -> bool {
-        self.btf().is_some_and(|btf| matches!(btf.find(Kind::Struct, name), Ok(Some(_))))
+        self.btf().is_some_and(|btf| btf.mentions(name))
     }
 }
 

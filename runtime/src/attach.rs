@@ -308,7 +308,7 @@ fn places_of(
             Attach::Usdt { path, places, .. } => (path, false, places.clone()),
             _ => continue,
         };
-        if files.last().is_none_or(|file| file.path != path) {
+        if files.last().is_none_or(|file| *file.path != **path) {
             let (offsets, semaphores, cookies) = (Vec::new(), Vec::new(), Vec::new());
             files.push(File { path, on_return, offsets, semaphores, cookies });
         }

@@ -24,7 +24,7 @@ fn word(offset: u32) -> Access {
     Access { base: Base::Context, offset, bytes: 8, signed: false }
 }
 
-fn words(count: u32) -> Vec<Access> {
+fn words(count: u32) -> Arc<[Access]> {
     (0..count).map(|index| word(index * 8)).collect()
 }
 
@@ -32,12 +32,12 @@ fn words(count: u32) -> Vec<Access> {
 fn registers(on_return: bool) -> Context {
     match on_return {
         true => Context { retval: Some((Type::U64, word(80))), ..Context::bare(ProgramType::Kprobe) },
-        false => Context { args: [112, 104, 96, 88, 72, 64].map(word).to_vec(), ..Context::bare(ProgramType::Kprobe) },
+        false => Context { args: [112, 104, 96, 88, 72, 64].map(word).into(), ..Context::bare(ProgramType::Kprobe) },
     }
 }
 
 /// Twelve values in each of the ways that there are.
-fn passed() -> Vec<Access> {
+fn passed() -> Arc<[Access]> {
     let register = |offset, bytes, signed| Slot { offset, bytes, signed };
     let [rax, rbp, ah] = [register(80, 8, false), register(32, 8, false), register(81, 1, true)];
     let place = UserAddress { base: Some(rbp), index: Some((rax, 3)), distance: -16 };
@@ -51,7 +51,7 @@ fn passed() -> Vec<Access> {
         access(Base::User(near), 8, false),
         access(Base::Address(near), 8, false),
     ];
-    [few, few].concat()
+    [few, few].concat().into()
 }
 
 fn text_pointer() -> Type {
@@ -109,14 +109,15 @@ impl Target for FakeTarget {
                     Place::Line { line, .. } => ("work".to_owned(), 0x1000 + line),
                 };
                 let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
-                let attach = Attach::Uprobe { path, symbol, demangled: None, offset, on_return: *on_return };
+                let attach =
+                    Attach::Uprobe { path: path.into(), symbol, demangled: None, offset, on_return: *on_return };
                 (attach, registers(*on_return))
             }
             Spec::Usdt { binary, provider, name } => {
                 let path = format!("/fake/{}", binary.as_deref().unwrap_or("program"));
                 let probe = format!("{}:{name}", provider.as_deref().unwrap_or("any"));
                 let places = vec![UsdtPlace { offset: 0x1000, semaphore: NonZeroU64::new(0x2000) }];
-                let attach = Attach::Usdt { path, probe, places, continues: false };
+                let attach = Attach::Usdt { path: path.into(), probe, places, continues: false };
                 (attach, Context { args: passed(), ..Context::bare(ProgramType::Kprobe) })
             }
             Spec::Fentry { function, on_return, .. } => (

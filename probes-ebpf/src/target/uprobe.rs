@@ -104,14 +104,14 @@ impl KernelTarget {
         many: bool,
         wants: Wants,
     ) -> Result<Vec<Resolved>, TargetError> {
-        let Some(path) = as_text(&file.path) else {
+        let Some(path) = as_text(&file.path).map(Arc::<str>::from) else {
             return Err(TargetError::other(format!("{}: the path is no text", file.path.display()), None));
         };
         let context = self.uprobe_context(on_return)?;
         let debug = if wants.named_args && !on_return { self.debug_of(&file.path) } else { None };
         let resolved = |symbol: &str, offset: u64, end: String| Resolved {
             attach: Attach::Uprobe {
-                path: path.to_owned(),
+                path: Arc::clone(&path),
                 symbol: symbol.to_owned(),
                 demangled: demangle::demangled(symbol),
                 offset,
@@ -171,11 +171,12 @@ impl KernelTarget {
                     .collect();
                 names.sort_unstable_by_key(|(name, _)| *name);
                 names.dedup_by_key(|(name, _)| *name);
-                let each = names.into_iter().filter_map(|(name, function)| {
+                let mut all = Vec::with_capacity(names.len());
+                all.extend(names.into_iter().filter_map(|(name, function)| {
                     let offset = binary.file_offset(function.address)?;
                     Some(entered(resolved(name, offset, name.to_owned()), function.address))
-                });
-                Ok(each.collect())
+                }));
+                Ok(all)
             }
             Place::Symbol { name, offset } => {
                 let Some(function) = binary.function(name) else {
@@ -205,7 +206,7 @@ impl KernelTarget {
         on_return: bool,
     ) -> Result<Option<Resolved>, TargetError> {
         let (Some(path), Place::Address(offset)) = (as_text(&file.path), place) else { return Ok(None) };
-        let (path, symbol) = (path.to_owned(), String::new());
+        let (path, symbol) = (path.into(), String::new());
         let attach = Attach::Uprobe { path, symbol, demangled: None, offset: *offset, on_return };
         let name = Some(format!("{word}:{}:{offset}", file.name));
         Ok(Some(Resolved { attach, context: self.uprobe_context(on_return)?, name }))

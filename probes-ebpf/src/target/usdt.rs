@@ -128,8 +128,8 @@ impl KernelTarget {
                 }
             }
             all.extend(ways.into_iter().enumerate().map(|(index, (args, places))| Resolved {
-                attach: Attach::Usdt { path: path.to_owned(), probe: probe_name.clone(), places, continues: index > 0 },
-                context: Context { args, ..Context::bare(program) },
+                attach: Attach::Usdt { path: path.into(), probe: probe_name.clone(), places, continues: index > 0 },
+                context: Context { args: args.into(), ..Context::bare(program) },
                 name: Some(full_name.clone()),
             }));
         }
