@@ -498,9 +498,9 @@ pub enum Place {
         /// Bytes from its beginning.
         offset: u64,
     },
-    /// `cpp:"FUNCTION"[+OFFSET]`
+    /// `cpp:"FUNCTION"[+OFFSET]`, or with `rust`: a name tells by itself which of them it is.
     Cpp {
-        /// The function as C++ has it, with or without its parameters.
+        /// The function as its author wrote it, in C++ with or without its parameters.
         name: String,
         /// Bytes from its beginning.
         offset: u64,
@@ -661,7 +661,10 @@ mod tests {
         assert_eq!(place("u:./a:cpp:\"ns::*\"+4").unwrap_err(), "Wildcards are not allowed with offsets");
         assert_eq!(place("u:./a:cpp:").unwrap_err(), "uprobe should be attached to a function");
         assert_eq!(place("ur:./a:cpp:b+4").unwrap_err(), "Offset not allowed");
-        assert!(place("u:./a:rust:b").unwrap_err().starts_with("unsupported language type: rust; there is cpp"));
+        assert_eq!(place("u:./a:rust:\"b::c\"+4"), cpp("b::c", 4));
+        assert!(
+            place("u:./a:ada:b").unwrap_err().starts_with("unsupported language type: ada; there are cpp and rust")
+        );
         assert!(place("u:./a:cpp:ns::b").unwrap_err().ends_with("found 5; put the name in quotes: cpp:\"ns::b\""));
         assert!(place("u:").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 1"));
         assert!(place("u").unwrap_err().starts_with("uprobe probe type requires 2 or 3 arguments, found 0"));

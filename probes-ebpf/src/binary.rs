@@ -5,11 +5,13 @@
 //! `.dynsym`.
 
 use crate::dwarf;
+use crate::go;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::read::{ReadCache, ReadRef, StringTable};
 use object::{Endianness, elf};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Why a file could not be read as a program or library.
@@ -47,6 +49,8 @@ pub struct Binary {
     tables: Vec<Table>,
     /// It has all its symbols, not only those that it offers to others.
     has_symtab: bool,
+    /// Where code written in Go lies, if there is any.
+    go_code: Option<Range<u64>>,
 }
 
 /// A part of the file that is mapped for running it.
@@ -78,17 +82,15 @@ impl Binary {
             && let Ok(symbols) = Self::read(&separate)
         {
             binary.tables.splice(..0, symbols.tables);
+            // Only with all symbols it is known which part is Go's.
+            binary.go_code = binary.go_code.and_then(|all| symbols.go_code.or(Some(all)));
         }
         Ok(binary)
     }
 
     fn read(path: &Path) -> Result<Binary, BinaryError> {
         let cache = ReadCache::new(open_file(path)?);
-        match is_narrow(&cache) {
-            true => parse::<elf::FileHeader32<Endianness>, _>(&cache),
-            // Anything else gets its error here.
-            false => parse::<elf::FileHeader64<Endianness>, _>(&cache),
-        }
+        parse_any(&cache)
     }
 
     /// The function of this name.
@@ -109,6 +111,11 @@ impl Binary {
                 Some((name, *function))
             })
         })
+    }
+
+    /// Whether the code at a virtual address was written in Go.
+    pub fn is_go(&self, address: u64) -> bool {
+        self.go_code.as_ref().is_some_and(|code| code.contains(&address))
     }
 
     /// Where in the file the code at a virtual address is; `None` if there is none.
@@ -132,6 +139,14 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
 /// Whether it is an ELF file for a processor of 32 bits.
 pub(crate) fn is_narrow<'data>(data: impl ReadRef<'data>) -> bool {
     matches!(data.read_bytes_at(0, 5), Ok([0x7f, b'E', b'L', b'F', elf::ELFCLASS32]))
+}
+
+fn parse_any<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, BinaryError> {
+    match is_narrow(data) {
+        true => parse::<elf::FileHeader32<Endianness>, _>(data),
+        // Anything else gets its error here.
+        false => parse::<elf::FileHeader64<Endianness>, _>(data),
+    }
 }
 
 fn parse<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R) -> Result<Binary, BinaryError> {
@@ -165,7 +180,8 @@ fn parse<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R
         });
         tables.push(Table { functions: functions.collect(), names: names.to_vec() });
     }
-    Ok(Binary { segments: segments.collect(), tables, has_symtab })
+    let go_code = go::code(endian, data, &sections);
+    Ok(Binary { segments: segments.collect(), tables, has_symtab, go_code })
 }
 
 #[cfg(test)]

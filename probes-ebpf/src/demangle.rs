@@ -1,15 +1,93 @@
-//! Names of C++ functions: from what the linker knows to what their author wrote, and patterns for the latter.
+//! Names of functions in C++ and Rust: from what the linker knows to what their author wrote, and patterns for the
+//! latter.
 //!
-//! A pattern covers a function if it covers the linker's name or the demangled one, with or without the type that a
-//! template's name begins with. Parameters count only where the pattern has a bracket for them, so that a plain name
-//! covers all overloads.
+//! A pattern covers a function if it covers the linker's name or the demangled one. In C++ the type that a template's
+//! name begins with may be left out, and parameters count only where the pattern has a bracket for them, so that a plain
+//! name covers all overloads. In Rust types that a generic function was made for may be left out, and so may the angle
+//! brackets around the type that a method belongs to, which only one of the two ways of mangling keeps; the number that
+//! the other one adds to every name is never part of it.
 
 use cpp_demangle::{DemangleOptions, Symbol};
 use lang::glob;
 
-/// A function's name as its author wrote it, with parameters; `None` for what is no mangled name.
+/// A function's name as its author wrote it, in C++ with parameters; `None` for what is no mangled name.
 pub fn demangled(symbol: &str) -> Option<String> {
-    with(symbol, &DemangleOptions::new())
+    rust(symbol).or_else(|| with(symbol, &DemangleOptions::new()))
+}
+
+/// The word before such a name in an attach point.
+pub fn language(symbol: &str) -> &'static str {
+    if rust(symbol).is_some() { "rust" } else { "cpp" }
+}
+
+/// The name of a function in Rust.
+fn rust(symbol: &str) -> Option<String> {
+    let is_legacy = symbol.starts_with("_ZN");
+    if !is_legacy && !symbol.starts_with("_R") {
+        return None;
+    }
+    let name = rustc_demangle::try_demangle(symbol).ok()?;
+    // C++ has such names, too, but none that ends with a number like this.
+    let is_hash = |hash: &str| hash.len() == 16 && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let full = name.to_string();
+    let full = full.split(" (.").next().unwrap_or(&full);
+    if is_legacy && !full.rsplit_once("::h").is_some_and(|(_, hash)| is_hash(hash)) {
+        return None;
+    }
+    Some(format!("{name:#}"))
+}
+
+/// A name in Rust without the types that its generic parts were made for, and without the brackets around the type that
+/// a method belongs to: `<a::B<u8>>::f::<u8>` is `a::B::f`.
+fn without_types(name: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0_u32;
+    // A method of a trait (`<a::B as a::T>::f`) stays as it is up to the end of that bracket.
+    let (own, rest) = match name.strip_prefix('<').and_then(|inner| Some((inner, closing(inner)?))) {
+        Some((inner, end)) if inner[..end].contains(" as ") => {
+            out.push_str(&name[..end + 2]);
+            ("", &inner[end + 1..])
+        }
+        Some((inner, end)) => (&inner[..end], &inner[end + 1..]),
+        None => ("", name),
+    };
+    for part in [own, rest] {
+        let mut before = ' ';
+        for letter in part.chars() {
+            match letter {
+                '<' => {
+                    if depth == 0 && out.ends_with("::") {
+                        out.truncate(out.len() - 2);
+                    }
+                    depth += 1;
+                }
+                // The arrow of a function's type is no bracket, but stands only within some.
+                '>' if before != '-' => depth = depth.saturating_sub(1),
+                letter if depth == 0 => out.push(letter),
+                _ => {}
+            }
+            before = letter;
+        }
+    }
+    out
+}
+
+/// Where the bracket is that closes one before this text.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 1;
+    let mut before = ' ';
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '<' => depth += 1,
+            '>' if before != '-' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+        before = letter;
+    }
+    None
 }
 
 fn with(symbol: &str, options: &DemangleOptions) -> Option<String> {
@@ -29,7 +107,7 @@ pub fn compact(name: &str) -> String {
     out
 }
 
-/// What an attach point says of a C++ function.
+/// What an attach point says of a function in C++ or Rust.
 pub struct Wanted {
     pattern: String,
     with_parameters: bool,
@@ -38,7 +116,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// From what stands behind `cpp:`.
+    /// From what stands behind `cpp:` or `rust:`.
     pub fn new(pattern: &str) -> Wanted {
         let pattern = compact(pattern);
         let words = words(&pattern);
@@ -57,6 +135,9 @@ impl Wanted {
         }
         if is_fragment(symbol) || !self.words.iter().all(|word| symbol.contains(word.as_str())) {
             return false;
+        }
+        if let Some(full) = rust(symbol) {
+            return covers(&full) || covers(&without_types(&full));
         }
         let Some(full) = demangled(symbol) else { return false };
         let fits = |full: &str| {
@@ -172,6 +253,43 @@ mod tests {
             ("ns::Foo::bar", "_ZN2ns3Foo3barEi.part.0"),
         ] {
             assert!(!covers(pattern, symbol), "{pattern} {symbol}");
+        }
+    }
+
+    #[test]
+    fn names_of_rust() {
+        let legacy = "_ZN2rs4shop3add17hb2ba9e42b738c203E";
+        let method = "_RNvMNtCsbFYJioi4cCO_2rs4shopNtB2_4Cart5order";
+        let generic = "_RINvNtCsbFYJioi4cCO_2rs4shop7genericmEB4_";
+        assert_eq!(demangled(legacy).as_deref(), Some("rs::shop::add"));
+        assert_eq!(demangled(method).as_deref(), Some("<rs::shop::Cart>::order"));
+        assert_eq!(demangled(generic).as_deref(), Some("rs::shop::generic::<u32>"));
+        assert_eq!([legacy, method, BAR, "main", "R"].map(language), ["rust", "rust", "cpp", "cpp", "cpp"]);
+        let covers = |pattern: &str, symbol: &str| Wanted::new(pattern).covers(symbol);
+        for (pattern, symbol) in [
+            ("rs::shop::add", legacy),
+            ("rs::*", legacy),
+            (legacy, legacy),
+            ("rs::shop::Cart::order", method),
+            ("<rs::shop::Cart>::order", method),
+            ("*::Cart::*", method),
+            ("rs::shop::generic", generic),
+            ("rs::shop::generic::<u32>", generic),
+        ] {
+            assert!(covers(pattern, symbol), "{pattern} {symbol}");
+        }
+        for (pattern, symbol) in [
+            ("rs::shop::ad", legacy),
+            ("shop::add", legacy),
+            ("rs::shop::Cart", method),
+            ("rs::shop::generic::<u8>", generic),
+        ] {
+            assert!(!covers(pattern, symbol), "{pattern} {symbol}");
+        }
+        assert_eq!(without_types("<a::B<u8, fn(c::D) -> e::F>>::g::<u8>"), "a::B::g");
+        assert_eq!(without_types("<a::B<u8> as c::D>::e::<u8>"), "<a::B<u8> as c::D>::e");
+        for broken in ["<", "<<>", "a::<", ">a", "<a as", "<a>"] {
+            let _ = without_types(broken);
         }
     }
 

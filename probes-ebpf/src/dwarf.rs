@@ -14,7 +14,7 @@ mod function;
 mod lines;
 
 pub(crate) use files::separate_file;
-pub use function::Function;
+pub use function::{Function, Home};
 pub use lines::NoLine;
 
 use crate::binary::BinaryError;

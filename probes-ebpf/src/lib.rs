@@ -11,6 +11,7 @@ mod fields;
 pub mod files;
 pub mod format;
 pub mod functions;
+mod go;
 pub mod interfaces;
 pub mod kallsyms;
 pub mod kernel;

@@ -176,7 +176,7 @@ impl<'a> Lister<'a> {
                 let place =
                     rest.rsplit_once('+').filter(|(_, offset)| offset.bytes().all(|byte| byte.is_ascii_digit()));
                 let rest = place.map_or(rest, |(function, _)| function);
-                match rest.rsplit_once(":cpp:") {
+                match rest.rsplit_once(":cpp:").or_else(|| rest.rsplit_once(":rust:")) {
                     Some((file, symbol)) => writeln!(self.out, "{}:{file}:{}", row.name, user::as_cpp(symbol)),
                     None => writeln!(self.out, "{}:{rest}", row.name),
                 }

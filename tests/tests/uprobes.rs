@@ -322,7 +322,7 @@ fn names_of_cpp() {
     refused("cpp:\"ns::Foo::bra*\"", "no name fits the pattern");
     refused("cpp:ns::Foo::bar", "put the name in quotes: cpp:\"ns::Foo::bar\"");
     refused("cpp:\"ns::Foo::bar(int)\"+10000", "Offset outside the function bounds");
-    refused("rust:bar", "unsupported language type: rust");
+    refused("ada:bar", "unsupported language type: ada");
 }
 
 #[test]

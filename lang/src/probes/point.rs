@@ -19,8 +19,8 @@ pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnos
     let arguments: Vec<&str> = parts[1..].iter().map(String::as_str).collect();
     let usage = format!("write {}", provider.usage);
     if !provider.parts.contains(&arguments.len()) {
-        let usage = match arguments.iter().position(|part| *part == "cpp") {
-            Some(at) => format!("put the name in quotes: cpp:\"{}\"", arguments[at + 1..].join(":")),
+        let usage = match arguments.iter().position(|part| matches!(*part, "cpp" | "rust")) {
+            Some(at) => format!("put the name in quotes: {}:\"{}\"", arguments[at], arguments[at + 1..].join(":")),
             None => usage,
         };
         return Err(error(wrong_count(provider, arguments.len())).with_help(usage));
@@ -169,13 +169,14 @@ fn specify(provider: &Provider, arguments: &[&str]) -> Result<(Spec, String), Wr
             let (binary, place) = match arguments {
                 [place] => (None, *place),
                 [binary, place] => (Some(binary.to_string()), *place),
-                [binary, "cpp", place] => {
+                [binary, "cpp" | "rust", place] => {
                     of_cpp = true;
                     (Some(binary.to_string()), *place)
                 }
                 [_, language, ..] => {
-                    let help =
-                        Some("there is cpp; what is written in other languages goes by the linker's names".into());
+                    let help = Some(
+                        "there are cpp and rust; what is written in other languages goes by the linker's names".into(),
+                    );
                     return Err(Wrong { title: format!("unsupported language type: {language}"), help });
                 }
                 [] => return wrong("should have a target"),

@@ -50,6 +50,9 @@ pub static ARCH: Arch = Arch {
         ("lr", "r30"),
     ],
     arguments: &["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"],
+    go_arguments: &[
+        "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    ],
     // From entry to exit; at exit r0 holds the return value, and `orig_x0` still the first argument.
     syscall_arguments: &["r0", "r1", "r2", "r3", "r4", "r5"],
     syscall_number: Register { name: "syscallno", offset: 280, size: 4 },

@@ -25,6 +25,8 @@ pub struct Arch {
     pub aliases: &'static [(&'static str, &'static str)],
     /// The registers that carry a function's integer arguments, first argument first.
     pub arguments: &'static [&'static str],
+    /// The same for functions written in Go, which has a calling convention of its own.
+    pub go_arguments: &'static [&'static str],
     /// The registers that carry a system call's arguments, first argument first.
     pub syscall_arguments: &'static [&'static str],
     /// The slot that holds the system call's number from entry to exit.
@@ -129,7 +131,13 @@ mod tests {
     fn every_name_in_a_table_is_a_register() {
         for arch in ALL {
             let single = [arch.return_value, arch.stack_pointer, arch.frame_pointer, arch.instruction_pointer];
-            let named = arch.arguments.iter().chain(arch.syscall_arguments).chain(&single).chain(arch.dwarf_registers);
+            let named = arch
+                .arguments
+                .iter()
+                .chain(arch.go_arguments)
+                .chain(arch.syscall_arguments)
+                .chain(&single)
+                .chain(arch.dwarf_registers);
             for name in named.chain(arch.aliases.iter().map(|(_, kernel)| kernel)) {
                 assert!(arch.register(name).is_some(), "{}: {name}", arch.name);
             }

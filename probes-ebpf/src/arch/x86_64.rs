@@ -30,6 +30,7 @@ pub static ARCH: Arch = Arch {
         ("eflags", "flags"),
     ],
     arguments: &["di", "si", "dx", "cx", "r8", "r9"],
+    go_arguments: &["ax", "bx", "cx", "di", "si", "r8", "r9", "r10", "r11"],
     // r10 stands in for cx, which the `syscall` instruction overwrites with the return address.
     syscall_arguments: &["di", "si", "dx", "r10", "r8", "r9"],
     // ax itself becomes the return value.

@@ -14,16 +14,25 @@ pub struct Function {
     pub types: Arc<Types>,
     /// Its prototype among them.
     pub prototype: TypeId,
-    /// For each parameter the register that it is in when the function is entered, by DWARF's number of it, as far as
-    /// the debug information says so. Code that was not optimised says only where it is kept later on.
-    pub registers: Vec<Option<u16>>,
+    /// For each parameter where it is when the function is entered, as far as the debug information says so. Code that was
+    /// not optimised says only where it is kept later on.
+    pub homes: Vec<Option<Home>>,
+}
+
+/// Where a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// In a register, by DWARF's number of it.
+    Register(u16),
+    /// Nowhere: every caller passed this number, so that the compiler does not pass it any more.
+    Number(i64),
 }
 
 /// A parameter as the debug information has it.
 pub(super) struct Param {
     pub name: String,
     pub ty: Option<Place>,
-    register: Option<u16>,
+    home: Option<Home>,
 }
 
 impl Dwarf {
@@ -64,8 +73,11 @@ impl Dwarf {
 
     fn in_unit(self: &Arc<Self>, unit: &Arc<Unit>, address: u64) -> Option<Function> {
         let mut entries = unit.entries();
+        let mut is_go = false;
         let function = loop {
             let entry = entries.next_dfs().ok()??;
+            is_go |=
+                entry.attr_value(gimli::DW_AT_language) == Some(gimli::AttributeValue::Language(gimli::DW_LANG_Go));
             if entry.tag() == gimli::DW_TAG_subprogram && self.begins_at(unit, entry, address) {
                 break entry.clone();
             }
@@ -74,15 +86,18 @@ impl Dwarf {
         while let Ok(Some(entry)) = entries.next_dfs()
             && entry.depth() > function.depth()
         {
-            if entry.depth() == function.depth() + 1 && entry.tag() == gimli::DW_TAG_formal_parameter {
+            if entry.depth() == function.depth() + 1
+                && entry.tag() == gimli::DW_TAG_formal_parameter
+                && !(is_go && is_result(entry))
+            {
                 params.push(self.param(unit, entry, address));
             }
         }
         let returned = self.attribute(unit, &function, gimli::DW_AT_type);
         let returned = returned.and_then(|(file, unit, value)| file.referred(&unit, &value));
         let (btf, prototype) = convert::prototype(returned, &params)?;
-        let registers = params.iter().map(|param| param.register).collect();
-        Some(Function { types: types_of(btf), prototype, registers })
+        let homes = params.iter().map(|param| param.home).collect();
+        Some(Function { types: types_of(btf), prototype, homes })
     }
 
     fn begins_at(&self, unit: &Unit, entry: &Entry, address: u64) -> bool {
@@ -104,7 +119,7 @@ impl Dwarf {
         Param {
             name: name.unwrap_or_default(),
             ty: ty.and_then(|(file, unit, value)| file.referred(&unit, &value)),
-            register: self.register(unit, entry, address),
+            home: self.home(unit, entry, address),
         }
     }
 
@@ -129,26 +144,38 @@ impl Dwarf {
         None
     }
 
-    /// The register that a parameter is in at an address, if it is in one as it is.
-    fn register(&self, unit: &Unit, entry: &Entry, address: u64) -> Option<u16> {
+    /// Where a parameter is at an address, if it is there as it is.
+    fn home(&self, unit: &Unit, entry: &Entry, address: u64) -> Option<Home> {
+        if let Some(number) = entry.attr_value(gimli::DW_AT_const_value).and_then(|value| value.sdata_value()) {
+            return Some(Home::Number(number));
+        }
         let location = entry.attr_value(gimli::DW_AT_location)?;
         if let Some(expression) = location.exprloc_value() {
-            return in_register(unit, expression);
+            return as_it_is(unit, expression);
         }
         let mut rows = self.sections.attr_locations(unit, location).ok()??;
         while let Ok(Some(row)) = gimli::LocListIter::next(&mut rows) {
             if (row.range.begin..row.range.end).contains(&address) {
-                return in_register(unit, row.data);
+                return as_it_is(unit, row.data);
             }
         }
         None
     }
 }
 
-fn in_register(unit: &Unit, expression: gimli::Expression<Reader>) -> Option<u16> {
+/// Whether this is no parameter, but a result: Go lists both in one.
+fn is_result(entry: &Entry) -> bool {
+    entry.attr_value(gimli::DW_AT_variable_parameter) == Some(gimli::AttributeValue::Flag(true))
+}
+
+fn as_it_is(unit: &Unit, expression: gimli::Expression<Reader>) -> Option<Home> {
+    use gimli::Operation::{Register, SignedConstant, StackValue, UnsignedConstant};
     let mut operations = expression.operations(unit.encoding());
-    match (gimli::OperationIter::next(&mut operations), gimli::OperationIter::next(&mut operations)) {
-        (Ok(Some(gimli::Operation::Register { register })), Ok(None)) => Some(register.0),
+    let mut next = || gimli::OperationIter::next(&mut operations).ok();
+    match (next()?, next()?) {
+        (Some(Register { register }), None) => Some(Home::Register(register.0)),
+        (Some(SignedConstant { value }), Some(StackValue)) => Some(Home::Number(value)),
+        (Some(UnsignedConstant { value }), Some(StackValue)) => Some(Home::Number(value as i64)),
         _ => None,
     }
 }

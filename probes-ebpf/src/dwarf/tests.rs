@@ -108,7 +108,7 @@ fn an_optimised_function_says_which_registers() {
     }
     let second = function(&program, "second").expect("debug information");
     // xmm0, rdi, rsi: what is a floating-point number takes no general register.
-    assert_eq!(second.registers, [Some(17), Some(5), Some(4)]);
+    assert_eq!(second.homes, [17, 5, 4].map(|register| Some(Home::Register(register))));
 }
 
 #[test]

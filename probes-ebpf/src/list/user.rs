@@ -119,11 +119,12 @@ impl Lister<'_> {
     }
 }
 
-/// What is asked for in names of C++, if anything is: `[FILE:]cpp:NAME`. The file may be left out with a process.
+/// What is asked for in names of C++ or Rust, if anything is: `[FILE:]cpp:NAME`. The file may be left out with a process.
 fn in_cpp<'p>(asked: Asked<'p>, has_process: bool) -> Option<(Option<&'p str>, &'p str)> {
-    let (place, name) = match (asked.place, asked.name.strip_prefix("cpp:")) {
+    let name = asked.name.strip_prefix("cpp:").or_else(|| asked.name.strip_prefix("rust:"));
+    let (place, name) = match (asked.place, name) {
         (place, Some(name)) => (place, name),
-        (Some("cpp"), None) if has_process => (None, asked.name),
+        (Some("cpp" | "rust"), None) if has_process => (None, asked.name),
         _ => return None,
     };
     let name = name.strip_prefix('"').unwrap_or(name);
@@ -131,10 +132,10 @@ fn in_cpp<'p>(asked: Asked<'p>, has_process: bool) -> Option<(Option<&'p str>, &
     Some((place, if name.is_empty() { "*" } else { name }))
 }
 
-/// A function's part of an attach point in C++: a demangled name in quotes.
+/// A function's part of an attach point in C++ or Rust: a demangled name in quotes.
 pub(super) fn as_cpp(symbol: &str) -> String {
     match demangle::demangled(symbol) {
-        Some(name) => format!("cpp:\"{}\"", demangle::compact(&name)),
+        Some(name) => format!("{}:\"{}\"", demangle::language(symbol), demangle::compact(&name)),
         None => format!("cpp:{symbol}"),
     }
 }

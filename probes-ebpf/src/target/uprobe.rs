@@ -5,8 +5,9 @@ use crate::arch;
 use crate::binary::{Binary, BinaryError, Function};
 use crate::btf::{Kind, Param};
 use crate::demangle::{self, Wanted};
-use crate::dwarf::{self, Dwarf, NoLine};
+use crate::dwarf::{self, Dwarf, Home, NoLine};
 use crate::files::{Files, Found, as_text};
+use crate::go;
 use crate::kernel;
 use lang::glob;
 use lang::nearest::nearest;
@@ -32,7 +33,7 @@ impl KernelTarget {
             return Err(TargetError::other(title, None));
         }
         // With a process the file may be left out; there is also a program that is called cpp.
-        if let (Some(_), Some("cpp"), Place::Symbol { name, offset }) = (self.process, binary, place) {
+        if let (Some(_), Some("cpp" | "rust"), Place::Symbol { name, offset }) = (self.process, binary, place) {
             return self.uprobes(None, &Place::Cpp { name: name.clone(), offset: *offset }, on_return, wants);
         }
         let files = Files::new(self.process);
@@ -120,15 +121,22 @@ impl KernelTarget {
             context: context.clone(),
             name: Some(format!("{word}:{}:{end}", file.name)),
         };
-        let entered = |resolved: Resolved, address: u64| {
+        let entered = |resolved: Resolved, symbol: &str, address: u64| {
+            let is_go = binary.is_go(address);
             let function = debug.as_ref().and_then(|debug| debug.function(address));
-            let fields = function.map(|function| arguments(&function)).unwrap_or_default();
-            Resolved { context: Context { fields, ..resolved.context }, ..resolved }
+            let fields = function.map(|function| arguments(&function, is_go)).unwrap_or_default();
+            let args = match arch::native() {
+                Some(arch) if is_go && !on_return => go::arguments(arch, symbol),
+                _ => resolved.context.args,
+            };
+            Resolved { context: Context { fields, args, ..resolved.context }, ..resolved }
         };
+        // What Go does with its stacks is no matter to code in C.
+        let crashes = |address: u64| on_return && !self.trusts_names && binary.is_go(address);
         let at = |address: u64| match binary.file_offset(address) {
             Some(offset) => {
                 let symbol = at_address(binary, address).unwrap_or_default();
-                Ok(vec![entered(resolved(symbol, offset, address.to_string()), address)])
+                Ok(vec![entered(resolved(symbol, offset, address.to_string()), symbol, address)])
             }
             None if many => Ok(Vec::new()),
             None => Err(TargetError::missing(format!("Could not resolve address: {}:{address:#x}", file.name), None)),
@@ -154,15 +162,21 @@ impl KernelTarget {
                 }
                 let mut all = Vec::new();
                 for (symbol, function) in found {
+                    if crashes(function.address) {
+                        return Err(go_return(file, symbol));
+                    }
                     within(symbol, function, *offset, self.trusts_names)?;
                     let Some(start) = binary.file_offset(function.address) else { continue };
-                    let end = if *offset == 0 { format!("cpp:{symbol}") } else { format!("cpp:{symbol}+{offset}") };
+                    let language = format!("{}:", demangle::language(symbol));
+                    let end =
+                        if *offset == 0 { language.clone() + symbol } else { format!("{language}{symbol}+{offset}") };
                     let found = resolved(symbol, start + offset, end);
-                    all.push(if *offset == 0 { entered(found, function.address) } else { found });
+                    all.push(if *offset == 0 { entered(found, symbol, function.address) } else { found });
                 }
                 Ok(all)
             }
-            Place::Symbol { name, .. } if glob::is_pattern(name) => {
+            // Go's names may have brackets: `main.pick[int]`.
+            Place::Symbol { name, .. } if glob::is_pattern(name) && binary.function(name).is_none() => {
                 let mut names: Vec<(&str, Function)> = binary
                     .functions()
                     .filter(|(found, function)| {
@@ -171,10 +185,16 @@ impl KernelTarget {
                     .collect();
                 names.sort_unstable_by_key(|(name, _)| *name);
                 names.dedup_by_key(|(name, _)| *name);
+                if let Some((first, _)) = names.first()
+                    && names.iter().all(|(_, function)| crashes(function.address))
+                {
+                    return if many { Ok(Vec::new()) } else { Err(go_return(file, first)) };
+                }
+                names.retain(|(_, function)| !crashes(function.address));
                 let mut all = Vec::with_capacity(names.len());
                 all.extend(names.into_iter().filter_map(|(name, function)| {
                     let offset = binary.file_offset(function.address)?;
-                    Some(entered(resolved(name, offset, name.to_owned()), function.address))
+                    Some(entered(resolved(name, offset, name.to_owned()), name, function.address))
                 }));
                 Ok(all)
             }
@@ -185,6 +205,9 @@ impl KernelTarget {
                         false => Err(no_match(word, &file.name, place, Some(binary))),
                     };
                 };
+                if crashes(function.address) {
+                    return Err(go_return(file, name));
+                }
                 within(name, function, *offset, self.trusts_names)?;
                 let Some(start) = binary.file_offset(function.address) else {
                     return Err(TargetError::missing(format!("{name} has no code in {}", file.name), None));
@@ -192,7 +215,7 @@ impl KernelTarget {
                 let end = if *offset == 0 { name.clone() } else { format!("{name}+{offset}") };
                 let found = resolved(name, start + offset, end);
                 // Further on arguments are no longer where they were.
-                Ok(vec![if *offset == 0 { entered(found, function.address) } else { found }])
+                Ok(vec![if *offset == 0 { entered(found, name, function.address) } else { found }])
             }
         }
     }
@@ -248,29 +271,42 @@ fn cpp_functions<'b>(binary: &'b Binary, name: &str) -> Vec<(&'b str, Function)>
 }
 
 /// A function's arguments, as far as they are in general registers when it is entered.
-fn arguments(function: &dwarf::Function) -> Vec<Field> {
+fn arguments(function: &dwarf::Function, is_go: bool) -> Vec<Field> {
     let btf = function.types.btf();
     let Some(arch) = arch::native() else { return Vec::new() };
     let Ok(prototype) = btf.type_at(function.prototype) else { return Vec::new() };
     let mut taken = 0;
-    let params = prototype.params().zip(&function.registers);
-    let field = |(param, register): (Param<'_>, &Option<u16>)| {
+    let params = prototype.params().zip(&function.homes);
+    let field = |(param, home): (Param<'_>, &Option<Home>)| {
         let ty = function.types.of(param.type_id);
         let size = btf.size_of(param.type_id).ok().flatten().unwrap_or(8);
         let first = taken;
         // Floating-point numbers have registers of their own, and what is large is on the stack.
         let is_float = btf.resolve(param.type_id).is_ok_and(|ty| ty.kind == Kind::Float);
-        if !is_float && size <= 16 {
-            taken += size.div_ceil(8).max(1) as usize;
-        }
-        let register = match register {
-            Some(number) => arch.dwarf_register(*number),
-            None if is_float => None,
-            None => arch.argument(first),
+        let takes = match is_go {
+            true => go::registers(btf, param.type_id).filter(|more| first + more <= arch.go_arguments.len()),
+            false if !is_float && size <= 16 => Some(size.div_ceil(8).max(1) as usize),
+            false => None,
         };
-        let (ty, access) = match access(Base::Context, register) {
+        taken += takes.unwrap_or(0);
+        let in_register = |register| access(Base::Context, register);
+        let access = match home {
+            Some(Home::Register(number)) => in_register(arch.dwarf_register(*number)),
+            Some(Home::Number(number)) => {
+                Some(Access { base: Base::Number(*number), offset: 0, bytes: 8, signed: true })
+            }
+            None if is_float || is_go && takes.is_none() => None,
+            None if is_go => in_register(arch.go_arguments.get(first).and_then(|name| arch.register(name))),
+            None => in_register(arch.argument(first)),
+        };
+        let (ty, access) = match access {
             Some(access) if ty.is_scalar() => {
-                let access = Access { bytes: ty.size_of() as u32, signed: ty.is_signed(), ..access };
+                let bytes = ty.size_of() as u32;
+                let base = match access.base {
+                    Base::Number(number) if !ty.is_signed() => Base::Number(cut(number, bytes)),
+                    base => base,
+                };
+                let access = Access { base, bytes, signed: ty.is_signed(), ..access };
                 (ty, access)
             }
             _ => (Type::Unknown, Access { base: Base::Context, offset: 0, bytes: 8, signed: false }),
@@ -278,6 +314,29 @@ fn arguments(function: &dwarf::Function) -> Vec<Field> {
         Field { name: param.name.to_owned(), ty, access }
     };
     params.map(field).filter(|field| !field.name.is_empty()).collect()
+}
+
+/// A number as so many bytes of it say, without a sign.
+fn cut(number: i64, bytes: u32) -> i64 {
+    match bytes {
+        1..8 => number & ((1 << (bytes * 8)) - 1),
+        _ => number,
+    }
+}
+
+/// Why a function written in Go cannot be followed to its end.
+fn go_return(file: &Found, name: &str) -> TargetError {
+    let title = format!(
+        "{}:{name} is written in Go, which moves its stacks and would crash on the return address that a uretprobe puts \
+         there",
+        file.name
+    );
+    let result = arch::native().and_then(|arch| arch.go_arguments.first()).unwrap_or(&"");
+    let help = format!(
+        "attach a uprobe to the places where the function returns (FUNCTION+OFFSET): there reg(\"{result}\") is its \
+         first result"
+    );
+    TargetError::other(title, Some(help))
 }
 
 /// Refuses a place that is not in the function, or may not be.
