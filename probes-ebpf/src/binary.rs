@@ -4,6 +4,7 @@
 //! mapping of it would end the process. `.symtab` names more functions and is asked first; stripped files still have
 //! `.dynsym`.
 
+use crate::archive::Member;
 use crate::dwarf;
 use crate::go;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
@@ -46,6 +47,8 @@ pub struct Function {
 #[derive(Debug)]
 pub struct Binary {
     segments: Vec<Segment>,
+    /// Where in the file it begins: 0 but in an archive.
+    start: u64,
     tables: Vec<Table>,
     /// It has all its symbols, not only those that it offers to others.
     has_symtab: bool,
@@ -88,6 +91,13 @@ impl Binary {
         Ok(binary)
     }
 
+    /// Reads what lies in an archive. Errors as [`Binary::open`].
+    pub fn in_archive(path: &Path, member: Member) -> Result<Binary, BinaryError> {
+        let cache = ReadCache::new(open_file(path)?);
+        let binary = parse_any(cache.range(member.offset, member.size))?;
+        Ok(Binary { start: member.offset, ..binary })
+    }
+
     fn read(path: &Path) -> Result<Binary, BinaryError> {
         let cache = ReadCache::new(open_file(path)?);
         parse_any(&cache)
@@ -123,7 +133,7 @@ impl Binary {
         let segment = self.segments.iter().find(|segment| {
             segment.executable && address.checked_sub(segment.address).is_some_and(|within| within < segment.size)
         })?;
-        segment.offset.checked_add(address - segment.address)
+        segment.offset.checked_add(address - segment.address)?.checked_add(self.start)
     }
 }
 
@@ -181,7 +191,7 @@ fn parse<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R
         tables.push(Table { functions: functions.collect(), names: names.to_vec() });
     }
     let go_code = go::code(endian, data, &sections);
-    Ok(Binary { segments: segments.collect(), tables, has_symtab, go_code })
+    Ok(Binary { segments: segments.collect(), start: 0, tables, has_symtab, go_code })
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Which file a script means by the name of a program or library.
 //!
 //! A name with a slash is a path, maybe with patterns. Any other is a library (`libc`, `libssl.so.3`) or a program of
-//! `PATH`. With one process to trace, its own file system and what it has mapped come first.
+//! `PATH`. With one process to trace, its own file system and what it has mapped come first. `ARCHIVE!/FILE` is a file in
+//! an archive.
 
+use crate::archive::{self, Member};
+use crate::binary::open_file;
 use crate::kernel::machine;
 use lang::glob;
 use std::collections::HashSet;
@@ -18,6 +21,8 @@ pub struct Found {
     pub name: String,
     /// As this process opens it.
     pub path: PathBuf,
+    /// The part of it that is meant, if it is an archive.
+    pub member: Option<Member>,
 }
 
 /// Where to look.
@@ -41,7 +46,7 @@ impl Files {
             };
         }
         let found = match name.contains('/') {
-            true => self.at(name).filter(|found| found.path.is_file()),
+            true => self.at(name).filter(|found| found.path.is_file()).or_else(|| self.in_archive(name)),
             false if name.starts_with("lib") => self.library(name).or_else(|| self.program(name)),
             false => self.program(name).or_else(|| self.library(name)),
         };
@@ -52,10 +57,19 @@ impl Files {
     pub fn of_process(&self) -> Option<Found> {
         let process = self.process?;
         let link = PathBuf::from(format!("/proc/{process}/exe"));
-        let name = fs::read_link(&link).ok()?.to_str()?.to_owned();
+        let name = self.seen_by_process(fs::read_link(&link).ok()?.to_str()?).to_owned();
         let path = self.at(&name).map(|found| found.path).filter(|path| path.is_file());
         // A program whose file is gone can still be reached through the link.
-        Some(Found { name, path: path.unwrap_or(link) })
+        Some(Found { name, path: path.unwrap_or(link), member: None })
+    }
+
+    /// `ARCHIVE!/FILE`, if that can be mapped from there.
+    fn in_archive(&self, name: &str) -> Option<Found> {
+        let (outer, inner) = name.split_once(archive::SEPARATOR)?;
+        let path = self.at(outer)?.path;
+        let file = open_file(&path).ok()?;
+        let member = archive::member(&file, inner).ok()??;
+        Some(Found { name: name.to_owned(), path, member: Some(member) })
     }
 
     /// A path as this process has to write it.
@@ -64,7 +78,15 @@ impl Files {
             Some(root) if name.starts_with('/') => PathBuf::from(root + name),
             _ => PathBuf::from(name),
         };
-        Some(Found { name: name.to_owned(), path })
+        Some(Found { name: name.to_owned(), path, member: None })
+    }
+
+    /// A path that the kernel tells us of a file of the process, as the process itself would write it. The kernel counts
+    /// from our root or, in another mount namespace, from that one's; the process may have made another directory its root.
+    fn seen_by_process<'n>(&self, told: &'n str) -> &'n str {
+        let root = self.process.and_then(|process| fs::read_link(format!("/proc/{process}/root")).ok());
+        let root = root.as_ref().and_then(|root| root.to_str()).unwrap_or("/").trim_end_matches('/');
+        told.strip_prefix(root).filter(|inner| inner.starts_with('/')).unwrap_or(told)
     }
 
     /// Where the process's file system begins, if it is another than ours.
@@ -84,7 +106,8 @@ impl Files {
         let mut names: Vec<&str> = executable(&maps).map(|(_, name)| name).collect();
         names.sort_unstable();
         names.dedup();
-        names.into_iter().filter_map(|name| self.at(name)).filter(|found| found.path.is_file()).collect()
+        let names = names.into_iter().filter_map(|name| self.at(self.seen_by_process(name)));
+        names.filter(|found| found.path.is_file()).collect()
     }
 
     /// The files that any process has mapped for running, and the programs of `PATH`: each once, whatever names it has.
@@ -109,7 +132,7 @@ impl Files {
             let Ok(maps) = fs::read_to_string(format!("/proc/{process}/maps")) else { continue };
             let of_process = Files::new(Some(process));
             let new = executable(&maps).filter(|(file, _)| known.insert((*file).to_owned()));
-            let found = new.filter_map(|(_, name)| of_process.at(name)).filter(&mut is_new);
+            let found = new.filter_map(|(_, name)| of_process.at(of_process.seen_by_process(name))).filter(&mut is_new);
             // The path by which it is reached says in whose file system it is.
             all.extend(found.filter_map(|found| Some(Found { name: found.path.to_str()?.to_owned(), ..found })));
         }

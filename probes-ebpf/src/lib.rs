@@ -2,6 +2,7 @@
 //! programs and libraries with their symbols; and [`KernelTarget`], which answers the compiler's questions from them.
 
 pub mod arch;
+mod archive;
 pub mod asking;
 pub mod binary;
 pub mod btf;

@@ -16,6 +16,7 @@ mod uprobe;
 mod usdt;
 
 use crate::arch::{self, Register};
+use crate::archive::Member;
 use crate::binary::Binary;
 use crate::btf::{Btf, Kind};
 use crate::dwarf::Dwarf;
@@ -62,7 +63,7 @@ pub struct KernelTarget {
     /// Which functions of the kernel programs of a type may call.
     may_call: RefCell<HashMap<(String, ProgramType), bool>>,
     /// Programs and libraries by their paths.
-    binaries: RefCell<HashMap<PathBuf, Rc<Binary>>>,
+    binaries: RefCell<HashMap<(PathBuf, Option<Member>), Rc<Binary>>>,
     /// Their usdt probes.
     notes: RefCell<HashMap<PathBuf, Rc<Notes>>>,
     /// Their debug information, as far as somebody asked.

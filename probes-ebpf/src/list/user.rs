@@ -39,7 +39,11 @@ impl Lister<'_> {
         let mut any = false;
         for file in files {
             // A pattern may cover what is no program.
-            let Ok(binary) = Binary::open(&file.path, &self.options.debug_folders) else { continue };
+            let opened = match file.member {
+                Some(member) => Binary::in_archive(&file.path, member),
+                None => Binary::open(&file.path, &self.options.debug_folders),
+            };
+            let Ok(binary) = opened else { continue };
             let covers = |name: &str| match &cpp {
                 Some(wanted) => wanted.covers(name),
                 None => asked.covers_name(name),

@@ -50,7 +50,7 @@ impl KernelTarget {
 
     fn functions_like(&self, file: &str, pattern: &str) -> Vec<String> {
         let found = Files::new(self.process).find(file);
-        let binaries: Vec<_> = found.iter().filter_map(|file| self.binary(&file.path).ok()).collect();
+        let binaries: Vec<_> = found.iter().filter_map(|file| self.binary(file).ok()).collect();
         nearest_to_pattern(pattern, binaries.iter().flat_map(|binary| binary.functions()).map(|(name, _)| name), MOST)
     }
 

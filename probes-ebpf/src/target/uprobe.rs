@@ -2,6 +2,7 @@
 
 use super::{KernelTarget, access};
 use crate::arch;
+use crate::archive;
 use crate::binary::{Binary, BinaryError, Function};
 use crate::btf::{Kind, Param};
 use crate::demangle::{self, Wanted};
@@ -55,7 +56,7 @@ impl KernelTarget {
         }
         let mut all = Vec::new();
         for file in &found {
-            match self.binary(&file.path) {
+            match self.binary(file) {
                 Ok(binary) => all.extend(self.in_binary(word, file, &binary, place, on_return, many, wants)?),
                 // A pattern may cover what is no program.
                 Err(_) if many => {}
@@ -75,12 +76,16 @@ impl KernelTarget {
     }
 
     /// A file's functions, read once however many probes are in it.
-    pub(super) fn binary(&self, path: &Path) -> Result<Rc<Binary>, BinaryError> {
-        if let Some(known) = self.binaries.borrow().get(path) {
+    pub(super) fn binary(&self, file: &Found) -> Result<Rc<Binary>, BinaryError> {
+        let key = (file.path.clone(), file.member);
+        if let Some(known) = self.binaries.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
-        let binary = Rc::new(Binary::open(path, &self.debug_folders)?);
-        self.binaries.borrow_mut().insert(path.to_owned(), Rc::clone(&binary));
+        let binary = Rc::new(match file.member {
+            Some(member) => Binary::in_archive(&file.path, member)?,
+            None => Binary::open(&file.path, &self.debug_folders)?,
+        });
+        self.binaries.borrow_mut().insert(key, Rc::clone(&binary));
         Ok(binary)
     }
 
@@ -375,7 +380,10 @@ fn no_line(why: NoLine, file: &str, line: u64, column: u64) -> TargetError {
 }
 
 pub(super) fn no_file(word: &str, name: &str) -> TargetError {
-    TargetError::missing(format!("{word} target file '{name}' does not exist or is not executable"), None)
+    let help =
+        "of an archive only files can be probed that are stored without compression, and by their full names in it";
+    let help = name.contains(archive::SEPARATOR).then(|| help.to_owned());
+    TargetError::missing(format!("{word} target file '{name}' does not exist or is not executable"), help)
 }
 
 fn no_match(word: &str, file: &str, place: &Place, binary: Option<&Binary>) -> TargetError {
