@@ -306,12 +306,21 @@ fn the_rest_of_the_language_is_there() {
             "{place} {{ @h = hist(nsecs); @c[cpu, probetype] = count(); @s = stats(elapsed); @l = lhist(rand % 10, 0, 10, 1); \
              @t = tseries(1, 1s, 4); @m[jiffies > 0] = sum(ncpus); @q = avg(numaid); printf(\"%s %s\\n\", probe, ksym(0)); \
              print(strftime(\"%Y\", nsecs)); @k[\"text\"] = max(nsecs(monotonic)); delete(@k, \"none\"); \
-             if (has_key(@k, \"text\")) {{ @has = 1; }} @len = len(@k); print((1, \"x\")); time(\"%Y\\n\"); \
+             if (has_key(@k, \"text\")) {{ @has = 1; }} print((1, \"x\")); time(\"%Y\\n\"); \
              @last = nsecs; $x = @c[cpu, probetype]; if ($x > 1) {{ clear(@m); }} }} interval:ms:1 {{ @i = 1; }}"
         );
         let (out, arrived) = on_seven(&script);
         out.code(0).stdout_has(&format!("{place} 0\n")).stdout_has("@has: 1\n").stdout_has("(1, x)\n");
         assert_eq!(arrived.len(), 7, "{out}");
+    }
+}
+
+#[test]
+fn entries_are_counted_where_the_kernel_counts_them() {
+    requires!(Bpf, Btf, Veth, Kernel(6, 6));
+    for place in ["xdp:rt_a", "tc:rt_a:ingress", "socket:rt_a"] {
+        let (out, _) = on_seven(&format!("{place} {{ @n++; @k[@n] = 1; @len = len(@k); }}"));
+        out.code(0).stdout_has("@len: 7\n");
     }
 }
 
