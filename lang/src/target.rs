@@ -436,6 +436,8 @@ pub struct Context {
     pub args: Arc<[Access]>,
     /// `retval`
     pub retval: Option<(Type, Access)>,
+    /// The packets come from an interface that has no link layer, such as a tunnel's.
+    pub without_link: bool,
 }
 
 impl Context {
@@ -448,12 +450,15 @@ impl Context {
 
     /// How the program sees a packet, if that is its event.
     pub fn packet(&self) -> Option<&'static PacketContext> {
-        self.program.packet()
+        match self.without_link {
+            true => self.program.packet_without_link(),
+            false => self.program.packet(),
+        }
     }
 
     /// A context without arguments.
     pub fn bare(program: ProgramType) -> Self {
-        Self { program, guard: None, fields: Vec::new(), args: Arc::default(), retval: None }
+        Self { program, guard: None, fields: Vec::new(), args: Arc::default(), retval: None, without_link: false }
     }
 }
 

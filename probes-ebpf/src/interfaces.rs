@@ -2,6 +2,8 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,26 @@ pub fn all() -> io::Result<Vec<Interface>> {
     Ok(found)
 }
 
+/// Whether the packets of an interface begin with the header of Ethernet. Those of tunnels begin with the header of IP.
+pub fn has_link(name: &str) -> bool {
+    // SAFETY: ifreq is plain integers, for which all zeros is valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from as libc::c_char;
+    }
+    // Any socket will do to ask by.
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)) else { return true };
+    // SAFETY: the request lives through the call, which writes within it.
+    let asked = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR as _, &raw mut request) };
+    // SAFETY: the kernel has written this member, or it is still all zeros.
+    let kind = unsafe { request.ifr_ifru.ifru_hwaddr.sa_family };
+    asked < 0 || !WITHOUT_LINK.contains(&kind)
+}
+
+/// Kinds of interfaces whose packets begin with IP (include/uapi/linux/if_arp.h): PPP, bare IP, tunnels of several sorts,
+/// and what has no kind, such as tun and wireguard.
+const WITHOUT_LINK: [libc::sa_family_t; 8] = [512, 519, 768, 769, 776, 778, 823, 0xfffe];
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -49,5 +71,6 @@ mod tests {
         let all = super::all().expect("everybody may ask");
         assert!(all.iter().any(|interface| interface.name == "lo" && interface.index > 0), "{all:?}");
         assert!(all.is_sorted_by_key(|interface| &interface.name));
+        assert!(super::has_link("lo") && super::has_link("there_is_none"));
     }
 }

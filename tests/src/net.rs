@@ -332,7 +332,8 @@ fn index_of(name: &str) -> io::Result<u32> {
     Ok(unsafe { request.ifr_ifru.ifru_ifindex } as u32)
 }
 
-fn set_up(name: &str) -> io::Result<()> {
+/// Brings an interface up.
+pub fn set_up(name: &str) -> io::Result<()> {
     let mut request = request(name);
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
     control(libc::SIOCSIFFLAGS, &mut request)

@@ -2,6 +2,8 @@
 
 use rtrace_tests::net::{self, Pair, frame};
 use rtrace_tests::{Run, requires};
+use std::io::Write;
+use std::os::fd::AsRawFd;
 
 /// Where a pair's packets can be seen from their first header on.
 const PLACES: [&str; 6] =
@@ -102,4 +104,37 @@ fn a_control_group_sees_packets_without_their_link_layer() {
             .stdout_has("@[xdp, true, 2048, 10.99.0.2, 1000, 46]: 1\n");
         assert_eq!(listener.received(), [b"four"]);
     });
+}
+
+/// An interface that has no link layer, and where to put packets that come in by it.
+fn tunnel(name: &str) -> std::fs::File {
+    /// `TUNSETIFF`, and `IFF_TUN | IFF_NO_PI` (include/uapi/linux/if_tun.h)
+    const SET_INTERFACE: libc::c_ulong = 0x4004_54ca;
+    const FLAGS: i16 = 0x1001;
+    let tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun").expect("it is there");
+    // SAFETY: ifreq is plain integers, for which all zeros is valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = FLAGS;
+    // SAFETY: the request lives through the call.
+    let made = unsafe { libc::ioctl(tun.as_raw_fd(), SET_INTERFACE as _, &raw mut request) };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    net::set_up(name).expect("it can be brought up");
+    tun
+}
+
+#[test]
+fn tunnels_have_no_link_layer() {
+    requires!(Bpf, NetNamespaces, File("/dev/net/tun"));
+    let packet = frame::ipv4(frame::UDP, &frame::udp(1000, 2000, b"four"));
+    for place in ["tc:rt_tun:ingress", "socket:rt_tun", "xdp:rt_tun:skb"] {
+        net::alone(|| {
+            let mut tun = tunnel("rt_tun");
+            let program = format!("{place} {{ @[ip.saddr, udp.dport, pkt.len, pkt.data[0]] = count(); }}");
+            let out = Run::program(program).run(|_| tun.write_all(&packet).expect("it is taken"));
+            out.code(0).stdout_is("\n\n@[10.99.0.2, 2000, 32, 69]: 1\n");
+        });
+    }
 }

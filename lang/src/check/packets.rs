@@ -130,7 +130,8 @@ impl Checker<'_> {
             |start| points.iter().all(|point| point.context.packet().is_some_and(|packet| packet.start == start));
         if row.id.is_of_link() && starts(PacketStart::Network) {
             let title = format!("there is no {} here: packets begin with the header of IPv4 or IPv6", row.name);
-            let help = "cgroup_skb sees packets without their link layer; tc and xdp see it";
+            let help =
+                "packets of control groups and of tunnels have no link layer; xdp and tc at a network card see it";
             self.report(Diagnostic::error(span, title).with_help(help));
             return false;
         }

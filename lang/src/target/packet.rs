@@ -119,6 +119,11 @@ static CGROUP_SKB: PacketContext = PacketContext {
 static SOCKET: PacketContext =
     PacketContext { read: PacketRead::Helper, pass: 0, verdicts: &[], redirects: false, ..TC };
 
+// The same at an interface that has no link layer.
+static XDP_WITHOUT_LINK: PacketContext = PacketContext { start: PacketStart::Network, ..XDP };
+static TC_WITHOUT_LINK: PacketContext = PacketContext { start: PacketStart::Network, ..TC };
+static SOCKET_WITHOUT_LINK: PacketContext = PacketContext { start: PacketStart::Network, ..SOCKET };
+
 impl ProgramType {
     /// How a program of this type sees a packet; nothing for one that sees something else.
     pub fn packet(self) -> Option<&'static PacketContext> {
@@ -128,6 +133,16 @@ impl ProgramType {
             Self::CgroupSkb => Some(&CGROUP_SKB),
             Self::SocketFilter => Some(&SOCKET),
             _ => None,
+        }
+    }
+
+    /// The same where the interface has no link layer.
+    pub fn packet_without_link(self) -> Option<&'static PacketContext> {
+        match self {
+            Self::Xdp => Some(&XDP_WITHOUT_LINK),
+            Self::Tc => Some(&TC_WITHOUT_LINK),
+            Self::SocketFilter => Some(&SOCKET_WITHOUT_LINK),
+            other => other.packet(),
         }
     }
 }

@@ -9,26 +9,26 @@ use std::path::Path;
 
 pub(super) fn xdp(interface: &str, mode: XdpMode) -> Result<Vec<Resolved>, TargetError> {
     let suffix = if mode == XdpMode::Any { String::new() } else { format!(":{}", mode.word()) };
-    each("xdp", interface, |found| Resolved {
+    each("xdp", interface, |found, has_link| Resolved {
         name: Some(format!("xdp:{}{suffix}", found.name)),
         attach: Attach::Xdp { interface: found.name, index: found.index, mode },
-        context: Context::bare(ProgramType::Xdp),
+        context: context(ProgramType::Xdp, has_link),
     })
 }
 
 pub(super) fn tc(interface: &str, direction: Direction) -> Result<Vec<Resolved>, TargetError> {
-    each("tc", interface, |found| Resolved {
+    each("tc", interface, |found, has_link| Resolved {
         name: Some(format!("tc:{}:{}", found.name, direction.word())),
         attach: Attach::Tc { interface: found.name, index: found.index, direction },
-        context: Context::bare(ProgramType::Tc),
+        context: context(ProgramType::Tc, has_link),
     })
 }
 
 pub(super) fn socket(interface: &str) -> Result<Vec<Resolved>, TargetError> {
-    each("socket", interface, |found| Resolved {
+    each("socket", interface, |found, has_link| Resolved {
         name: Some(format!("socket:{}", found.name)),
         attach: Attach::Socket { interface: found.name, index: found.index },
-        context: Context::bare(ProgramType::SocketFilter),
+        context: context(ProgramType::SocketFilter, has_link),
     })
 }
 
@@ -56,11 +56,21 @@ pub(super) fn interface(name: &str) -> Result<u32, TargetError> {
     }
 }
 
+/// How a program sees the packets of an interface.
+fn context(program: ProgramType, has_link: bool) -> Context {
+    Context { without_link: !has_link, ..Context::bare(program) }
+}
+
 /// The interfaces that a name or pattern covers.
-fn each(provider: &str, asked: &str, resolve: impl Fn(Interface) -> Resolved) -> Result<Vec<Resolved>, TargetError> {
+fn each(
+    provider: &str,
+    asked: &str,
+    resolve: impl Fn(Interface, bool) -> Resolved,
+) -> Result<Vec<Resolved>, TargetError> {
     let all = all()?;
+    let covered = all.iter().filter(|found| glob::matches(asked, &found.name));
     let covered: Vec<Resolved> =
-        all.iter().filter(|found| glob::matches(asked, &found.name)).cloned().map(resolve).collect();
+        covered.map(|found| resolve(found.clone(), interfaces::has_link(&found.name))).collect();
     match covered.is_empty() {
         true => Err(missing(&format!("{provider}:"), asked, &all)),
         false => Ok(covered),

@@ -2,7 +2,7 @@
 
 use codegen::layout::{EXIT, MapPlace};
 use codegen::object::{Options, compile};
-use lang::target::{Attach, Context, ProgramType};
+use lang::target::{Attach, Context, PacketContext, ProgramType};
 use lang::typed::Program;
 use lang::{Settings, Source, SourceMap, check, parse};
 use probes_ebpf::KernelTarget;
@@ -12,9 +12,37 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
+/// A kind of program, and whether what it is attached to has a link layer if others of its kind have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub program: ProgramType,
+    pub without_link: bool,
+}
+
 /// The kinds of program that see packets.
-pub const KINDS: [ProgramType; 4] =
-    [ProgramType::Xdp, ProgramType::Tc, ProgramType::CgroupSkb, ProgramType::SocketFilter];
+pub const KINDS: [Kind; 6] = [
+    Kind::of(ProgramType::Xdp),
+    Kind::of(ProgramType::Tc),
+    Kind::of(ProgramType::CgroupSkb),
+    Kind::of(ProgramType::SocketFilter),
+    Kind { without_link: true, ..Kind::of(ProgramType::Xdp) },
+    Kind { without_link: true, ..Kind::of(ProgramType::SocketFilter) },
+];
+
+impl Kind {
+    pub const fn of(program: ProgramType) -> Self {
+        Self { program, without_link: false }
+    }
+
+    fn context(self) -> Context {
+        Context { without_link: self.without_link, ..Context::bare(self.program) }
+    }
+
+    /// How it sees packets.
+    pub fn packet(self) -> &'static PacketContext {
+        self.context().packet().expect("it sees packets")
+    }
+}
 
 /// A script in the kernel.
 pub struct Script {
@@ -22,7 +50,7 @@ pub struct Script {
     layout: codegen::layout::Layout,
     loaded: Loaded,
     store: Store,
-    kind: ProgramType,
+    kind: Kind,
 }
 
 /// Whether this process may load programs; a test that cannot says so.
@@ -37,12 +65,12 @@ pub fn is_available() -> bool {
 
 impl Script {
     /// Compiles and loads a script of one probe as a program of this kind.
-    pub fn new(text: &str, kind: ProgramType) -> Result<Self, String> {
+    pub fn new(text: &str, kind: Kind) -> Result<Self, String> {
         Self::compiled(text, kind, true)
     }
 
     /// The same, with or without the mid-end.
-    pub fn compiled(text: &str, kind: ProgramType, optimise: bool) -> Result<Self, String> {
+    pub fn compiled(text: &str, kind: Kind, optimise: bool) -> Result<Self, String> {
         let target = KernelTarget::new();
         let parsed = parse(text);
         let told = |found: &dyn std::fmt::Debug| format!("{text}\n{found:?}");
@@ -57,8 +85,8 @@ impl Script {
         let mut program = checked.program;
         for point in program.probes.iter_mut().flat_map(|probe| &mut probe.points) {
             // What it is attached to does not matter, as it will not be.
-            point.context = Context::bare(kind);
-            if kind != ProgramType::Xdp {
+            point.context = kind.context();
+            if kind.program != ProgramType::Xdp {
                 point.attach = Attach::Socket { interface: "lo".into(), index: 1 };
             }
         }
@@ -89,9 +117,10 @@ impl Script {
 
     /// The same many times; what it returns, and nanoseconds of a run.
     pub fn repeat(&self, packet: &[u8], times: u32) -> io::Result<(u32, u32)> {
-        // A socket's program is given the packet without the header that the test run wants: so one more is put there.
-        let packet = match self.kind {
-            ProgramType::SocketFilter => [&[0; 12][..], &[0x88, 0xb5], packet].concat(),
+        let packet = match (self.kind.program, self.kind.without_link) {
+            // A socket's program is given the packet without the header that the test run wants: so one more is put there.
+            (ProgramType::SocketFilter, false) => [&[0; 12][..], &[0x88, 0xb5], packet].concat(),
+            (ProgramType::Xdp, true) => packet[14..].to_vec(),
             _ => packet.to_vec(),
         };
         test_run(self.descriptor(), &packet, times)

@@ -9,26 +9,34 @@ mod speed;
 
 use expression::Expression;
 use generate::{Chance, packet};
-use kernel::{KINDS, Script};
+use kernel::{KINDS, Kind, Script};
 use lang::packets::{PROTOCOLS, Place, ProtocolId};
 use lang::target::{PacketStart, ProgramType};
 use reference::{Fact, Facts, Start, decode};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// What a program of this kind is given of a packet, and what begins there.
-fn seen(packet: &[u8], kind: ProgramType) -> (&[u8], Start) {
-    match kind.packet().unwrap().start {
+fn seen(packet: &[u8], kind: Kind) -> (&[u8], Start) {
+    match kind.packet().start {
         PacketStart::Link => (packet, Start::Ethernet),
-        PacketStart::Network => (&packet[14..], Start::Ip(u16::from_be_bytes([packet[12], packet[13]]))),
+        // What tells there which of the two it is.
+        PacketStart::Network => match (kind.program, packet.get(14).map(|first| first / 16)) {
+            (ProgramType::Xdp, Some(4)) => (&packet[14..], Start::Ip(0x0800)),
+            (ProgramType::Xdp, Some(6)) => (&packet[14..], Start::Ip(0x86dd)),
+            (ProgramType::Xdp, _) => (&packet[14..], Start::Ip(0)),
+            _ => (&packet[14..], Start::Ip(u16::from_be_bytes([packet[12], packet[13]]))),
+        },
     }
 }
 
 /// Whether the kernel's test run takes the packet: as an skb it must have the header of IP that Ethernet promises.
-fn may_be_given(packet: &[u8], kind: ProgramType) -> bool {
-    let promised = match (kind, &packet[12..14]) {
-        (ProgramType::Xdp | ProgramType::SocketFilter, _) => 0,
-        (_, [0x08, 0x00]) => 20,
-        (_, [0x86, 0xdd]) => 40,
+fn may_be_given(packet: &[u8], kind: Kind) -> bool {
+    let promised = match (kind.program, kind.without_link, &packet[12..14]) {
+        (ProgramType::Xdp | ProgramType::SocketFilter, false, _) => 0,
+        // What is left of it must still be as long as an Ethernet header.
+        (ProgramType::Xdp, true, _) => 14,
+        (_, _, [0x08, 0x00]) => 20,
+        (_, _, [0x86, 0xdd]) => 40,
         _ => 1,
     };
     packet.len() >= 14 + promised
@@ -75,7 +83,7 @@ fn script(wanted: &[Wanted]) -> String {
 }
 
 /// Runs a program that keeps these fields over so many packets.
-fn agree(wanted: &[Wanted], kind: ProgramType, seed: u64, packets: usize, optimise: bool) {
+fn agree(wanted: &[Wanted], kind: Kind, seed: u64, packets: usize, optimise: bool) {
     let program = Script::compiled(&script(wanted), kind, optimise).unwrap_or_else(|told| panic!("{told}"));
     let mut chance = Chance::new(seed);
     for number in 0..packets {
@@ -84,12 +92,12 @@ fn agree(wanted: &[Wanted], kind: ProgramType, seed: u64, packets: usize, optimi
     }
 }
 
-fn compare(program: &Script, wanted: &[Wanted], kind: ProgramType, packet: &[u8], what: &str) {
+fn compare(program: &Script, wanted: &[Wanted], kind: Kind, packet: &[u8], what: &str) {
     if !may_be_given(packet, kind) {
         return;
     }
     let returned = program.run(packet).unwrap_or_else(|error| panic!("{kind:?}, {what}, {packet:02x?}: {error}"));
-    assert_eq!(returned, kind.packet().unwrap().pass as u32, "{kind:?}, {what}");
+    assert_eq!(returned, kind.packet().pass as u32, "{kind:?}, {what}");
     let (bytes, start) = seen(packet, kind);
     let facts = decode(bytes, start);
     for wanted in wanted {

@@ -7,7 +7,7 @@
 //! Needs clang. The kernel repeats a program on one packet a million times; the least of several rounds counts, as
 //! whatever else the machine does only makes a round longer.
 
-use crate::kernel::{Script, test_run};
+use crate::kernel::{Kind, Script, test_run};
 use aya::programs::Xdp;
 use lang::target::ProgramType;
 use std::os::fd::{AsFd, OwnedFd};
@@ -50,7 +50,7 @@ fn what_a_packet_costs() {
     let packet = packet();
     println!("{:50} {:>8} {:>8} {:>6}", "", "rtrace", "C", "");
     for (text, function) in PAIRS {
-        let ours = Script::new(text, ProgramType::Xdp).unwrap_or_else(|told| panic!("{told}"));
+        let ours = Script::new(text, Kind::of(ProgramType::Xdp)).unwrap_or_else(|told| panic!("{told}"));
         let program: &mut Xdp = loaded.program_mut(function).expect("it is there").try_into().expect("it is XDP");
         program.load().expect("the kernel takes it");
         let theirs: OwnedFd = program.fd().expect("it is loaded").as_fd().try_clone_to_owned().expect("a copy");

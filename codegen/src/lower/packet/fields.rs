@@ -90,9 +90,24 @@ impl Lowering<'_, '_> {
         match packet.start {
             PacketStart::Link => self.link(&walk, packet),
             PacketStart::Network => {
-                let protocol = self.builder.ins().uload32(flags(), self.event, SKB_PROTOCOL);
                 let zero = self.int(0);
-                self.network(&walk, protocol, zero);
+                match packet.length {
+                    Some(_) => {
+                        let protocol = self.builder.ins().uload32(flags(), self.event, SKB_PROTOCOL);
+                        self.network(&walk, protocol, zero);
+                    }
+                    // Nothing but the packet itself tells.
+                    None => {
+                        let first = self.header(view, zero, 1, walk.done);
+                        let version = self.raw(first, 0, 1);
+                        let version = self.shifted(version, 4);
+                        for (block, expected) in [(walk.ip, 4), (walk.ip6, 6)] {
+                            if let Some(block) = block {
+                                self.go_if(version, expected, block, zero);
+                            }
+                        }
+                    }
+                }
                 self.jump(walk.done);
             }
         }

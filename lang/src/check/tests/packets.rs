@@ -86,7 +86,7 @@ begin { print(ip); }
     check(
         r#"
 cgroup_skb:/sys/fs/cgroup:egress { @ = vlan.id; }
-                                     //^^^^ error: there is no vlan here: packets begin with the header of IPv4 or IPv6 | cgroup_skb sees packets without their link layer; tc and xdp see it
+                                     //^^^^ error: there is no vlan here: packets begin with the header of IPv4 or IPv6 | packets of control groups and of tunnels have no link layer; xdp and tc at a network card see it
 "#,
     );
     check(
