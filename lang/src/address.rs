@@ -66,7 +66,7 @@ impl Address {
             None => (text, None),
         };
         let Ok(ip) = address.parse::<IpAddr>() else {
-            let help = ipv4_help(address);
+            let help = help_with(address);
             return bad(format!("`{address}` is not an address"), help);
         };
         let Some(bits) = bits else { return Ok(Self::Inet(ip)) };
@@ -129,7 +129,10 @@ fn mac(text: &str) -> Option<[u8; 6]> {
     parts.next().is_none().then_some(bytes)
 }
 
-fn ipv4_help(text: &str) -> Option<String> {
+fn help_with(text: &str) -> Option<String> {
+    if text.matches("::").count() > 1 {
+        return Some("it has one `::`; before the colon of `? :` stands a blank".into());
+    }
     let parts: Vec<&str> = text.split('.').collect();
     if parts.len() < 2 || parts.iter().any(|part| !part.bytes().all(|b| b.is_ascii_digit())) {
         return None;

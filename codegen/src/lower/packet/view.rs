@@ -104,7 +104,7 @@ impl Lowering<'_, '_> {
 
     /// Up to eight bytes of a header in the order of memory, zeros above them.
     pub fn bytes_of(&mut self, header: Header, offset: u32, bytes: u32) -> Value {
-        if bytes == 6 && offset + 8 <= header.bytes && !(header.aligned && offset % 8 != 0) {
+        if bytes == 6 && offset + 8 <= header.bytes && (!header.aligned || offset.is_multiple_of(8)) {
             let word = self.raw(header, offset, 8);
             let mask = self.int(0xffff_ffff_ffff);
             return self.builder.ins().band(word, mask);
@@ -112,7 +112,7 @@ impl Lowering<'_, '_> {
         let mut done = 0;
         let mut whole = None;
         while done < bytes {
-            let fits = |size: &u32| *size <= bytes - done && !(header.aligned && (offset + done) % size != 0);
+            let fits = |size: &u32| *size <= bytes - done && (!header.aligned || (offset + done).is_multiple_of(*size));
             let size = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
             let piece = self.raw(header, offset + done, size);
             whole = Some(match whole {
