@@ -1,7 +1,7 @@
 //! What a packet costs, beside the same written in C:
 //!
 //! ```text
-//! cargo test --release -p rtrace-runtime --test packets -- --ignored --nocapture what_a_packet_costs
+//! cargo test --release -p rtrace-runtime --test packet_programs -- --ignored --nocapture what_a_packet_costs
 //! ```
 //!
 //! Needs clang. The kernel repeats a program on one packet a million times; the least of several rounds counts, as
@@ -33,7 +33,7 @@ fn packet() -> Vec<u8> {
 }
 
 fn compiled() -> Option<Vec<u8>> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/speed.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packet_programs/speed.c");
     let object = std::env::temp_dir().join(format!("rtrace-speed-{}.o", std::process::id()));
     let made = Command::new("clang").args(["-O2", "-g", "-target", "bpf", "-c", source, "-o"]).arg(&object).status();
     let made = made.is_ok_and(|status| status.success());
