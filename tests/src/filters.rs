@@ -7,7 +7,7 @@ mod packets;
 mod random;
 
 pub use expressions::{EXPRESSIONS, REFUSED, expression};
-pub use machine::{first_element, run_over};
+pub use machine::{first_element, load_xdp, run_over};
 pub use oracle::{Oracle, Program};
 pub use packets::{ethernet, raw};
 pub use random::Random;

@@ -241,3 +241,44 @@ config = { unstable_dw_ustack=error } begin { print(dw_ustack); print(dw_ustack(
 "#,
     );
 }
+
+#[test]
+fn filters_are_about_packets_and_told_of_at_their_place() {
+    check(
+        r#"
+xdp:lo /filter("tcp and portt 80")/ { @ = count(); }
+                      //^^^^^ error: `portt` is no word of the filter language | did you mean `port`?
+tc:lo:ingress { @ = filter("ip proto \\tcp or \\x") ? count() : 0; }
+"#
+        .lines()
+        .take(3)
+        .collect::<Vec<_>>()
+        .join("\n")
+        .as_str(),
+    );
+    check(
+        r#"
+cgroup_skb:/sys:ingress /filter("vlan 5")/ { @ = count(); }
+                               //^^^^^^ error: packets have no VLAN tags here (packets of a control group begin with IP) | only Ethernet's have
+"#,
+    );
+    check(
+        r#"
+begin { print(filter("tcp")); }
+            //^^^^^^^^^^^^^ error: filter() can not be used with "begin" | it is about packets, which xdp, tc, cgroup_skb and socket see
+"#,
+    );
+    check(
+        r#"
+xdp:lo { $text = "tcp"; print(filter($text)); }
+                            //^^^^^^^^^^^^^ error: filter() expects a string literal (string provided)
+"#,
+    );
+    // Where the text has escapes, its bytes are not at their places.
+    check(
+        r#"
+xdp:lo /filter("ip proto \\tpc")/ { @ = count(); }
+             //^^^^^^^^^^^^^^^^ error: no protocol of IP is known by the name `tpc` | did you mean `tcp`?
+"#,
+    );
+}
