@@ -19,7 +19,7 @@ fn address6(random: &mut Random) -> [u8; 16] {
 /// Bytes that mean nothing.
 fn noise(random: &mut Random, most: usize) -> Vec<u8> {
     let length = random.below(most + 1);
-    (0..length).map(|_| random.next() as u8).collect()
+    (0..length).map(|_| random.number() as u8).collect()
 }
 
 /// A packet with Ethernet's header.
@@ -32,7 +32,7 @@ pub fn ethernet(random: &mut Random) -> Vec<u8> {
     packet.extend(random.pick(&HARDWARE));
     for _ in 0..random.pick(&[0, 0, 0, 1, 1, 2]) {
         packet.extend(random.pick(&[0x8100u16, 0x8100, 0x88a8, 0x9100]).to_be_bytes());
-        packet.extend((random.pick(&[5u16, 7, 100, 0]) | (random.next() as u16 & 0xf000)).to_be_bytes());
+        packet.extend((random.pick(&[5u16, 7, 100, 0]) | (random.number() as u16 & 0xf000)).to_be_bytes());
     }
     carried(random, &mut packet);
     cut(random, packet)
@@ -143,13 +143,13 @@ fn network(random: &mut Random, packet: &mut Vec<u8>) {
 fn ip(random: &mut Random, packet: &mut Vec<u8>) {
     let words = random.pick(&[5u8, 5, 5, 6, 15, 0, 4]);
     let protocol = random.pick(&[6u8, 6, 6, 17, 17, 132, 1, 2, 103, 112, 9, 50, 51, 47]);
-    packet.extend([0x40 | words, random.next() as u8, 0, 60, random.next() as u8, random.next() as u8]);
+    packet.extend([0x40 | words, random.number() as u8, 0, 60, random.number() as u8, random.number() as u8]);
     packet.extend(random.pick(&[0u16, 0, 0, 0x4000, 0x2000, 0x2010, 0x0010, 0x1fff]).to_be_bytes());
     packet.extend([64, protocol, 0, 0]);
     packet.extend(random.pick(&ADDRESSES));
     packet.extend(random.pick(&ADDRESSES));
     for _ in 5..words {
-        packet.extend((random.next() as u32).to_be_bytes());
+        packet.extend((random.number() as u32).to_be_bytes());
     }
     transport(random, packet, protocol);
 }
@@ -171,8 +171,8 @@ fn transport(random: &mut Random, packet: &mut Vec<u8>, protocol: u8) {
         6 => {
             packet.extend(random.pick(&PORTS).to_be_bytes());
             packet.extend(random.pick(&PORTS).to_be_bytes());
-            packet.extend((random.next() as u32).to_be_bytes());
-            packet.extend((random.next() as u32).to_be_bytes());
+            packet.extend((random.number() as u32).to_be_bytes());
+            packet.extend((random.number() as u32).to_be_bytes());
             let flags = random.pick(&[2, 0x12, 0x10, 0x18, 1, 4, 0x11, 0xff]);
             packet.extend([random.pick(&[0x50, 0x60, 0xf0]), flags, 0, 0, 0, 0, 0, 0]);
         }

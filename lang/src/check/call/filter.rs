@@ -63,7 +63,7 @@ fn diagnostic(arg: &ast::Expr, fault: Fault, link: Link) -> Diagnostic {
     };
     let title = match link.has_ethernet {
         true => fault.title,
-        false => format!("{} (packets of a control group begin with IP)", fault.title),
+        false => format!("{} (packets begin with IP's header here)", fault.title),
     };
     Diagnostic::error(inner, title).with_maybe_help(fault.help)
 }

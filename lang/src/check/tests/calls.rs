@@ -259,7 +259,7 @@ tc:lo:ingress { @ = filter("ip proto \\tcp or \\x") ? count() : 0; }
     check(
         r#"
 cgroup_skb:/sys:ingress /filter("vlan 5")/ { @ = count(); }
-                               //^^^^^^ error: packets have no VLAN tags here (packets of a control group begin with IP) | only Ethernet's have
+                               //^^^^^^ error: packets have no VLAN tags here (packets begin with IP's header here) | only Ethernet's have
 "#,
     );
     check(
