@@ -43,6 +43,9 @@ use std::sync::Arc;
 
 pub use untraceable::{explain_function, not_traceable};
 
+/// Programs and libraries by their paths, and by their places in archives.
+type Binaries = HashMap<(PathBuf, Option<Member>), Rc<Binary>>;
+
 /// The kernel this process runs on.
 #[derive(Default)]
 pub struct KernelTarget {
@@ -62,8 +65,7 @@ pub struct KernelTarget {
     uprobe_multi: OnceCell<bool>,
     /// Which functions of the kernel programs of a type may call.
     may_call: RefCell<HashMap<(String, ProgramType), bool>>,
-    /// Programs and libraries by their paths.
-    binaries: RefCell<HashMap<(PathBuf, Option<Member>), Rc<Binary>>>,
+    binaries: RefCell<Binaries>,
     /// Their usdt probes.
     notes: RefCell<HashMap<PathBuf, Rc<Notes>>>,
     /// Their debug information, as far as somebody asked.

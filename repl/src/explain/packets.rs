@@ -65,7 +65,7 @@ fn taken(interface: &str, index: u32) -> TargetError {
     let Some(found) = occupant(index) else {
         return TargetError::other(
             format!("{interface} has another XDP program already"),
-            Some(format!("{only_one}; tc:{interface}:ingress and socket:{interface} see its packets as well").into()),
+            Some(format!("{only_one}; tc:{interface}:ingress and socket:{interface} see its packets as well")),
         );
     };
     let name = if found.name.is_empty() { String::new() } else { format!(" {}", found.name) };

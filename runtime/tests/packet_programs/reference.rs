@@ -169,7 +169,7 @@ fn ip(facts: &mut Facts, packet: &[u8]) {
     ];
     facts.add("ip", fields);
     let length = usize::from(packet[0] % 16) * 4;
-    if place % 0x2000 == 0 && length >= 20 && packet.len() >= length {
+    if place.is_multiple_of(0x2000) && length >= 20 && packet.len() >= length {
         transport(facts, &packet[length..], packet[9], 4);
     }
 }

@@ -30,9 +30,17 @@ pub fn build(workspace: &Path, target: &Path, packages: &[String]) -> Result<Pro
     let chosen = |is_test: bool| {
         // The unit tests of the programs are about the host: kernels, archives, consoles.
         let fits = move |artifact: &&Artifact| artifact.is_test == is_test && !(is_test && artifact.kind == "bin");
-        artifacts.iter().filter(fits).map(|artifact| (artifact.name.clone(), artifact.path.clone())).collect()
+        let fitting = artifacts.iter().filter(fits).map(|artifact| (artifact.name.clone(), artifact.path.clone()));
+        fitting.collect::<Vec<_>>()
     };
-    Ok(Programs { binaries: chosen(false), tests: chosen(true) })
+    let programs = Programs { binaries: chosen(false), tests: chosen(true) };
+    let mut names: Vec<&str> = programs.tests.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        // One would take the other's place in the guest.
+        Some(pair) => Err(format!("two files of tests are called {}", pair[0])),
+        None => Ok(programs),
+    }
 }
 
 impl Programs {

@@ -100,6 +100,10 @@ fn conclude(series: &str, outcome: &Outcome, log: &Path) -> bool {
     match &outcome.ending {
         Ending::NotRun(why) => println!("SKIPPED: VM tests for kernel {series}: {why}"),
         Ending::Broken(why) => println!("BROKEN: VM tests for kernel {series}: {why}"),
+        Ending::Exit(_) if suite.passed + suite.failed + suite.skipped.len() == 0 => {
+            println!("BROKEN: VM tests for kernel {series}: no case has such a name");
+            return false;
+        }
         Ending::Exit(_) => {}
     }
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
