@@ -47,9 +47,29 @@ const fn inverse(number: u32) -> u32 {
     inverse
 }
 
-/// Bytes before a captured packet: the number of its file and in the high 32 bits how many of its bytes to leave out,
-/// the time since boot, how many bytes of it follow.
-pub const PACKET_HEADER: u32 = 24;
+/// Bytes before a captured packet, in words of 64 bits. Where two numbers share a word, the second one is in its high half.
+/// 1. The number of its file, and how many of its first bytes to leave out.
+/// 2. The time since boot.
+/// 3. How many bytes of it follow, and its length; 0 if that is not known.
+/// 4. The number of its network interface, and [`PacketWay`] with [`BEGINS_WITH_IP`].
+/// 5. The VLAN tag that was taken out of it: the protocol in two bytes as they were in the packet, then a word of 16 bits;
+///    and whether there is one.
+pub const PACKET_HEADER: u32 = 40;
+
+/// Which way a packet goes, by the numbers that capture files have for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum PacketWay {
+    /// That is not known.
+    Unknown = 0,
+    /// It has come in.
+    In = 1,
+    /// It goes out.
+    Out = 2,
+}
+
+/// Added to the way of a packet that begins with the header of IP.
+pub const BEGINS_WITH_IP: u32 = 4;
 
 /// What a control record asks for. The word at 0 is the kind in the low and a number in the high 32 bits, the word at 8
 /// the data ring's producer position, the words at 16 and 24 arguments.

@@ -319,6 +319,8 @@ fn shareable(a: &Attach, b: &Attach) -> bool {
         (Attach::Kprobe { on_return: a, .. }, Attach::Kprobe { on_return: b, .. }) => a == b,
         (Attach::Uprobe { on_return: a, .. }, Attach::Uprobe { on_return: b, .. }) => a == b,
         (Attach::CgroupSkb { direction: a, .. }, Attach::CgroupSkb { direction: b, .. }) => a == b,
+        // A captured packet tells which way it went.
+        (Attach::Tc { direction: a, .. }, Attach::Tc { direction: b, .. }) => a == b,
         // A card has its own.
         (Attach::Xdp { mode: XdpMode::Offload, .. }, _) | (_, Attach::Xdp { mode: XdpMode::Offload, .. }) => false,
         // These are loaded for one target.

@@ -81,6 +81,7 @@ pub enum FunctionId {
     Override,
     SocketCookie,
     Skboutput,
+    Capture,
     Filter,
     Uaddr,
     Unwatch,
@@ -286,6 +287,7 @@ pub static FUNCTIONS: &[Function] = &[
     dangerous(call(FunctionId::WriteUser, "write_user", (3, 3), "write_user(address, value, length)", "Writes the first bytes of a value to memory of the current process; true if that could be done.", r#"tracepoint:syscalls:sys_enter_openat { write_user(args.filename, "x", 1); }"#)),
     fixed(FunctionId::SocketCookie, "socket_cookie", (&[Param::Address], || Type::U64), "socket_cookie(sock)", "The kernel's number of a socket, in fentry and raw tracepoints.", "fentry:sock_def_readable { print(socket_cookie(args.file)); }"),
     call(FunctionId::Skboutput, "skboutput", (4, 4), "skboutput(\"file\", args.skb, length, offset)", "Writes the first bytes of a packet, without the offset's, to a capture file, in fentry, fexit and raw tracepoints; 0 if that could be done.", r#"rawtracepoint:consume_skb { skboutput("out.pcap", (struct sk_buff *)arg0, 64, 0); }"#),
+    call(FunctionId::Capture, "capture", (1, 2), "capture(\"file\"), capture(\"file\", length)", "Writes the packet, or its first bytes, to a capture file (.pcapng, .pcap, or - for standard output) in xdp, tc, cgroup_skb and socket; 0 if that could be done.", r#"xdp:lo /udp.dport == 53/ { capture("dns.pcapng", 128); }"#),
     call(FunctionId::Filter, "filter", (1, 1), "filter(\"expression\")", "Whether tcpdump's expression accepts the packet.", r#"xdp:lo /filter("tcp dst port 443")/ { @ = count(); }"#),
     dangerous(call(FunctionId::Override, "override", (1, 1), "override(value)", "Leaves out the traced function, which returns the value.", "kprobe:vfs_read { override(-5); }")),
     call(FunctionId::Comm, "comm", (0, 1), "comm, comm(pid)", "Name of the current task, or of the one with this id as the kernel counts them.", "iter:task { @[comm(ctx.task.pid)] = count(); }"),
@@ -312,7 +314,7 @@ impl Function {
     pub fn is_pure(&self) -> bool {
         use FunctionId as F;
         // What getopt() names is an option of the script.
-        let acts = matches!(self.id, F::Delete | F::Find | F::Getopt | F::Skboutput | F::WriteUser);
+        let acts = matches!(self.id, F::Capture | F::Delete | F::Find | F::Getopt | F::Skboutput | F::WriteUser);
         !acts && !self.aggregation && !is_statement(self.name)
     }
 }

@@ -30,10 +30,42 @@ pub struct Program {
     pub expanded_from: Vec<(FormatId, Vec<Span>)>,
     /// Texts that values refer to by number: the formats of `strftime()`, the filters of `cgroup_path()`.
     pub texts: Vec<Vec<u8>>,
-    /// Capture files that `skboutput()` refers to by number.
-    pub captures: Vec<String>,
+    /// Capture files that `capture()` and `skboutput()` refer to by number.
+    pub captures: Vec<Capture>,
     /// What `filter()` refers to by number: the filter for each kind of link that the probe's packets come from.
     pub filters: Vec<Vec<(Link, Filter)>>,
+}
+
+/// A capture file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Its name; none for standard output.
+    pub path: Option<String>,
+    /// How it is written.
+    pub format: CaptureFormat,
+    /// Its packets begin with the header of IP, not with that of Ethernet. In pcapng both may be in one file, and then
+    /// this is about the first ones.
+    pub begins_with_ip: bool,
+    /// No more bytes of a packet are in it.
+    pub length: u32,
+    /// The network interfaces that are known to be traced, by their numbers.
+    pub interfaces: Vec<(u32, String)>,
+}
+
+/// The formats of capture files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureFormat {
+    /// That of libpcap, with nanoseconds.
+    Pcap,
+    /// Its successor.
+    Pcapng,
+}
+
+impl Capture {
+    /// What it is called in messages.
+    pub fn name(&self) -> &str {
+        self.path.as_deref().unwrap_or("standard output")
+    }
 }
 
 macro_rules! id {

@@ -37,8 +37,8 @@ use runtime::session::{self, Config, Host, Job, RunError, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufWriter, LineWriter, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -215,7 +215,9 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         return show(reporter, sources, &[diagnostic.with_help(help)]).map(|()| 0);
     }
     let graph = args.flamegraph.as_ref().map(|path| flame_graph(path, reporter)).transpose()?;
+    let packets_output = packets_output(&program, args, reporter)?;
     let mut config = Config {
+        packets_output,
         child: child(args, unwinds, reporter)?,
         process: process.map(|number| watch(number, reporter)).transpose()?,
         dry_run: args.dry_run,
@@ -409,6 +411,23 @@ fn child(args: &Args, is_watched: bool, reporter: &Reporter) -> Result<Option<Ch
         None => Ok(None),
         Some(Ok(child)) => Ok(Some(child)),
         Some(Err(error)) => fail(reporter, &error.to_string(), None),
+    }
+}
+
+/// What `capture("-")` writes to. Everything else that would go to standard output goes to standard error from then on,
+/// also what commands write.
+fn packets_output(program: &Program, args: &Args, reporter: &Reporter) -> Result<Option<File>, Failed> {
+    if args.dry_run || program.captures.iter().all(|capture| capture.path.is_some()) {
+        return Ok(None);
+    }
+    if io::stdout().is_terminal() {
+        let help = "pipe it to what reads packets, such as tcpdump -r -, or name a file";
+        return fail(reporter, "capture(\"-\") writes packets to standard output, which is a terminal", Some(help));
+    }
+    let own = io::stdout().as_fd().try_clone_to_owned();
+    match own.and_then(|own| Ok(rustix::stdio::dup2_stdout(io::stderr()).map(|()| own)?)) {
+        Ok(own) => Ok(Some(File::from(own))),
+        Err(error) => fail(reporter, &format!("cannot write to standard output: {error}"), None),
     }
 }
 

@@ -1,35 +1,39 @@
-//! Packets that `skboutput()` sends, and the capture files they go to.
+//! Packets that `capture()` and `skboutput()` send, and the capture files they go to.
 //!
-//! The kernel writes packets to the buffers of perf events only, one for each CPU. A capture file is that of libpcap with
-//! nanoseconds: a header, then for each packet its time, its length and its bytes, all in the byte order of the machine.
+//! The kernel writes packets to the buffers of perf events only, one for each CPU.
+
+mod file;
 
 use crate::machine::clock::Clock;
+use crate::sys::interface_name;
 use aya::maps::perf::{PerfEvent, PerfEventArrayBuffer};
 use aya::maps::{Map, MapData, PerfEventArray};
-use codegen::event::PACKET_HEADER;
+use codegen::event::{BEGINS_WITH_IP, PACKET_HEADER};
+use file::{Capture, Packet};
+use lang::typed;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Says in what order its bytes are, and that it has nanoseconds.
-const MAGIC: u32 = 0xa1b2_3c4d;
-/// `LINKTYPE_RAW`: packets begin with the header of IP.
-const LINK_TYPE: u32 = 101;
-/// No packet is longer.
-const LONGEST: u32 = 0xffff;
 /// Pages of each CPU's buffer unless the config says otherwise.
 const PAGES: usize = 64;
+/// Written out when this much has gathered, and whenever no more packets are there.
+const BUFFER: usize = 64 << 10;
 
 /// The buffers and the files.
 #[derive(Default)]
 pub struct Packets {
     buffers: Vec<PerfEventArrayBuffer<MapData>>,
-    files: Vec<Capture<BufWriter<File>>>,
+    files: Vec<Capture<Destination>>,
     clock: Option<Clock>,
     /// A packet that lies in two pieces.
     joined: Vec<u8>,
+    /// A packet with what the kernel had taken out of it.
+    whole: Vec<u8>,
 }
+
+type Destination = BufWriter<File>;
 
 /// Why packets cannot be captured.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +41,23 @@ pub enum CaptureError {
     /// A file could not be made, or not be written.
     #[error("cannot write to {0}: {1}")]
     File(String, io::Error),
+    /// Nobody reads standard output any more.
+    #[error("the output was closed")]
+    Closed,
     /// The buffers could not be made.
     #[error("cannot make the buffers for packets: {0}")]
     Buffers(String),
 }
 
 impl Packets {
-    /// Opens the buffers of all CPUs, with so many pages each (0: as many as usual), and the files.
-    pub fn open(map: MapData, paths: &[String], pages: u64) -> Result<Self, CaptureError> {
+    /// Opens the buffers of all CPUs, with so many pages each (0: as many as usual), and the files. `output` stands for
+    /// standard output.
+    pub fn open(
+        map: MapData,
+        captures: &[typed::Capture],
+        output: Option<&File>,
+        pages: u64,
+    ) -> Result<Self, CaptureError> {
         let failed = |error: &dyn std::fmt::Display| CaptureError::Buffers(error.to_string());
         let pages = match usize::try_from(pages) {
             Ok(0) => PAGES,
@@ -55,12 +68,17 @@ impl Packets {
         let cpus = aya::util::online_cpus().map_err(|(_, error)| failed(&error))?;
         let buffers = cpus.into_iter().map(|cpu| array.open(cpu, Some(pages)));
         let buffers = buffers.collect::<Result<_, _>>().map_err(|error| failed(&error))?;
-        let files = paths.iter().map(|path| {
-            let file = File::create(path).and_then(|file| Capture::begin(BufWriter::new(file)));
-            file.map_err(|error| CaptureError::File(path.clone(), error))
+        let files = captures.iter().map(|capture| {
+            let file = match (&capture.path, output) {
+                (Some(path), _) => File::create(path),
+                (None, Some(output)) => output.try_clone(),
+                (None, None) => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+            };
+            let file = file.and_then(|file| Capture::begin(BufWriter::with_capacity(BUFFER, file), capture));
+            file.map_err(|error| failed_to_write(capture, error))
         });
         let files = files.collect::<Result<_, _>>()?;
-        Ok(Self { buffers, files, clock: Some(Clock::now()), joined: Vec::new() })
+        Ok(Self { buffers, files, clock: Some(Clock::now()), ..Self::default() })
     }
 
     /// Readable when there is a packet.
@@ -68,9 +86,9 @@ impl Packets {
         self.buffers.iter().map(AsFd::as_fd)
     }
 
-    /// Writes what has arrived to its files. `paths` are those that they were opened with.
-    pub fn drain(&mut self, paths: &[String]) -> Result<(), CaptureError> {
-        let Self { buffers, files, clock, joined } = self;
+    /// Writes what has arrived to its files. `captures` are those that they were opened with.
+    pub fn drain(&mut self, captures: &[typed::Capture]) -> Result<(), CaptureError> {
+        let Self { buffers, files, clock, joined, whole } = self;
         let Some(clock) = clock else { return Ok(()) };
         for buffer in buffers {
             let done = buffer.try_fold((), |(), event| {
@@ -85,75 +103,96 @@ impl Packets {
                         &joined[..]
                     }
                 };
-                match Packet::parse(sample).and_then(|packet| Some((files.get_mut(packet.file)?, packet))) {
-                    None => ControlFlow::Continue(()),
-                    Some((file, packet)) => match file.write(clock.of_day_at(packet.time), packet.bytes) {
-                        Ok(()) => ControlFlow::Continue(()),
-                        Err(error) => {
-                            let path = paths.get(packet.file).cloned().unwrap_or_default();
-                            ControlFlow::Break(CaptureError::File(path, error))
-                        }
-                    },
+                let Some(packet) = Sample::parse(sample) else { return ControlFlow::Continue(()) };
+                let Some((file, capture)) = files.get_mut(packet.file).zip(captures.get(packet.file)) else {
+                    return ControlFlow::Continue(());
+                };
+                match packet.write(file, clock, whole) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => ControlFlow::Break(failed_to_write(capture, error)),
                 }
             });
             if let ControlFlow::Break(error) = done {
                 return Err(error);
             }
         }
-        for (file, path) in files.iter_mut().zip(paths) {
-            file.writer.flush().map_err(|error| CaptureError::File(path.clone(), error))?;
+        for (file, capture) in files.iter_mut().zip(captures) {
+            file.writer.flush().map_err(|error| failed_to_write(capture, error))?;
         }
         Ok(())
     }
 }
 
+fn failed_to_write(capture: &typed::Capture, error: io::Error) -> CaptureError {
+    match (&capture.path, error.kind()) {
+        (None, io::ErrorKind::BrokenPipe) => CaptureError::Closed,
+        _ => CaptureError::File(capture.name().to_owned(), error),
+    }
+}
+
 /// A packet as a program sends it.
 #[derive(Debug, PartialEq, Eq)]
-struct Packet<'a> {
+struct Sample<'a> {
     file: usize,
     /// In nanoseconds since boot.
     time: u64,
     bytes: &'a [u8],
+    /// How many there were; 0 if that is not known.
+    length: u32,
+    interface: u32,
+    /// The way, and what it begins with.
+    way: u32,
+    /// Taken out of the packet by the kernel.
+    tag: Option<[u8; 4]>,
 }
 
-impl<'a> Packet<'a> {
+impl<'a> Sample<'a> {
     /// Reads what `codegen::event` describes. Nothing is left of a packet that is no longer than its offset.
     fn parse(sample: &'a [u8]) -> Option<Self> {
         let (header, bytes) = sample.split_at_checked(PACKET_HEADER as usize)?;
         let word = |at: usize| Some(u64::from_ne_bytes(header.get(at..at + 8)?.try_into().ok()?));
-        let (head, time, length) = (word(0)?, word(8)?, usize::try_from(word(16)?).ok()?);
+        let (head, time, lengths, place, tag) = (word(0)?, word(8)?, word(16)?, word(24)?, word(32)?);
         // Behind the packet the kernel fills up to its alignment.
-        let bytes = bytes.get(..length).unwrap_or(bytes).get((head >> 32) as usize..)?;
-        (!bytes.is_empty()).then_some(Self { file: head as u32 as usize, time, bytes })
-    }
-}
-
-/// A capture file.
-struct Capture<W> {
-    writer: W,
-}
-
-impl<W: Write> Capture<W> {
-    fn begin(mut writer: W) -> io::Result<Self> {
-        writer.write_all(&MAGIC.to_ne_bytes())?;
-        // The format's version is 2.4.
-        writer.write_all(&2u16.to_ne_bytes())?;
-        writer.write_all(&4u16.to_ne_bytes())?;
-        for word in [0, 0, LONGEST, LINK_TYPE] {
-            writer.write_all(&word.to_ne_bytes())?;
-        }
-        writer.flush()?;
-        Ok(Self { writer })
+        let bytes = bytes.get(..lengths as u32 as usize).unwrap_or(bytes).get((head >> 32) as usize..)?;
+        let tag = (tag >> 32 != 0).then(|| {
+            let ([a, b], [c, d]) = ((tag as u16).to_ne_bytes(), ((tag >> 16) as u16).to_be_bytes());
+            [a, b, c, d]
+        });
+        let sample = Self {
+            file: head as u32 as usize,
+            time,
+            bytes,
+            length: (lengths >> 32) as u32,
+            interface: place as u32,
+            way: (place >> 32) as u32,
+            tag,
+        };
+        (!bytes.is_empty()).then_some(sample)
     }
 
-    fn write(&mut self, time: i128, packet: &[u8]) -> io::Result<()> {
-        let packet = packet.get(..LONGEST as usize).unwrap_or(packet);
-        let (seconds, rest) = (time.div_euclid(1_000_000_000) as u32, time.rem_euclid(1_000_000_000) as u32);
-        let length = packet.len() as u32;
-        for word in [seconds, rest, length, length] {
-            self.writer.write_all(&word.to_ne_bytes())?;
-        }
-        self.writer.write_all(packet)
+    /// Writes it as it was on the wire.
+    fn write(&self, file: &mut Capture<Destination>, clock: &Clock, whole: &mut Vec<u8>) -> io::Result<()> {
+        /// Where a tag stands in an Ethernet frame: behind the two addresses.
+        const TAG: usize = 12;
+        let (bytes, length) = match (self.tag, self.bytes.split_at_checked(TAG)) {
+            (Some(tag), Some((addresses, rest))) => {
+                whole.clear();
+                whole.extend_from_slice(addresses);
+                whole.extend(tag);
+                whole.extend_from_slice(rest);
+                (&whole[..], self.length.saturating_add(tag.len() as u32))
+            }
+            _ => (self.bytes, self.length),
+        };
+        let packet = Packet {
+            time: clock.of_day_at(self.time),
+            bytes,
+            length,
+            interface: self.interface,
+            begins_with_ip: self.way & BEGINS_WITH_IP != 0,
+            way: self.way & !BEGINS_WITH_IP,
+        };
+        file.write(&packet, interface_name)
     }
 }
 
@@ -161,7 +200,7 @@ impl<W: Write> Capture<W> {
 mod tests {
     use super::*;
 
-    fn sample(words: [u64; 3], packet: &[u8]) -> Vec<u8> {
+    fn sample(words: [u64; 5], packet: &[u8]) -> Vec<u8> {
         let mut sample: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         sample.extend_from_slice(packet);
         sample
@@ -169,23 +208,22 @@ mod tests {
 
     #[test]
     fn a_packet_ends_where_its_length_says() {
-        let padded = sample([1 | 2 << 32, 77, 5], b"abcdefgh");
-        assert_eq!(Packet::parse(&padded), Some(Packet { file: 1, time: 77, bytes: b"cde" }));
-        assert_eq!(Packet::parse(&sample([0, 1, 99], b"abc")), Some(Packet { file: 0, time: 1, bytes: b"abc" }));
-        assert_eq!(Packet::parse(&sample([14 << 32, 1, 5], b"abcdefgh")), None);
-        assert_eq!(Packet::parse(&sample([5 << 32, 1, 5], b"abcde")), None);
-        assert_eq!(Packet::parse(b"short"), None);
+        let plain = Sample { file: 1, time: 77, bytes: b"cde", length: 0, interface: 0, way: 0, tag: None };
+        assert_eq!(Sample::parse(&sample([1 | 2 << 32, 77, 5, 0, 0], b"abcdefgh")), Some(plain));
+        let short = Sample { file: 0, time: 1, bytes: b"abc", length: 0, interface: 0, way: 0, tag: None };
+        assert_eq!(Sample::parse(&sample([0, 1, 99, 0, 0], b"abc")), Some(short));
+        assert_eq!(Sample::parse(&sample([14 << 32, 1, 5, 0, 0], b"abcdefgh")), None);
+        assert_eq!(Sample::parse(&sample([5 << 32, 1, 5, 0, 0], b"abcde")), None);
+        assert_eq!(Sample::parse(b"short"), None);
     }
 
     #[test]
-    fn a_capture_is_a_header_and_packets() {
-        let mut capture = Capture::begin(Vec::new()).expect("memory takes it");
-        capture.write(3_000_000_007, b"packet").expect("memory takes it");
-        let words: Vec<u32> = capture.writer[..40]
-            .chunks_exact(4)
-            .map(|word| u32::from_ne_bytes(word.try_into().expect("four")))
-            .collect();
-        assert_eq!(words, [0xa1b2_3c4d, 2 | 4 << 16, 0, 0, 65535, 101, 3, 7, 6, 6]);
-        assert_eq!(&capture.writer[40..], b"packet");
+    fn a_packet_tells_where_it_was_seen_and_what_was_taken_out() {
+        let protocol = u64::from(u16::from_ne_bytes([0x81, 0]));
+        let tag = 1 << 32 | 0x2005 << 16 | protocol;
+        let bytes = sample([0, 1, 3 | 60 << 32, 9 | 6 << 32, tag], b"abcd");
+        let tag = Some([0x81, 0, 0x20, 5]);
+        let expected = Sample { file: 0, time: 1, bytes: b"abc", length: 60, interface: 9, way: 6, tag };
+        assert_eq!(Sample::parse(&bytes), Some(expected));
     }
 }

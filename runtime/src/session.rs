@@ -35,6 +35,7 @@ use rustix::time::{
     ClockId, DynamicClockId, TimerfdClockId, TimerfdFlags, clock_gettime, clock_gettime_dynamic, timerfd_create,
 };
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
@@ -51,7 +52,7 @@ pub enum RunError {
     Attach(#[from] AttachError),
     /// Packets cannot be captured.
     #[error(transparent)]
-    Capture(#[from] CaptureError),
+    Capture(CaptureError),
     /// An iterator could not be pinned.
     #[error(transparent)]
     Pin(#[from] PinError),
@@ -64,6 +65,15 @@ pub enum RunError {
     /// The system refused something else.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
+}
+
+impl From<CaptureError> for RunError {
+    fn from(error: CaptureError) -> Self {
+        match error {
+            CaptureError::Closed => Self::OutputClosed,
+            error => Self::Capture(error),
+        }
+    }
 }
 
 /// What a run needs to know of a compiled script.
@@ -97,6 +107,8 @@ pub struct Config {
     pub processes: Processes,
     /// Where a flame graph of these maps goes at the end.
     pub flame_graph: Option<(GraphFile, Vec<MapId>)>,
+    /// What `capture("-")` writes to, if that is not the process's standard output.
+    pub packets_output: Option<File>,
     /// What is run beside `begin` and `end`.
     pub mode: Mode,
 }
@@ -264,8 +276,9 @@ impl<'a> Session<'a> {
         let packets = match ring(layout.packets) {
             Some(map) => {
                 // A run that captures nothing leaves no file behind, nor empties one.
-                let paths = if config.dry_run { &[][..] } else { &job.program.captures };
-                Packets::open(map, paths, job.program.config.perf_rb_pages)?
+                let files = if config.dry_run { &[][..] } else { &job.program.captures };
+                let output = config.packets_output.as_ref();
+                Packets::open(map, files, output, job.program.config.perf_rb_pages)?
             }
             None => Packets::default(),
         };

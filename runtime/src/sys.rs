@@ -297,6 +297,17 @@ pub fn link_create(program: BorrowedFd<'_>, to: LinkTarget<'_>, kind: u32, flags
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr).map(owned)
 }
 
+/// The name of the network interface with this number.
+pub fn interface_name(number: u32) -> Option<String> {
+    let mut name = [0 as libc::c_char; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the call asks for.
+    if unsafe { libc::if_indextoname(number, name.as_mut_ptr()) }.is_null() {
+        return None;
+    }
+    let bytes = name.iter().take_while(|byte| **byte != 0).map(|byte| *byte as u8).collect::<Vec<_>>();
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A socket that gets what a program leaves it of the packets of a network interface, of all protocols. Nobody reads it.
 pub fn packet_socket(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
     let checked = |result: libc::c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) };

@@ -78,8 +78,9 @@ impl Lowering<'_, '_> {
                 self.per_cpu_address(known(address), known(offsets), cpu.first())
             }
             (FunctionId::Skboutput, [file, packet, length, offset]) => {
-                self.capture(known(file), packet, length, known(offset), whole.span)
+                self.capture_skb(known(file), packet, length, known(offset), whole.span)
             }
+            (FunctionId::Capture, [file, length]) => self.capture(known(file), known(length), whole.span),
             (FunctionId::Override, [value]) => {
                 let value = self.scalar(value);
                 self.call(Helper::OverrideReturn, &[self.event, value])

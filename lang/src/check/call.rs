@@ -143,6 +143,7 @@ impl Checker<'_> {
             F::Debugf => self.debugf(state, row, args, span),
             F::WriteUser => self.write_user(state, row, args, span),
             F::Skboutput => self.skboutput(state, row, args, span),
+            F::Capture => self.capture(state, row, args, span),
             F::Filter => self.filter(state, row, args, span),
             F::Override => self.override_return(state, row, args, span),
             F::Signal | F::SignalThread => self.signal(state, row, args, span),
