@@ -104,7 +104,7 @@ impl Checker<'_> {
 
     /// `capture("file")`, `capture("file", length)`
     pub fn capture(&mut self, state: &mut ProbeState<'_>, row: &Function, args: &[ast::Expr], span: Span) -> Expr {
-        let Some(begins_with_ip) = self.capture_link(state, span) else { return unknown(span) };
+        let Some((begins_with_ip, differ)) = self.capture_link(state, span) else { return unknown(span) };
         let Some(path) = self.known_text(state, &args[0], row, span) else { return unknown(span) };
         let length = match args.get(1) {
             None => u64::from(WHOLE),
@@ -137,15 +137,19 @@ impl Checker<'_> {
         let interfaces = interfaces(&state.header.points);
         let path = (path != "-").then_some(path);
         let file = Capture { path, format, begins_with_ip, length, interfaces };
+        if differ && format == CaptureFormat::Pcap {
+            self.refuse_mixture(&file, args[0].span);
+            return unknown(span);
+        }
         let Some(number) = self.capture_file(file, args[0].span) else { return unknown(span) };
         let length = int(i64::from(length), Type::I64, span);
         Expr { kind: ExprKind::Call(row.id, vec![number, length]), ty: Type::I64, span }
     }
 
-    /// Whether packets begin with the header of IP at the first attach point. Nothing, which is told, if one of them has
-    /// no packets.
-    fn capture_link(&mut self, state: &ProbeState<'_>, span: Span) -> Option<bool> {
-        let mut first = None;
+    /// Whether packets begin with the header of IP at the first attach point, and whether it is otherwise at another one.
+    /// Nothing, which is told, if one of them has no packets.
+    fn capture_link(&mut self, state: &ProbeState<'_>, span: Span) -> Option<(bool, bool)> {
+        let (mut first, mut differ) = (None, false);
         for point in &state.header.points {
             let Some(packet) = point.context.packet() else {
                 let title = format!("capture() can not be used with \"{}\"", point.name);
@@ -154,9 +158,10 @@ impl Checker<'_> {
                 self.report(Diagnostic::error(span, title).with_help(help));
                 return None;
             };
-            first.get_or_insert(packet.start == PacketStart::Network);
+            let begins_with_ip = packet.start == PacketStart::Network;
+            differ |= *first.get_or_insert(begins_with_ip) != begins_with_ip;
         }
-        Some(first.unwrap_or(false))
+        Some((first.unwrap_or(false), differ))
     }
 
     /// The number of a capture file, which is a new one or one that is known already.
@@ -169,12 +174,10 @@ impl Checker<'_> {
             }
             Some(number) => {
                 let known = &mut captures[number];
-                let is_mixed = known.format == CaptureFormat::Pcap && known.begins_with_ip != file.begins_with_ip;
-                if is_mixed || known.format != file.format {
-                    let title = format!("{} is written in another way already", file.name());
-                    let help =
-                        "a .pcap file has packets with Ethernet's header, or packets without; .pcapng may have both";
-                    self.report(Diagnostic::error(span, title).with_help(help));
+                // What skboutput() writes is pcap, whatever its name.
+                let is_pcap = known.format == CaptureFormat::Pcap || file.format == CaptureFormat::Pcap;
+                if known.format != file.format || is_pcap && known.begins_with_ip != file.begins_with_ip {
+                    self.refuse_mixture(&file, span);
                     return None;
                 }
                 known.length = known.length.max(file.length);
@@ -187,5 +190,11 @@ impl Checker<'_> {
             }
         };
         Some(int(number as i64, Type::I64, span))
+    }
+
+    fn refuse_mixture(&mut self, file: &Capture, span: Span) {
+        let title = format!("{} has packets that begin in another way already", file.name());
+        let help = "a .pcap file has packets with Ethernet's header, or packets without; .pcapng may have both";
+        self.report(Diagnostic::error(span, title).with_help(help));
     }
 }

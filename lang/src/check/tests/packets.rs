@@ -196,3 +196,58 @@ begin { print(10.0.0.1 > 10.0.0.0/8); }
 "#,
     );
 }
+
+/// What is told of a script at packets: titles and help.
+fn told(text: &str) -> Vec<(String, Option<String>)> {
+    let checked = checked(text, &Settings::default());
+    checked.diagnostics.into_iter().map(|told| (told.title, told.help)).collect()
+}
+
+#[test]
+fn captures_have_names_and_lengths() {
+    for good in [
+        r#"xdp:a { capture("x.pcap"); capture("x.pcap", 96); capture("y.pcapng", 0); $r = capture("-"); print($r); }"#,
+        r#"tc:a:egress /capture("a.b.pcap", 262144) == 0/ { @ = count(); }"#,
+        r#"xdp:a, cgroup_skb:/g:egress { capture("x.pcapng"); } socket:a { capture("x.pcapng", 10) }"#,
+        r#"cgroup_skb:/g:ingress { capture("x.pcap"); } fentry:f { skboutput("x.pcap", args.skb, 10, 14); }"#,
+    ] {
+        let errors: Vec<_> = told(good).into_iter().filter(|(title, _)| title.contains("capture")).collect();
+        assert_eq!(errors, [], "{good}");
+    }
+    let mixed = "x.pcap has packets that begin in another way already";
+    let of_one_kind = "a .pcap file has packets with Ethernet's header, or packets without; .pcapng may have both";
+    let formats = "name it .pcapng or .pcap; - is standard output";
+    for (bad, title, help) in [
+        (r#"xdp:a { capture("x.txt"); }"#, "the name `x.txt` tells no format of a capture file", formats),
+        (r#"xdp:a { capture("pcap"); }"#, "the name `pcap` tells no format of a capture file", formats),
+        (r#"xdp:a { capture(""); }"#, "capture() takes the name of a file, or -", ""),
+        (r#"xdp:a { capture("x.pcap", 262145); }"#, "capture() takes a length up to 262144", ""),
+        (r#"xdp:a { capture("x.pcap", -1); }"#, "capture() takes no negative number here", ""),
+        (r#"xdp:a { capture("x.pcap", pkt.len); }"#, "capture() expects a int literal (int provided)", ""),
+        (r#"xdp:a { capture(7); }"#, "capture() expects a string literal (int provided)", ""),
+        (r#"xdp:a { capture("x.pcap"); } cgroup_skb:/g:egress { capture("x.pcap"); }"#, mixed, of_one_kind),
+        (r#"xdp:a, cgroup_skb:/g:egress { capture("x.pcap"); }"#, mixed, of_one_kind),
+        (
+            r#"begin { capture("x.pcap"); }"#,
+            "capture() can not be used with \"begin\"",
+            "xdp, tc, cgroup_skb and socket see packets; fentry, fexit and rawtracepoint have skboutput()",
+        ),
+        (
+            r#"xdp:a { skboutput("x.pcap", 0, 1, 0); }"#,
+            "skboutput can not be used with \"xdp\" probes",
+            "here the packet is at hand: capture(\"file.pcapng\")",
+        ),
+    ] {
+        let told = told(bad);
+        let found = told.iter().find(|(said, _)| said == title);
+        assert_eq!(found.map(|(_, help)| help.as_deref().unwrap_or("")), Some(help), "{bad}\n{told:?}");
+    }
+}
+
+#[test]
+fn calls_for_one_capture_file_are_joined() {
+    let text = r#"xdp:a { capture("x.pcapng", 64); capture("-"); } xdp:b { capture("x.pcapng", 96); capture("x.pcapng", 32); }"#;
+    let captures = checked(text, &Settings::default()).program.captures;
+    let files: Vec<_> = captures.iter().map(|file| (file.name(), file.length, file.interfaces.len())).collect();
+    assert_eq!(files, [("x.pcapng", 96, 2), ("standard output", 0xff00, 1)]);
+}
