@@ -110,6 +110,8 @@ pub const ASKED_SLOTS: u32 = 64;
 pub enum SiteKind {
     /// An event found no room in its ring buffer.
     LostEvent,
+    /// A packet found no room in the buffer of its processor.
+    LostPacket,
     /// A new key found no room in its map.
     MapFull,
     /// A divisor was zero.

@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Pages of each CPU's buffer unless the config says otherwise.
-const PAGES: usize = 64;
+const PAGES: usize = 256;
 /// Written out when this much has gathered, and whenever no more packets are there.
 const BUFFER: usize = 64 << 10;
 

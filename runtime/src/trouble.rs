@@ -15,7 +15,7 @@ pub fn of(kind: SiteKind, code: u64) -> Trouble {
     let code = i64::from(code as i32);
     let helper = |name, code| Trouble::Helper { name, code, reason: reason(code) };
     match kind {
-        SiteKind::LostEvent => Trouble::Lost,
+        SiteKind::LostEvent | SiteKind::LostPacket => Trouble::Lost,
         SiteKind::MapFull => helper("map_update_elem", code),
         SiteKind::FailedRead(failed) | SiteKind::Failed(failed) => helper(failed.name(), code),
         SiteKind::MissingElement => helper("map_lookup_elem", 0),
@@ -38,6 +38,11 @@ pub fn warning(site: &Site, trouble: &Trouble, times: u64) -> Diagnostic {
         (SiteKind::LostEvent, _) => {
             let title = if times == 1 { "Lost 1 event".into() } else { format!("Lost {times} events") };
             (title, Some("the output was too slow for so many; print less, or gather in a map"))
+        }
+        (SiteKind::LostPacket, _) => {
+            let title = if times == 1 { "Lost 1 packet".into() } else { format!("Lost {times} packets") };
+            let help = "they came faster than they could be written; keep less of each, or set perf_rb_pages to more";
+            (title, Some(help))
         }
         (SiteKind::MapFull, Trouble::Helper { code, .. }) if *code == -E2BIG => (
             format!("Map full; can't update element{many}"),
@@ -89,7 +94,7 @@ pub fn summary<'a>(sites: impl Iterator<Item = (&'a Site, u64)>, tells_quiet: bo
     let (mut lost, mut unread) = (0, 0);
     for (site, count) in sites {
         match site.kind {
-            SiteKind::LostEvent => lost += count,
+            SiteKind::LostEvent | SiteKind::LostPacket => lost += count,
             SiteKind::FailedRead(_) if !tells_quiet => unread += count,
             _ => {}
         }

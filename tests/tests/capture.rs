@@ -238,6 +238,7 @@ fn what_finds_no_room_is_counted() {
                   for ($i : 0..20) { capture(\"FILE\"); @tried = count(); } }";
     let (out, packets) = captured(script, &file, &vec![packet.clone(); 50]);
     out.stdout_has("@n: 50\n").stdout_has("@tried: 1000\n");
+    out.stderr_has("they came faster than they could be written");
     assert!(out.lost() > 0, "it was not too much\n{out}");
     assert_eq!(packets.len() as u64 + out.lost(), 1000, "{out}");
     assert!(packets.iter().all(|found| found.bytes == packet));

@@ -133,7 +133,7 @@ impl Lowering<'_, '_> {
         let (lost, done) = (self.builder.create_block(), self.builder.create_block());
         self.builder.ins().brif(is_lost, lost, &[], done, &[]);
         self.builder.switch_to_block(lost);
-        self.in_branch(|this| this.report_site(SiteKind::LostEvent, span));
+        self.in_branch(|this| this.report_site(SiteKind::LostPacket, span));
         self.builder.ins().jump(done, &[]);
         self.builder.switch_to_block(done);
     }

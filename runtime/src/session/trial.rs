@@ -269,7 +269,8 @@ impl Session<'_> {
     /// How often something has gone wrong. A flood of output that nobody reads is no fault of a test, nor is what is told
     /// only if asked for.
     fn troubles(&self) -> u64 {
-        let is_fault = |site: &&Site| site.kind != SiteKind::LostEvent && !site.kind.is_quiet();
+        let is_fault =
+            |site: &&Site| !matches!(site.kind, SiteKind::LostEvent | SiteKind::LostPacket) && !site.kind.is_quiet();
         self.store.sites().iter().filter(is_fault).map(|site| self.store.count(site)).sum()
     }
 
