@@ -46,7 +46,16 @@ const DOCUMENTS: &[(&str, &str)] = texts![
 ];
 
 /// Every script.
-const SCRIPTS: &[(&str, &str)] = texts!["scripts/hello.rt", "scripts/syscount.rt", "scripts/writes.rt"];
+const SCRIPTS: &[(&str, &str)] = texts![
+    "scripts/dnstop.rt",
+    "scripts/dropcount.rt",
+    "scripts/hello.rt",
+    "scripts/podnet.rt",
+    "scripts/syncount.rt",
+    "scripts/syscount.rt",
+    "scripts/writes.rt",
+    "scripts/xdptop.rt",
+];
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -97,10 +106,14 @@ fn has_kprobe(program: &str) -> bool {
     program.contains("kprobe:")
 }
 
-/// A run of the program, with a command if it speaks of one.
+/// A run of the program, with a command if it speaks of one, with an interface and an address if it wants to be told them,
+/// and with the permission that its own text says it needs.
 fn run(program: &str) -> Run {
     let mode = [("test:", "--test"), ("bench:", "--bench")].into_iter().find(|(probe, _)| program.contains(probe));
     let run = mode.into_iter().fold(Run::program(program), |run, (_, option)| run.arg(option));
+    let run = if program.contains("Usage: rtrace --unsafe") { run.arg("--unsafe") } else { run };
+    let words = [("$1", "eth0"), ("$2", "10.0.0.9")].into_iter().filter(|(name, _)| program.contains(name));
+    let run = words.fold(run, |run, (_, word)| run.parameter(word));
     match program.contains("cpid") {
         true => run.child(format!("{} exit 0", sibling("work").display())),
         false => run,
@@ -124,7 +137,9 @@ fn to_end(run: Run, program: &str) -> Output {
 /// Loads and attaches the programs that have a kprobe, or those that have none.
 fn accept(with_kprobes: bool) {
     let shown = marked("rtrace", "output").into_iter().map(|(block, _)| (block.place, block.text));
-    let scripts = SCRIPTS.iter().map(|(path, text)| (path.to_string(), text.to_string()));
+    // What sees the packets of control groups is run by `packet_scripts`, where the kernel can.
+    let scripts = SCRIPTS.iter().filter(|(_, text)| !text.contains("\ncgroup_skb:"));
+    let scripts = scripts.map(|(path, text)| (path.to_string(), text.to_string()));
     let programs: Vec<_> = shown.chain(scripts).filter(|(_, text)| has_kprobe(text) == with_kprobes).collect();
     assert!(!programs.is_empty(), "the documents show no such programs");
     for (place, text) in programs {
