@@ -66,7 +66,8 @@ impl Address {
             None => (text, None),
         };
         let Ok(ip) = address.parse::<IpAddr>() else {
-            let help = help_with(address);
+            let help = help_with(address).unwrap_or_else(|| HOW.into());
+            let help = Some(help);
             return bad(format!("`{address}` is not an address"), help);
         };
         let Some(bits) = bits else { return Ok(Self::Inet(ip)) };
@@ -128,6 +129,9 @@ fn mac(text: &str) -> Option<[u8; 6]> {
     }
     parts.next().is_none().then_some(bytes)
 }
+
+/// How addresses are written, for messages.
+pub const HOW: &str = "an address is written as it is shown: 10.0.0.9, fe80::1, aa:bb:cc:dd:ee:ff";
 
 fn help_with(text: &str) -> Option<String> {
     if text.matches("::").count() > 1 {

@@ -2,7 +2,7 @@
 
 use super::expr::unknown;
 use super::{Checker, ProbeState};
-use crate::address::Address;
+use crate::address::{Address, HOW};
 use crate::ast::{self, BinaryOp, UnaryOp};
 use crate::diag::Diagnostic;
 use crate::span::Span;
@@ -99,9 +99,7 @@ impl Checker<'_> {
             (left, right) => {
                 let title = format!("Type mismatch for '{symbol}': comparing {} with {}", left.ty(), right.ty());
                 let error = Diagnostic::error(span, title);
-                self.report(
-                    error.with_help("an address is written as it is shown: 10.0.0.9, fe80::1, aa:bb:cc:dd:ee:ff"),
-                );
+                self.report(error.with_help(HOW));
                 unknown(span)
             }
         })

@@ -68,7 +68,9 @@ impl Checker<'_> {
         let title = format!(
             "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes ({provider} used here)"
         );
-        self.report(Diagnostic::error(span, title));
+        let sees_packets = state.header.points.iter().any(|point| point.context.packet().is_some());
+        let help = sees_packets.then(|| "the fields of a packet go by their protocol: ip.saddr, tcp.dport".into());
+        self.report(Diagnostic::error(span, title).with_maybe_help(help));
         false
     }
 

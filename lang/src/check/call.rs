@@ -233,7 +233,8 @@ impl Checker<'_> {
             _ if value.ty == Type::Unknown => None,
             _ => {
                 let title = format!("{}() expects a string literal ({} provided)", row.name, value.ty.kind());
-                self.report(Diagnostic::error(span, title).with_related(arg.span, "this must be known when compiling"));
+                let error = Diagnostic::error(span, title).with_related(arg.span, "this must be known when compiling");
+                self.report(error.with_help(format!("usage: {}", row.usage)));
                 None
             }
         }

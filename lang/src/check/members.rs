@@ -46,7 +46,12 @@ impl Checker<'_> {
             (Type::Tuple(items), Ok(index)) => self.item(base, &items, index, span),
             (ty, Ok(index)) => {
                 let title = format!("Can not access index '{index}' on expression of type '{ty}'");
-                self.refuse(span, title)
+                // `10.0.0`, which somebody meant as an address.
+                let is_number = matches!(ty, Type::Int(_)) && literal(&base).is_some();
+                let help =
+                    is_number.then(|| "an address has four numbers, 10.0.0.9, and so has a range, 10.0.0.0/24".into());
+                self.report(Diagnostic::error(span, title).with_maybe_help(help));
+                unknown(span)
             }
             (ty, Err(_)) => {
                 let title = format!("Can not access field '{}' on expression of type '{ty}'", name.text);

@@ -138,8 +138,38 @@ impl Checker<'_> {
         true
     }
 
+    /// `tcp == 443` and `tcp.dport == 99999` are never true: says so.
+    fn warn_of_numbers_that_cannot_be(&mut self, state: &ProbeState<'_>, compared: &Expr) {
+        let ExprKind::Binary(op @ (BinaryOp::Eq | BinaryOp::Ne), left, right) = &compared.kind else { return };
+        let (field, number) = match (literal(left), literal(right)) {
+            (None, Some(number)) => (left, number),
+            (Some(number), None) => (right, number),
+            _ => return,
+        };
+        let ExprKind::Var(var) = field.kind else { return };
+        let Some((item, _)) = state.packet.iter().find(|(_, known)| **known == var) else { return };
+        let most = match field.ty {
+            Type::Bool => 1,
+            Type::Int(int) if !int.signed && int.bits <= 32 => (1 << int.bits) - 1,
+            _ => return,
+        };
+        if (0..=most).contains(&number) {
+            return;
+        }
+        let truth = if *op == BinaryOp::Eq { "never" } else { "always" };
+        let warning =
+            Diagnostic::warning(compared.span, format!("this is {truth} true: {} is at most {most}", field.ty));
+        self.report(
+            warning.with_maybe_help(
+                matches!(item, PacketItem::Present(_))
+                    .then(|| "a protocol alone asks whether the packet has it; tcp.dport is a field of it".into()),
+            ),
+        );
+    }
+
     /// A comparison that is false where the packet has not all of which its sides are computed.
     pub fn if_present(&mut self, state: &mut ProbeState<'_>, compared: Expr) -> Expr {
+        self.warn_of_numbers_that_cannot_be(state, &compared);
         let (left, right) = match &compared.kind {
             ExprKind::Binary(op, left, right) if op.is_comparison() => (&**left, Some(&**right)),
             ExprKind::InSubnet { address, .. } => (&**address, None),
@@ -285,9 +315,36 @@ fn qualified(row: &Protocol) -> String {
     names.join(", ")
 }
 
+/// What fields are called in other tools and in the kernel, and what here. The first one that a protocol has is meant.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("src", &["saddr", "sport"]),
+    ("source", &["saddr", "sport"]),
+    ("dst", &["daddr", "dport"]),
+    ("dest", &["daddr", "dport"]),
+    ("src_port", &["sport"]),
+    ("srcport", &["sport"]),
+    ("dst_port", &["dport"]),
+    ("dstport", &["dport"]),
+    ("size", &["len"]),
+    ("length", &["len"]),
+    ("type", &["proto"]),
+    ("h_proto", &["proto"]),
+    ("check", &["csum"]),
+    ("checksum", &["csum"]),
+    ("hlim", &["hop_limit"]),
+    ("ttl", &["hop_limit"]),
+    ("vid", &["id"]),
+];
+
 fn unknown_field(row: &Protocol, name: &ast::Name) -> Diagnostic {
     let title = format!("{} has no field '{}'", row.name, name.text);
-    let near = nearest(&name.text, row.fields.iter().map(|field| field.name), 1);
+    let elsewhere = ELSEWHERE.iter().filter(|(name_there, _)| name_there.eq_ignore_ascii_case(&name.text));
+    let elsewhere = elsewhere.flat_map(|(_, names)| *names).copied();
+    let elsewhere = elsewhere.filter(|name| row.fields.iter().any(|field| field.name == *name));
+    let mut near: Vec<String> = elsewhere.map(str::to_owned).collect();
+    if near.is_empty() {
+        near = nearest(&name.text, row.fields.iter().map(|field| field.name), 1);
+    }
     let others: Vec<String> = PROTOCOLS
         .iter()
         .filter(|row| row.fields.iter().any(|field| field.name == name.text))

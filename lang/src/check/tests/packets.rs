@@ -174,7 +174,7 @@ begin { print(10.0.0.1 == 5); }
     check(
         r#"
 begin { print(10.0.0.1 == "foo"); }
-                        //^^^^^ error: `foo` is not an address
+                        //^^^^^ error: `foo` is not an address | an address is written as it is shown: 10.0.0.9, fe80::1, aa:bb:cc:dd:ee:ff
 "#,
     );
     check(
@@ -250,4 +250,41 @@ fn calls_for_one_capture_file_are_joined() {
     let captures = checked(text, &Settings::default()).program.captures;
     let files: Vec<_> = captures.iter().map(|file| (file.name(), file.length, file.interfaces.len())).collect();
     assert_eq!(files, [("x.pcapng", 96, 2), ("standard output", 0xff00, 1)]);
+}
+
+#[test]
+fn names_and_numbers_that_cannot_be_are_told() {
+    check(
+        r#"
+xdp:eth0 { @[ip.src, tcp.dst, udp.length] = count(); }
+              //^^^ error: ip has no field 'src' | did you mean `saddr`?
+                       //^^^ error: tcp has no field 'dst' | did you mean `dport`?
+                                //^^^^^^ error: udp has no field 'length' | did you mean `len`?
+"#,
+    );
+    check(
+        r#"
+xdp:eth0 /tcp == 443/ { @ = count(); }
+        //^^^^^^^^^^ warning: this is never true: bool is at most 1 | a protocol alone asks whether the packet has it; tcp.dport is a field of it
+"#,
+    );
+    check(
+        r#"
+xdp:eth0 /tcp.dport != 99999 && tcp.syn == 1 && tcp.dport == 65535/ { @ = count(); }
+        //^^^^^^^^^^^^^^^^^^ warning: this is always true: uint16 is at most 65535
+"#,
+    );
+    check(
+        r#"
+xdp:eth0 /ip.saddr == 10.0.0/ { print(args.len); }
+                    //^^^^ error: Can not access index '0' on expression of type 'int8' | an address has four numbers, 10.0.0.9, and so has a range, 10.0.0.0/24
+                                    //^^^^ error: The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, and uprobe probes (xdp used here) | the fields of a packet go by their protocol: ip.saddr, tcp.dport
+"#,
+    );
+    check(
+        r#"
+xdp:eth0 /filter(tcp)/ { @ = count(); }
+        //^^^^^^^^^^^ error: filter() expects a string literal (bool provided) | usage: filter("expression")
+"#,
+    );
 }
