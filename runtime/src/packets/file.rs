@@ -169,7 +169,7 @@ mod tests {
 
     fn file(format: CaptureFormat, length: u32, interfaces: &[(u32, &str)]) -> typed::Capture {
         let interfaces = interfaces.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
-        typed::Capture { path: None, format, begins_with_ip: interfaces == [], length, interfaces }
+        typed::Capture { path: None, format, begins_with_ip: interfaces.is_empty(), length, interfaces }
     }
 
     fn words(bytes: &[u8]) -> Vec<u32> {
