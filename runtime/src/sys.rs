@@ -162,15 +162,21 @@ fn btf_name(btf: &OwnedFd) -> io::Result<Vec<u8>> {
     Ok(name.iter().copied().take_while(|byte| *byte != 0).collect())
 }
 
-/// Attaches a raw tracepoint program: to the tracepoint `name`, or with `None` to the target it was loaded for. A
-/// cookie that is not 0 needs kernel 6.10.
+/// Attaches a raw tracepoint program: to the tracepoint `name`, or with `None` to the target it was loaded for. Kernels
+/// before 6.10 know no cookies, and the link then has none: programs made for them do not ask for it.
 pub fn raw_tracepoint_open(program: BorrowedFd<'_>, name: Option<&str>, cookie: u64) -> io::Result<OwnedFd> {
     let mut attr = empty();
     let name = name.map(CString::new).transpose().map_err(|_| io::ErrorKind::InvalidInput)?;
     attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
     attr.raw_tracepoint.name = name.as_ref().map_or(0, |name| name.as_ptr() as u64);
     attr.raw_tracepoint.cookie = cookie;
-    bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr).map(owned)
+    match bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) {
+        Err(error) if cookie != 0 && error.raw_os_error() == Some(libc::EINVAL) => {
+            attr.raw_tracepoint.cookie = 0;
+            bpf(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr).map(owned)
+        }
+        opened => opened.map(owned),
+    }
 }
 
 /// Attaches a program to a perf event by a link, which ends with its descriptor. A cookie that is not 0 needs kernel
