@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn file(format: CaptureFormat, length: u32, interfaces: &[(u32, &str)]) -> typed::Capture {
-        let interfaces = interfaces.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
+        let interfaces: Vec<_> = interfaces.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
         typed::Capture { path: None, format, begins_with_ip: interfaces.is_empty(), length, interfaces }
     }
 
