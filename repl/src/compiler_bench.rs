@@ -82,7 +82,9 @@ mod tests {
         let table = String::from_utf8(out).expect("text");
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 4, "{table}");
-        assert!(lines[0].starts_with("quick                         10000   ") && lines[0].ends_with(" ns"), "{table}");
+        // Looking at the clock is all that it does, and takes as long as the machine has to do beside it.
+        let is_quick = [" ns", " μs"].iter().any(|unit| lines[0].ends_with(unit));
+        assert!(lines[0].starts_with("quick                         10000   ") && is_quick, "{table}");
         assert!(lines[1].starts_with("slow                          4       ") && lines[1].ends_with(" ms"), "{table}");
         assert!(lines[2].starts_with("total ") && lines[3] == "PASS", "{table}");
         assert_eq!((quick, slow), (MOST, LEAST));

@@ -216,6 +216,7 @@ fn captures_have_names_and_lengths() {
     }
     let mixed = "x.pcap has packets that begin in another way already";
     let of_one_kind = "a .pcap file has packets with Ethernet's header, or packets without; .pcapng may have both";
+    let usage = "usage: capture(\"file\"), capture(\"file\", length)";
     let formats = "name it .pcapng or .pcap; - is standard output";
     for (bad, title, help) in [
         (r#"xdp:a { capture("x.txt"); }"#, "the name `x.txt` tells no format of a capture file", formats),
@@ -224,7 +225,7 @@ fn captures_have_names_and_lengths() {
         (r#"xdp:a { capture("x.pcap", 262145); }"#, "capture() takes a length up to 262144", ""),
         (r#"xdp:a { capture("x.pcap", -1); }"#, "capture() takes no negative number here", ""),
         (r#"xdp:a { capture("x.pcap", pkt.len); }"#, "capture() expects a int literal (int provided)", ""),
-        (r#"xdp:a { capture(7); }"#, "capture() expects a string literal (int provided)", ""),
+        (r#"xdp:a { capture(7); }"#, "capture() expects a string literal (int provided)", usage),
         (r#"xdp:a { capture("x.pcap"); } cgroup_skb:/g:egress { capture("x.pcap"); }"#, mixed, of_one_kind),
         (r#"xdp:a, cgroup_skb:/g:egress { capture("x.pcap"); }"#, mixed, of_one_kind),
         (
