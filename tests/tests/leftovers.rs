@@ -83,7 +83,8 @@ fn samples_and_timers() {
 fn watchpoints() {
     requires!(Bpf, Watchpoints, Root);
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
-    let jiffies = symbols.lines().find_map(|line| line.strip_suffix(" D jiffies")).unwrap_or("0");
+    let jiffies = symbols.lines().find_map(|line| line.strip_suffix(" jiffies")?.split(' ').next());
+    let jiffies = jiffies.unwrap_or("0");
     if jiffies.trim_start_matches('0').is_empty() {
         return println!("skipped: the kernel shows no addresses");
     }
