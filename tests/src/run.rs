@@ -536,6 +536,14 @@ impl Output {
         said.sum()
     }
 
+    /// How many events it says the kernel has passed over, which Linux 7 does where one comes while a program runs.
+    #[track_caller]
+    pub fn passed_over(&self) -> u64 {
+        let mut lines = self.stderr.lines().filter(|line| line.contains(" passed over by the kernel"));
+        let number = |line: &str| line.strip_prefix("WARNING: ")?.split(' ').next()?.parse().ok();
+        lines.next().map_or(0, |line| number(line).unwrap_or_else(|| panic!("no number in {line:?}")))
+    }
+
     /// The number printed for a map or key of whole numbers: `int("@x[1]")` reads the line `@x[1]: 5`.
     #[track_caller]
     pub fn int(&self, name: &str) -> i64 {

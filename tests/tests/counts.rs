@@ -174,9 +174,6 @@ fn several_events_share_a_probe() {
     assert_eq!(counts, [40, 40], "{out}");
 }
 
-const PASSED_OVER: &str =
-    " events happened while a program was running on the same processor, and were passed over by the kernel";
-
 #[test]
 fn no_update_is_lost_when_all_processors_hammer() {
     requires!(Bpf, Tracefs, Cpus(2), Own);
@@ -199,8 +196,7 @@ fn no_update_is_lost_when_all_processors_hammer() {
             .map(|map| out.int(map));
     // From Linux 7.0 on a program may have to stand back in the middle, and the kernel passes over what happens
     // meanwhile; it must say so.
-    let told = out.stderr.lines().find_map(|line| line.strip_suffix(PASSED_OVER)?.strip_prefix("WARNING: "));
-    let passed: i64 = told.map_or(0, |number| number.parse().expect("a number"));
+    let passed = out.passed_over() as i64;
     assert!(passed == 0 || interrupts_tracepoints(), "{out}");
     // It counts system calls of others, too.
     let seen = all[0];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rtrace_tests::kernel::interrupts_tracepoints;
 use rtrace_tests::workload::{allowed_cpus, finish_all};
 use rtrace_tests::{Output, Run, Work, Worker, requires};
 
@@ -134,5 +135,8 @@ fn no_value_is_lost_when_all_processors_hammer() {
         let values = line.split("\"value\":").skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
         values.map(|value| value.parse::<u64>().unwrap()).sum()
     };
-    assert_eq!([total("@sum"), total("@key")], [3 * times, times], "{out}");
+    let (seen, passed) = (total("@key"), out.passed_over());
+    assert_eq!(total("@sum"), 3 * seen, "{out}");
+    // What the kernel passes over counts system calls of others, too.
+    assert!(seen <= times && seen + passed >= times && (passed == 0 || interrupts_tracepoints()), "{out}");
 }

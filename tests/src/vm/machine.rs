@@ -83,8 +83,18 @@ impl Machine {
 
     fn command(&self) -> Command {
         let mut command = Command::new(QEMU);
-        // A guest that may use cmpxchg16b panics at boot under emulation; two processors, for cases about races.
-        command.args(["-accel", "tcg", "-cpu", "max,-cx16", "-smp", "2", "-m", &format!("{}M", self.memory)]);
+        // A guest that may use cmpxchg16b panics at boot under emulation; two processors, for cases about races. They take
+        // turns: side by side, one may run an instruction that the kernel is just changing for the other, and panic.
+        command.args([
+            "-accel",
+            "tcg,thread=single",
+            "-cpu",
+            "max,-cx16",
+            "-smp",
+            "2",
+            "-m",
+            &format!("{}M", self.memory),
+        ]);
         command.args(["-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"]);
         command.arg("-kernel").arg(&self.image).arg("-initrd").arg(&self.archive);
         // A panic reboots at once, which -no-reboot turns into an end.
