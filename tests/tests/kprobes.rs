@@ -184,7 +184,7 @@ fn what_cannot_be_traced_says_why() {
     };
     told("kprobe:asm_exc_page_fault", "");
     told("kretprobe:vmlinux:vfs_reed", "did you mean vfs_read");
-    told("kprobe:init_task", "init_task is a variable, no function");
+    told("kprobe:system_wq", "system_wq is a variable, no function");
     let blacklist = std::fs::read_to_string("/sys/kernel/debug/kprobes/blacklist").unwrap_or_default();
     if blacklist.contains("\tasm_exc_page_fault\n") {
         told("kprobe:asm_exc_page_fault", "authors forbid probes there");
