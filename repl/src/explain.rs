@@ -66,8 +66,8 @@ fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic 
         return Diagnostic::error(point.span, why.title).with_label(refusal.reason.clone()).with_maybe_help(why.help);
     }
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
-    if let Attach::Xdp { mode: XdpMode::Offload, .. } = point.attach {
-        let why = packets::not_offloaded(point, &in_words(&error.to_string()));
+    if let Attach::Xdp { interface, mode: XdpMode::Offload, .. } = &point.attach {
+        let why = packets::not_offloaded(interface, &in_words(&error.to_string()));
         return Diagnostic::error(point.span, why.title).with_maybe_help(why.help);
     }
     let reason = if refusal.reason.is_empty() { in_words(&error.to_string()) } else { refusal.reason.clone() };

@@ -1,7 +1,6 @@
 //! Why packets cannot be traced where a script wants to.
 
 use crate::report::in_words;
-use codegen::object::Point;
 use lang::probes::net::XdpMode;
 use lang::target::{Attach, TargetError};
 use runtime::attach::AttachError;
@@ -23,7 +22,7 @@ pub fn unattached(failed: &AttachError) -> TargetError {
             format!("the driver of {interface} does not run this XDP program: {said}"),
             Some(format!("leave :native out, or write xdp:{interface}:skb: the kernel runs it, more slowly")),
         ),
-        Attach::Xdp { mode: XdpMode::Offload, .. } => not_offloaded(point, &said),
+        Attach::Xdp { interface, mode: XdpMode::Offload, .. } => not_offloaded(interface, &said),
         Attach::Xdp { interface, .. } | Attach::Tc { interface, .. } | Attach::Socket { interface, .. }
             if number == Some(libc::ENODEV) =>
         {
@@ -46,11 +45,7 @@ pub fn unattached(failed: &AttachError) -> TargetError {
 }
 
 /// A network card that does not run a program.
-pub fn not_offloaded(point: &Point, said: &str) -> TargetError {
-    let interface = match &point.attach {
-        Attach::Xdp { interface, .. } => interface.as_str(),
-        _ => "the interface",
-    };
+pub fn not_offloaded(interface: &str, said: &str) -> TargetError {
     let title = format!("{interface} does not run this XDP program itself: {said}");
     let help = format!(
         "few network cards can, and none has maps in memory that it shares with rtrace; leave :offload out: \
