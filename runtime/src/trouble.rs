@@ -35,14 +35,13 @@ pub fn of(kind: SiteKind, code: u64) -> Trouble {
 pub fn warning(site: &Site, trouble: &Trouble, times: u64) -> Diagnostic {
     let many = if times == 1 { String::new() } else { format!(" ({times} times)") };
     let (title, help) = match (site.kind, trouble) {
-        (SiteKind::LostEvent, _) => {
-            let title = if times == 1 { "Lost 1 event".into() } else { format!("Lost {times} events") };
-            (title, Some("the output was too slow for so many; print less, or gather in a map"))
-        }
+        (SiteKind::LostEvent, _) => (
+            format!("Lost {}", counted(times, "event")),
+            Some("the output was too slow for so many; print less, or gather in a map"),
+        ),
         (SiteKind::LostPacket, _) => {
-            let title = if times == 1 { "Lost 1 packet".into() } else { format!("Lost {times} packets") };
             let help = "they came faster than they could be written; keep less of each, or set perf_rb_pages to more";
-            (title, Some(help))
+            (format!("Lost {}", counted(times, "packet")), Some(help))
         }
         (SiteKind::MapFull, Trouble::Helper { code, .. }) if *code == -E2BIG => (
             format!("Map full; can't update element{many}"),
@@ -113,14 +112,20 @@ pub fn summary<'a>(sites: impl Iterator<Item = (&'a Site, u64)>, tells_quiet: bo
 
 /// What is said of events for which the kernel did not run a program, because one was running on their processor.
 pub fn passed_over(events: u64) -> Option<String> {
-    let (what, were) = match events {
+    let were = match events {
         0 => return None,
-        1 => ("1 event".to_owned(), "was"),
-        _ => (format!("{events} events"), "were"),
+        1 => "was",
+        _ => "were",
     };
+    let what = counted(events, "event");
     Some(format!(
         "{what} happened while a program was running on the same processor, and {were} passed over by the kernel"
     ))
+}
+
+/// So many of something.
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// What the system says to a negative error number, without the number.
