@@ -22,7 +22,7 @@ mod texts;
 pub mod tree;
 mod walk;
 
-pub use headers::{Header, Headers, NoHeaders, Unread};
+pub use headers::{Continued, Header, Headers, NoHeaders, Unread};
 pub use names::standard_types;
 pub(crate) use preprocess::{DIRECTIVES, Preprocessor};
 pub(crate) use texts::Texts;

@@ -12,6 +12,7 @@ mod casts;
 mod declarations;
 mod expr;
 mod gathered;
+mod known;
 mod loops;
 mod members;
 mod names;
@@ -38,6 +39,7 @@ use crate::typed::{Point, Probe, Program, Var, VarId};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
+pub use known::{CheckedEntry, Known, check_entry};
 use names::{Declared, Maps, Scopes};
 use std::borrow::Cow;
 
@@ -76,8 +78,18 @@ impl Checked {
 
 /// Gives every name its meaning and every value its type, macros expanded.
 pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
+    check_known(script, target, settings, None).0
+}
+
+/// The same for an entry of a session, with what is known there; and what is known of the maps now.
+fn check_known(
+    script: &ast::Script,
+    target: &dyn Target,
+    settings: &Settings,
+    known: Option<&Known>,
+) -> (Checked, Maps) {
     let expanded = expand(script);
-    let mut checked = check_expanded(&expanded.script, target, settings);
+    let (mut checked, maps) = check_expanded(&expanded.script, target, settings, known);
     // What is said of a macro's variables says their names as the script has them.
     for var in checked.program.probes.iter_mut().flat_map(|probe| &mut probe.vars) {
         var.name = plain(&var.name).into_owned();
@@ -85,25 +97,30 @@ pub fn check(script: &ast::Script, target: &dyn Target, settings: &Settings) -> 
     let found = std::mem::take(&mut checked.diagnostics).into_iter();
     let explained = found.map(|diagnostic| expanded.explain(diagnostic.map_text(|text| plain(text).into_owned())));
     checked.diagnostics = expanded.diagnostics.iter().cloned().chain(explained).collect();
-    if script.probes.is_empty() && checked.is_ok() {
+    if script.probes.is_empty() && checked.is_ok() && known.is_none() {
         let title = "no probes: there is nothing to attach";
         let help = "a macro does something where a probe calls it: begin { name(); }";
         checked.diagnostics.push(Diagnostic::error(Default::default(), title).with_help(help));
     }
     checked.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     checked.diagnostics.dedup();
-    checked
+    (checked, maps)
 }
 
 /// Checks a script without macros.
-fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings) -> Checked {
+fn check_expanded(
+    script: &ast::Script,
+    target: &dyn Target,
+    settings: &Settings,
+    known: Option<&Known>,
+) -> (Checked, Maps) {
     let (definitions, mut told) = Definitions::new(&script.c, target);
     let mut checker = Checker {
         settings,
         target,
         definitions,
         config: Config::of_script(&script.config, &settings.environment, &mut told),
-        maps: Maps::default(),
+        maps: known.map(|known| known.maps.clone().going_on()).unwrap_or_default(),
         variable_types: HashMap::new(),
         broken_variables: HashSet::new(),
         walk: Walk::default(),
@@ -112,7 +129,8 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
     let headers: Vec<Header> =
         script.probes.iter().map(|probe| resolve_points(probe, target, settings, &checker.config)).collect();
     loop {
-        checker.walk = Walk::default();
+        let program = known.map(|known| known.tables.clone()).unwrap_or_default();
+        checker.walk = Walk { program, ..Walk::default() };
         checker.maps.start_walk();
         for (probe, header) in script.probes.iter().zip(&headers).filter(|(_, header)| !header.is_left_out()) {
             checker.probe(probe, header);
@@ -134,12 +152,13 @@ fn check_expanded(script: &ast::Script, target: &dyn Target, settings: &Settings
         diagnostics.extend(consequences);
         diagnostics.extend(script.probes.iter().flat_map(assigned::unassigned));
     }
-    program.maps = checker.maps.into_typed();
-    declarations::declare(&script.maps, &mut program.maps, &mut diagnostics);
+    program.maps = checker.maps.typed();
+    declarations::declare(&script.maps, &mut program.maps, known.is_some(), &mut diagnostics);
+    diagnostics.extend(known.into_iter().flat_map(|known| known.declared_too_late(&script.maps)));
     program.config = checker.config;
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     diagnostics.dedup();
-    Checked { program, diagnostics, options }
+    (Checked { program, diagnostics, options }, checker.maps)
 }
 
 /// What one walk over the script gathers.

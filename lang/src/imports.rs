@@ -6,6 +6,7 @@
 use crate::ast::{Import, Script};
 use crate::c::{Header, Headers, declarations_of_header};
 use crate::diag::Diagnostic;
+use crate::parser::entry::{Kind, parse_statements};
 use crate::parser::{Parse, parse_at};
 use crate::span::{Source, SourceMap};
 use hashbrown::HashSet;
@@ -54,20 +55,54 @@ const MOST_NESTED: usize = 100;
 
 /// Reads a script and all that it imports. Positions in what comes out are those of the map.
 pub fn parse_with_imports(root: Source, loader: &mut dyn Loader, headers: &dyn Headers) -> (Parse, SourceMap) {
-    let Parse { script, diagnostics } = parse_at(root.text(), 0, headers);
-    let mut importer =
-        Importer { loader, headers, sources: SourceMap::new(root), seen: HashSet::new(), diagnostics, nested: 0 };
-    let root = importer.sources.root().name().to_owned();
-    let script = importer.follow(script, &root);
-    (Parse { script, diagnostics: importer.diagnostics }, importer.sources)
+    let Parse { script, diagnostics, c } = parse_at(root.text(), 0, headers);
+    let mut sources = SourceMap::new(root);
+    let name = sources.root().name().to_owned();
+    let parsed = follow_imports(Parse { script, diagnostics, c }, &name, &mut sources, loader, headers);
+    (parsed, sources)
+}
+
+/// Reads an entry of a session and all that it imports; its source, and theirs, are put behind the others.
+pub fn parse_entry(
+    entry: Source,
+    kind: Kind,
+    sources: &mut SourceMap,
+    loader: &mut dyn Loader,
+    headers: &dyn Headers,
+) -> Parse {
+    let name = entry.name().to_owned();
+    let Some(source) = sources.add(entry) else {
+        let told = Diagnostic::error(Default::default(), "this session has become too long");
+        return Parse { diagnostics: vec![told], ..Parse::default() };
+    };
+    let parsed = match kind {
+        Kind::Script => parse_at(source.text(), source.base(), headers),
+        Kind::Statements => parse_statements(source.text(), source.base(), headers),
+    };
+    follow_imports(parsed, &name, sources, loader, headers)
+}
+
+fn follow_imports(
+    parsed: Parse,
+    name: &str,
+    sources: &mut SourceMap,
+    loader: &mut dyn Loader,
+    headers: &dyn Headers,
+) -> Parse {
+    let Parse { script, diagnostics, c } = parsed;
+    let mut importer = Importer { loader, headers, sources, seen: HashSet::new(), diagnostics, c, nested: 0 };
+    let script = importer.follow(script, name);
+    Parse { script, diagnostics: importer.diagnostics, c: importer.c }
 }
 
 struct Importer<'a> {
     loader: &'a mut dyn Loader,
     headers: &'a dyn Headers,
-    sources: SourceMap,
+    sources: &'a mut SourceMap,
     seen: HashSet<String>,
     diagnostics: Vec<Diagnostic>,
+    /// See [`Parse::c`].
+    c: String,
     nested: usize,
 }
 
@@ -115,8 +150,9 @@ impl Importer<'_> {
             self.diagnostics.push(Diagnostic::error(import.span, "the imported files are too long"));
             return Script::default();
         };
-        let Parse { mut script, diagnostics } = parse_at(source.text(), source.base(), self.headers);
+        let Parse { mut script, diagnostics, c } = parse_at(source.text(), source.base(), self.headers);
         self.diagnostics.extend(diagnostics);
+        self.c.insert_str(0, &c);
         if let [first, ..] = &script.config[..] {
             self.diagnostics.push(
                 Diagnostic::error(first.span, "invalid `config` within import")

@@ -22,7 +22,7 @@ pub(crate) mod string;
 mod token;
 
 pub(crate) use angle::greater_closes;
-pub(crate) use script::EXAMPLE;
+pub(crate) use script::{EXAMPLE, is_script};
 pub(crate) use token::{Sym, Token};
 
 use crate::c::{Headers, Preprocessor, Texts, tree::Declarations};
@@ -43,6 +43,8 @@ pub(crate) struct Lexed<'a> {
     pub(crate) too_deep: bool,
     /// What the script and its headers say in C.
     pub(crate) declarations: Declarations,
+    /// What the script says in C, as it is written.
+    pub(crate) c: String,
 }
 
 /// Reads a whole script. What its macros become is kept in `texts`.
@@ -51,7 +53,8 @@ pub(crate) fn lex<'a>(text: &'a str, texts: &'a Texts, headers: &'a dyn Headers)
     lexer.preprocessor = Some(Box::new(Preprocessor::new(texts, headers)));
     lexer.script();
     let declarations = lexer.end_preprocessing();
-    Lexed { tokens: lexer.tokens, diagnostics: lexer.diagnostics, too_deep: lexer.too_deep, declarations }
+    let Lexer { tokens, diagnostics, too_deep, c, .. } = lexer;
+    Lexed { tokens, diagnostics, too_deep, declarations, c }
 }
 
 /// The places of a script's tokens.
@@ -78,6 +81,8 @@ struct Lexer<'a> {
     brace_close: Option<angle::BraceClose>,
     /// None in what a macro has become.
     preprocessor: Option<Box<Preprocessor<'a>>>,
+    /// Directives and definitions of C so far, as they are written.
+    c: String,
 }
 
 impl<'a> Lexer<'a> {
@@ -94,6 +99,7 @@ impl<'a> Lexer<'a> {
             angle_close: None,
             brace_close: None,
             preprocessor: None,
+            c: String::new(),
         }
     }
 

@@ -37,7 +37,7 @@ pub mod target;
 pub mod typed;
 pub mod types;
 
-pub use check::{Checked, Settings, check};
+pub use check::{Checked, CheckedEntry, Known, Settings, check, check_entry};
 pub use diag::{Diagnostic, Severity};
 pub use imports::{Loader, parse_with_imports};
 pub use parser::{Parse, parse};

@@ -8,6 +8,7 @@
 //! INVARIANT: no tree is deeper than [`MAX_DEPTH`], so that those who walk it may recurse.
 
 mod depth;
+pub mod entry;
 mod error;
 mod expr;
 mod input;
@@ -36,6 +37,8 @@ pub struct Parse {
     pub script: Script,
     /// What could not, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// Its directives and definitions of C as they are written, and those of the scripts that it imports before them.
+    pub c: String,
 }
 
 impl Parse {
@@ -77,11 +80,11 @@ pub fn parse_at(text: &str, base: u32, headers: &dyn Headers) -> Parse {
                 found.retain(|d| Some(d.span) != cut && !shares_statement(d.span, &diagnostics, &lexed.tokens));
                 diagnostics.extend(found);
                 diagnostics.sort_by_key(|d| d.span);
-                return Parse { script, diagnostics };
+                return Parse { script, diagnostics, c: lexed.c };
             }
         }
     }
-    Parse { script: Script::default(), diagnostics }
+    Parse { script: Script::default(), diagnostics, c: lexed.c }
 }
 
 /// A source's text and where it begins among all positions.

@@ -512,6 +512,20 @@ impl Type {
         (index < self.items().count()).then(|| self.items().take(index).map(Self::slot_size).sum())
     }
 
+    /// Whether values of the other type lie in a slot the same way, so that programs which were made for one get along
+    /// with those made for the other.
+    pub fn lies_like(&self, other: &Self) -> bool {
+        let all = |a: &Self, b: &Self| a.items().zip(b.items()).all(|(a, b)| a.lies_like(b));
+        match (self, other) {
+            (Self::Aggregate(a), Self::Aggregate(b)) => a.join(*b).is_some(),
+            (Self::Tuple(a), Self::Tuple(b)) => a.len() == b.len() && all(self, other),
+            (Self::Record(a), Self::Record(b)) => {
+                a.iter().map(|(name, _)| name).eq(b.iter().map(|(name, _)| name)) && all(self, other)
+            }
+            (a, b) => a == b || a.is_scalar() && b.is_scalar(),
+        }
+    }
+
     /// A type that holds the values of both, if there is one: integers widen, strings take the longer buffer. There is
     /// none that holds itself, which `$a = (1, $a)` would need.
     pub fn join(&self, other: &Self) -> Option<Self> {

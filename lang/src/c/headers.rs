@@ -68,3 +68,42 @@ impl Headers for Unread {
         &[]
     }
 }
+
+/// Headers for an entry of a session: what the entries before it have said in C is included first.
+pub struct Continued<'h> {
+    headers: &'h dyn Headers,
+    text: &'h str,
+    included: Vec<String>,
+}
+
+/// What no file is called.
+const EARLIER: &str = "\u{1}earlier entries";
+
+impl<'h> Continued<'h> {
+    /// With this text of C before the entry, and headers from there.
+    pub fn new(text: &'h str, headers: &'h dyn Headers) -> Self {
+        let earlier = (!text.is_empty()).then(|| EARLIER.to_owned());
+        Self { headers, text, included: headers.included().iter().cloned().chain(earlier).collect() }
+    }
+}
+
+impl Headers for Continued<'_> {
+    fn has_btf(&self) -> bool {
+        self.headers.has_btf()
+    }
+
+    fn user_header(&self, name: &str, quoted: bool, from: Option<&str>) -> Option<Header> {
+        match name {
+            EARLIER => Some(Header { path: EARLIER.to_owned(), text: self.text.to_owned() }),
+            _ => self.headers.user_header(name, quoted, from.filter(|from| *from != EARLIER)),
+        }
+    }
+
+    fn machine_header(&self, name: &str) -> Option<Header> {
+        self.headers.machine_header(name)
+    }
+
+    fn included(&self) -> &[String] {
+        &self.included
+    }
+}

@@ -9,8 +9,9 @@ use crate::types::Type;
 /// More entries the kernel would hardly have room for.
 const MOST_ENTRIES: u64 = 1 << 30;
 
-/// Hands each declaration to its map, and tells of those that do not fit.
-pub fn declare(declarations: &[MapDecl], maps: &mut [Map], report: &mut Vec<Diagnostic>) {
+/// Hands each declaration to its map, and tells of those that do not fit. In a session (`goes_on`) the use of a map may
+/// yet come, but not before its declaration; of each declaration was told when it was new.
+pub fn declare(declarations: &[MapDecl], maps: &mut [Map], goes_on: bool, report: &mut Vec<Diagnostic>) {
     for (index, declaration) in declarations.iter().enumerate() {
         if declarations[..index].iter().any(|earlier| earlier.name.text == declaration.name.text) {
             let title = format!("@{} is declared already; this declaration has no effect", declaration.name.text);
@@ -20,6 +21,7 @@ pub fn declare(declarations: &[MapDecl], maps: &mut [Map], report: &mut Vec<Diag
         match declared(declaration) {
             Ok(declared) => match maps.iter_mut().find(|map| map.name == declaration.name.text) {
                 Some(map) => report.extend(give(map, declared)),
+                None if goes_on => {}
                 None => {
                     let title = format!("Unused map: @{}", declaration.name.text);
                     report.push(Diagnostic::warning(declaration.span, title));

@@ -3,7 +3,7 @@
 use crate::diag::Diagnostic;
 use crate::expand::expansion;
 use crate::span::Span;
-use crate::typed::{Map, MapId, VarId};
+use crate::typed::{Expr, ExprKind, Map, MapId, VarId};
 use crate::types::{Aggregate, Type};
 use hashbrown::HashMap;
 use indexmap::IndexMap;
@@ -12,12 +12,15 @@ use indexmap::IndexMap;
 pub const NEVER_ASSIGNED: Type = Type::I64;
 
 /// The maps of a script. What is known of them survives from walk to walk and only ever grows.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Maps {
     known: IndexMap<String, Entry>,
     learnt: bool,
+    /// Later entries of a session will use them as well.
+    goes_on: bool,
 }
 
+#[derive(Clone, Debug)]
 struct Entry {
     /// `Some(None)`: known to be keyless.
     key: Option<Option<Vec<Type>>>,
@@ -27,9 +30,60 @@ struct Entry {
     fixed_at: Option<Span>,
     /// Something without a type was assigned; most likely an error was told there.
     broken: bool,
+    /// Programs are running that use it: what it holds keeps its place in memory.
+    fixed: bool,
+    /// What is being checked uses it.
+    used: bool,
 }
 
+/// Room for texts of the script in maps that later entries use as well, perhaps with longer ones.
+const ROOM: u32 = 64;
+
 impl Maps {
+    /// The maps of a session's next entry.
+    pub fn going_on(self) -> Self {
+        Self { goes_on: true, ..self }
+    }
+
+    /// As the next entry finds them. Of a map that nothing has been assigned to, nothing is known.
+    pub fn fixed(mut self) -> Self {
+        for entry in self.known.values_mut() {
+            entry.used = false;
+            match entry.value {
+                Type::Unknown => (entry.key, entry.fixed_at, entry.broken) = (None, None, false),
+                _ => entry.fixed = true,
+            }
+        }
+        self
+    }
+
+    /// What is used although nothing has been assigned to it.
+    pub fn unassigned(&self) -> Vec<String> {
+        let is_empty = |entry: &Entry| entry.used && entry.value == Type::Unknown;
+        self.known.iter().filter(|(_, entry)| is_empty(entry)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether something has been assigned to the map of this name.
+    pub fn is_assigned(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(|entry| entry.value != Type::Unknown)
+    }
+
+    /// Where a map was used first, if an earlier entry has fixed what it holds.
+    pub fn fixed_before(&self, name: &str) -> Option<Span> {
+        self.known.get(name).filter(|entry| entry.fixed).map(|entry| entry.span)
+    }
+
+    /// The type that a map's key or value gets from this expression.
+    pub fn room_for(&self, value: &Expr) -> Type {
+        match (&value.kind, &value.ty) {
+            (ExprKind::Str(_), Type::Str(size)) if self.goes_on => Type::Str((*size).max(ROOM)),
+            (ExprKind::Tuple(parts), Type::Tuple(_)) if self.goes_on => {
+                Type::Tuple(parts.iter().map(|part| self.room_for(part)).collect())
+            }
+            (_, ty) => ty.clone(),
+        }
+    }
+
     pub fn start_walk(&mut self) {
         self.learnt = false;
     }
@@ -43,10 +97,17 @@ impl Maps {
         let index = match self.known.get_index_of(name) {
             Some(index) => index,
             None => {
-                let entry = Entry { key: None, value: Type::Unknown, span, fixed_at: None, broken: false };
+                let (key, value, fixed_at) = (None, Type::Unknown, None);
+                let entry = Entry { key, value, span, fixed_at, broken: false, fixed: false, used: false };
                 self.known.insert_full(name.to_owned(), entry).0
             }
         };
+        let entry = &mut self.known[index];
+        // Now is its first use, as far as anybody can tell.
+        if !entry.used && entry.value == Type::Unknown {
+            entry.span = span;
+        }
+        entry.used = true;
         MapId(index as u32)
     }
 
@@ -89,9 +150,11 @@ impl Maps {
             (None, key) => key,
             (Some(None), None) => None,
             (Some(Some(old)), Some(new)) => {
-                let joined: Option<Vec<Type>> = (old.len() == new.len())
-                    .then(|| old.iter().zip(&new).map(|(old, new)| old.join(new)).collect())
-                    .flatten();
+                let join = |(old, new): (&Type, &Type)| {
+                    old.join(new).filter(|joined| !entry.fixed || old.settled().lies_like(&joined.settled()))
+                };
+                let joined: Option<Vec<Type>> =
+                    (old.len() == new.len()).then(|| old.iter().zip(&new).map(join).collect()).flatten();
                 let Some(joined) = joined else {
                     let title = format!(
                         "Argument mismatch for {name}: trying to access with arguments: '{}' when map expects \
@@ -127,7 +190,9 @@ impl Maps {
     pub fn assign(&mut self, map: MapId, value: &Type, span: Span) -> Result<(), Diagnostic> {
         let name = self.display_name(map);
         let entry = &mut self.known[map.index()];
-        let Some(joined) = entry.value.join(value) else {
+        let joined = entry.value.join(value);
+        let joined = joined.filter(|joined| !entry.fixed || entry.value.settled().lies_like(&joined.settled()));
+        let Some(joined) = joined else {
             let title = match (value, &entry.value) {
                 (Type::Aggregate(Aggregate::Hist { .. }), Type::Aggregate(Aggregate::Hist { .. })) => {
                     "Different bits in a single hist unsupported".to_owned()
@@ -156,18 +221,19 @@ impl Maps {
         Ok(())
     }
 
-    pub fn into_typed(self) -> Vec<Map> {
-        let typed = |(name, entry): (String, Entry)| Map {
-            name,
-            key: entry.key.flatten().map(|parts| parts.iter().map(Type::settled).collect()),
-            value: match entry.value {
+    /// The maps with the types that they have when nothing more is learnt.
+    pub fn typed(&self) -> Vec<Map> {
+        let typed = |(name, entry): (&String, &Entry)| Map {
+            name: name.clone(),
+            key: entry.key.clone().flatten().map(|parts| parts.iter().map(Type::settled).collect()),
+            value: match &entry.value {
                 Type::Unknown => NEVER_ASSIGNED,
                 value => value.settled(),
             },
             declared: None,
             span: entry.span,
         };
-        self.known.into_iter().map(typed).collect()
+        self.known.iter().map(typed).collect()
     }
 }
 

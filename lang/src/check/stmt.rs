@@ -344,7 +344,8 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, title).with_help(help));
             return None;
         }
-        self.learn_value(map, &value.ty, span)?;
+        let ty = self.maps.room_for(&value);
+        self.learn_value(map, &ty, span)?;
         Some(StmtKind::SetMap(map, keys, value))
     }
 

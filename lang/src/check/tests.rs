@@ -1,6 +1,7 @@
 //! The checker as a whole: what it tells of mistakes, and which types it finds.
 
 mod calls;
+mod entries;
 mod inference;
 mod members;
 mod messages;

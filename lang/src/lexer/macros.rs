@@ -21,6 +21,7 @@ impl<'a> Lexer<'a> {
                 let active = preprocessor.is_active();
                 self.pos = if active { end } else { preprocessor.skip_inactive(self.text, end) };
                 self.take_diagnostics();
+                self.keep_c(start);
             }
             None => {
                 let hash = Span::new(start as u32, start as u32 + 1);
@@ -33,10 +34,18 @@ impl<'a> Lexer<'a> {
     /// `struct`, `union`, `enum` or `typedef`.
     pub(super) fn definition(&mut self) {
         self.angle_close = None;
+        let start = self.pos;
         if let Some(preprocessor) = &mut self.preprocessor {
             self.pos = preprocessor.script_item(self.text, self.pos);
             self.take_diagnostics();
+            self.keep_c(start);
         }
+    }
+
+    /// Keeps what has been read since `start` for the entries of a session that follow.
+    fn keep_c(&mut self, start: usize) {
+        self.c += self.text.get(start..self.pos).unwrap_or_default().trim_end();
+        self.c.push('\n');
     }
 
     /// At the end of the script.

@@ -13,7 +13,40 @@ pub(super) fn is_item_word(word: &str) -> bool {
     matches!(word, "config" | "macro" | "struct" | "union" | "enum" | "typedef" | "import" | "let" | "fn")
 }
 
+/// Whether a text is probes and definitions rather than statements, by how it begins.
+pub(crate) fn is_script(text: &str) -> bool {
+    let mut lexer = Lexer::over(text);
+    lexer.skip_trivia();
+    match lexer.peek(0) {
+        b'#' => true,
+        // `let $x` declares a variable.
+        byte if is_word_start(byte) => match lexer.other_item() {
+            Some("let") => {
+                lexer.word();
+                lexer.peek_after_trivia() != b'$'
+            }
+            Some("config") => {
+                lexer.word();
+                lexer.peek_after_trivia() == b'='
+            }
+            Some(_) => true,
+            None => lexer.begins_point(),
+        },
+        b'*' | b'[' | b'?' | b'~' | b'.' => lexer.begins_point(),
+        _ => false,
+    }
+}
+
 impl<'a> Lexer<'a> {
+    /// Whether what is here is an attach point: it has a colon, unless it is one of the few that have no parts. So has
+    /// the choice between two values, but blanks or a question mark before it.
+    fn begins_point(&self) -> bool {
+        let is_of_point = |byte: &u8| super::is_word(*byte) || matches!(byte, b'*' | b'[' | b']' | b'-' | b'.');
+        let length = self.bytes[self.pos..].iter().take_while(|byte| is_of_point(byte)).count();
+        let (word, rest) = self.text[self.pos..].split_at(length);
+        rest.starts_with(':') && !rest.starts_with("::") || super::is_lone_probe(word)
+    }
+
     /// Reads the whole script.
     pub(super) fn script(&mut self) {
         // Comments may precede the line that names the interpreter.
