@@ -76,7 +76,8 @@ pub const BEGINS_WITH_IP: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Control {
-    /// End tracing; argument: the exit code, which user space takes from `.bss` (`layout::EXIT`).
+    /// End tracing; argument: the exit code, which user space takes from `.bss` (`layout::EXIT`). In a session, the
+    /// number is that of the entry.
     Exit = 1,
     /// Print the map with this number; arguments: top, div.
     PrintMap = 2,

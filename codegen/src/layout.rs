@@ -54,6 +54,13 @@ pub struct KernelMap {
     pub inner_size: Option<u32>,
 }
 
+impl KernelMap {
+    /// Whether nothing uses its place any more, so that there is no map to create.
+    pub fn is_vacant(&self) -> bool {
+        self.max_entries == 0
+    }
+}
+
 /// Where a map of the script lives. Indices are into [`Layout::kernel_maps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapPlace {
@@ -187,11 +194,14 @@ pub struct ResultPlace {
 pub struct Sizes {
     /// Bytes of the ring buffer for printed records; a power of two, at least a page.
     pub data_ring: u32,
+    /// Bytes of `.bss`; if they are not given, those that the script needs. The entries of a session share one, which
+    /// cannot grow.
+    pub bss: Option<u32>,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { data_ring: 2 << 20 }
+        Self { data_ring: 2 << 20, bss: None }
     }
 }
 
@@ -205,6 +215,16 @@ pub const PROCESS_RING: u32 = 64 << 10;
 /// Bytes on each CPU that the time series of a map with keys may take, all keys together, unless its entries are
 /// declared. The kernel reserves the memory of all entries at once, and a series can be long.
 const SERIES_BYTES: u32 = 16 << 20;
+
+/// Whether two maps can have the same place.
+fn lie_alike(a: &Map, b: &Map) -> bool {
+    let keys = match (&a.key, &b.key) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.lies_like(b)),
+        _ => false,
+    };
+    keys && a.value.lies_like(&b.value) && a.declared == b.declared
+}
 
 /// Where everything of one program lies.
 #[derive(Clone, Debug)]
@@ -237,6 +257,12 @@ pub struct Layout {
     pub result: Option<ResultPlace>,
     /// What is [quiet](SiteKind::is_quiet) is told as well.
     pub tells_reads: bool,
+    /// Which entry of a session the programs belong to; requests that end something say it.
+    pub entry: u32,
+    /// The maps as they were placed.
+    placed: Vec<Map>,
+    /// The layout of an entry that is not the first goes on with that of the one before.
+    goes_on: bool,
     sizes: Sizes,
     site_numbers: HashMap<(SiteKind, Span), u32>,
     /// Offset and size of a stretch of `.bss` that nobody writes.
@@ -265,17 +291,69 @@ impl Layout {
             tai_offset: None,
             result: None,
             tells_reads: false,
+            entry: 0,
+            placed: Vec::new(),
+            goes_on: false,
             sizes,
             site_numbers: HashMap::new(),
             zeros: None,
             names: HashMap::new(),
             tables: Vec::new(),
         };
-        for map in &program.maps {
-            let place = layout.place(map, program.config.max_map_keys);
-            layout.places.push(place);
-        }
+        layout.place_all(program);
         layout
+    }
+
+    /// The layout of a session's next entry. What has its place keeps it: programs are running that use it. Only a map
+    /// that turns out to be something else than was thought while nothing was assigned to it gets a new one. Scratch
+    /// memory and what a test returns are each entry's own.
+    pub fn continued(&self, program: &Program) -> Self {
+        let mut layout = Self { kfuncs: Vec::new(), result: None, goes_on: true, ..self.clone() };
+        if let Some(scratch) = layout.scratch {
+            layout.vacate(scratch);
+        }
+        layout.place_all(program);
+        layout
+    }
+
+    fn place_all(&mut self, program: &Program) {
+        for (index, map) in program.maps.iter().enumerate() {
+            match (self.places.get(index).copied(), self.placed.get(index)) {
+                (Some(_), Some(placed)) if lie_alike(placed, map) => self.placed[index].clone_from(map),
+                (Some(old), _) => {
+                    if let MapPlace::PerCpuArray(old) | MapPlace::Hash(old) | MapPlace::PerCpuHash(old) = old {
+                        self.vacate(old);
+                    }
+                    self.places[index] = self.place(map, program.config.max_map_keys);
+                    self.placed[index].clone_from(map);
+                }
+                (None, _) => {
+                    let place = self.place(map, program.config.max_map_keys);
+                    self.places.push(place);
+                    self.placed.push(map.clone());
+                }
+            }
+        }
+    }
+
+    fn vacate(&mut self, kernel_map: u32) {
+        let map = &mut self.kernel_maps[kernel_map as usize];
+        (map.value_size, map.max_entries) = (0, 0);
+    }
+
+    /// Bytes of `.bss` as it is created.
+    pub fn bss_bytes(&self) -> u32 {
+        self.sizes.bss.unwrap_or(self.bss_size)
+    }
+
+    /// Whether more has been reserved than there is.
+    pub fn is_full(&self) -> bool {
+        self.bss_size > self.bss_bytes()
+    }
+
+    /// Whether it goes on with that of another entry.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     fn place(&mut self, map: &Map, max_map_keys: u32) -> MapPlace {
@@ -284,7 +362,11 @@ impl Layout {
             Type::Aggregate(aggregate) => Some(aggregate),
             _ => None,
         };
-        let name = format!("AT_{}", map.name);
+        let mut name = format!("AT_{}", map.name);
+        if self.kernel_maps.iter().any(|other| other.name == name) {
+            // No map of a script has a dot in its name.
+            name += &format!(".{}", self.kernel_maps.len());
+        }
         match (&map.key, aggregate) {
             (None, None) => MapPlace::Global(self.reserve_bss(8 + value_size)),
             (None, Some(aggregate)) => {

@@ -9,6 +9,7 @@ use crate::layout::{Layout, Sizes};
 use crate::lower::{Unit, lower};
 use crate::select;
 use crate::session;
+use crate::symbol::Symbol;
 use crate::which;
 use cranelift_codegen::ir;
 use lang::diag::Diagnostic;
@@ -30,11 +31,13 @@ pub struct Options {
     pub sizes: Sizes,
     /// Tell of memory that could not be read and of elements that are not there, where a script reads zero.
     pub tell_reads: bool,
+    /// The number of the entry, in a session.
+    pub entry: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { optimise: true, keep_text: false, process: None, sizes: Sizes::default(), tell_reads: false }
+        Self { optimise: true, keep_text: false, process: None, sizes: Sizes::default(), tell_reads: false, entry: 0 }
     }
 }
 
@@ -181,8 +184,19 @@ impl Program {
 ///
 /// Fails only with what an author can cause: a probe too large for the kernel's stack or jumps.
 pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options) -> Result<Object, Diagnostic> {
-    let mut layout = Layout::new(program, options.sizes);
+    compile_entry(program, target, options, None)
+}
+
+/// Compiles an entry of a session, whose layout goes on with that of the entry before.
+pub fn compile_entry(
+    program: &typed::Program,
+    target: &dyn Target,
+    options: &Options,
+    before: Option<&Layout>,
+) -> Result<Object, Diagnostic> {
+    let mut layout = before.map_or_else(|| Layout::new(program, options.sizes), |before| before.continued(program));
     layout.tells_reads = options.tell_reads;
+    layout.entry = options.entry;
     let units = units(program, target.features());
     let most = program.config.max_bpf_progs;
     if units.len() as u64 > most {
@@ -240,6 +254,9 @@ pub fn compile(program: &typed::Program, target: &dyn Target, options: &Options)
             spans: lowered.spans,
             clif,
         });
+    }
+    for program in &programs {
+        check_maps(program, &layout)?;
     }
     if let Some(id) = target.kfunc(SESSION_IS_RETURN) {
         programs = session::join(programs, &program.probes, &mut || layout.use_kfunc(id));
@@ -333,21 +350,44 @@ fn shareable(a: &Attach, b: &Attach) -> bool {
 fn check_limits(layout: &Layout, probe: Span) -> Result<(), Diagnostic> {
     /// `PCPU_MIN_UNIT_SIZE` (include/linux/percpu.h)
     const PER_CPU_VALUE: u32 = 32 << 10;
-    /// `MAX_USED_MAPS` (include/linux/bpf_verifier.h)
-    const MAPS: usize = 64;
     let scratch = layout.scratch.map_or(0, |map| layout.kernel_maps[map as usize].value_size);
     if scratch > PER_CPU_VALUE {
         let title = format!("this probe works on {scratch} bytes of text at once; the kernel allows {PER_CPU_VALUE}");
         return Err(Diagnostic::error(probe, title).with_help("give str() a length: str(pointer, 64)"));
     }
+    if layout.is_full() {
+        let title = format!("this session has used up the {} bytes for its variables and counters", layout.bss_bytes());
+        return Err(Diagnostic::error(probe, title).with_help("begin a new one"));
+    }
     // `.bss` is one as well.
-    if layout.kernel_maps.len() + 1 > MAPS {
-        let title = format!("the script has {} maps; the kernel allows {MAPS}", layout.kernel_maps.len() + 1);
-        return Err(
-            Diagnostic::error(probe, title).with_help("maps without a key that are no aggregation cost nothing")
-        );
+    if !layout.goes_on() && layout.kernel_maps.len() + 1 > MOST_MAPS {
+        return Err(too_many_maps(probe, "script", layout.kernel_maps.len() + 1));
     }
     Ok(())
+}
+
+/// `MAX_USED_MAPS` (include/linux/bpf_verifier.h)
+const MOST_MAPS: usize = 64;
+
+/// What a session has may be more than the kernel allows a program to use.
+fn check_maps(program: &Program, layout: &Layout) -> Result<(), Diagnostic> {
+    if !layout.goes_on() {
+        return Ok(());
+    }
+    let codes = std::iter::once(&program.code).chain(program.functions.iter().map(|function| &function.code));
+    let mut used: Vec<Symbol> = codes.flat_map(|code| &code.relocs).map(|reloc| reloc.symbol).collect();
+    used.retain(|symbol| matches!(symbol, Symbol::Map(_) | Symbol::Data(_)));
+    used.sort_unstable();
+    used.dedup();
+    if used.len() > MOST_MAPS {
+        return Err(too_many_maps(program.points[0].span, "probe", used.len()));
+    }
+    Ok(())
+}
+
+fn too_many_maps(place: Span, whose: &str, count: usize) -> Diagnostic {
+    let title = format!("the {whose} has {count} maps; the kernel allows {MOST_MAPS}");
+    Diagnostic::error(place, title).with_help("maps without a key that are no aggregation cost nothing")
 }
 
 fn features(features: Features) -> select::Features {
@@ -420,7 +460,7 @@ impl Object {
             programs: programs.collect(),
             subprograms: subprograms.collect(),
             maps: maps.collect(),
-            bss: self.layout.bss_size,
+            bss: self.layout.bss_bytes(),
             rodata: Vec::new(),
             kfuncs: self.layout.kfuncs.clone(),
             license: self.license.to_owned(),

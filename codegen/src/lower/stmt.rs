@@ -55,7 +55,7 @@ impl Lowering<'_, '_> {
                 if self.unit.probe.points.iter().any(|point| matches!(point.attach, Attach::Test | Attach::Bench)) {
                     self.note_result(zero, span);
                 }
-                self.control(Control::Exit, 0, [code, zero], span);
+                self.control(Control::Exit, self.layout.entry, [code, zero], span);
                 self.leave();
             }
             StmtKind::Return(Some(verdict)) if self.unit.context.packet().is_some() => self.leave_with(verdict),
