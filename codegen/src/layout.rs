@@ -351,6 +351,16 @@ impl Layout {
         self.bss_size > self.bss_bytes()
     }
 
+    /// Whether an entry has taken nothing but words of `.bss` beyond what `before` has, which can be given back.
+    pub fn is_alike(&self, before: &Self) -> bool {
+        let maps = |layout: &Self| {
+            let scratch = layout.scratch.map(|map| map as usize);
+            let all = layout.kernel_maps.iter().cloned().enumerate();
+            all.filter(|(index, _)| Some(*index) != scratch).collect::<Vec<_>>()
+        };
+        self.places == before.places && maps(self) == maps(before)
+    }
+
     /// Whether it goes on with that of another entry.
     pub fn goes_on(&self) -> bool {
         self.goes_on

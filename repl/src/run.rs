@@ -110,31 +110,11 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         return Ok(0);
     }
     let process = process(args, reporter)?;
-    let mut target = target.of_process(process).of_command(args.command.is_some());
-    target = target.with_debug_folders(args.debuginfo.clone());
-    if let Some(file) = &args.traceable_functions {
-        target = target.with_functions(file);
-    }
-    if args.unsafe_mode {
-        target = target.trusting_names();
-    }
-    if args.no_feature.contains(&Feature::KprobeMulti) {
-        target = target.without_kprobe_multi();
-    }
-    if args.no_feature.contains(&Feature::KprobeSession) {
-        target = target.without_kprobe_session();
-    }
-    if args.no_feature.contains(&Feature::UprobeMulti) {
-        target = target.without_uprobe_multi();
-    }
+    let target = as_asked(target, process, args);
     if args.list {
         list::without_bodies(&mut parsed.script);
     }
-    let environment =
-        Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
-    let (params, options) = (args.params(), args.options());
-    let settings =
-        Settings { has_child: args.command.is_some(), environment, params, options, allow_unsafe: args.unsafe_mode };
+    let settings = settings(args, reporter)?;
     let checked = check(&parsed.script, &target, &settings);
     show(reporter, sources, &checked.diagnostics)?;
     if let Some(refusal) = refusal(&checked.options, &settings.options) {
@@ -227,6 +207,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         mode: trial,
         processes: Processes::default(),
         flame_graph: graph.zip(drawn),
+        interactive: false,
     };
     let symbols = symbols::Options {
         demangle: program.config.cpp_demangle,
@@ -238,11 +219,11 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         max_strlen: program.config.max_strlen as usize,
         hist_summary: program.config.hist_summary,
         str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
-        texts: program.texts.clone(),
+        texts: output::Texts::new(&program.texts),
         world: Shared::new(Machine::new(symbols, config.processes.clone())),
         paint: look::paint(args),
     };
-    let mut output = open_output(args, shown.clone(), reporter)?;
+    let mut output = open_output(args, Box::new(io::stdout()), shown.clone(), reporter)?;
     let missing_probes = program.config.missing_probes;
     let mut host = Terminal { args, tells_attached: trial == session::Mode::Trace, missing_probes, sources, reporter };
     let mut result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
@@ -262,6 +243,36 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         Err(RunError::OutputClosed) => Ok(0),
         Err(error) => explain(&error, &object, args, sources, reporter),
     }
+}
+
+/// The machine as the command line wants it to be seen.
+pub fn as_asked(target: KernelTarget, process: Option<u32>, args: &Args) -> KernelTarget {
+    let mut target = target.of_process(process).of_command(args.command.is_some());
+    target = target.with_debug_folders(args.debuginfo.clone());
+    if let Some(file) = &args.traceable_functions {
+        target = target.with_functions(file);
+    }
+    if args.unsafe_mode {
+        target = target.trusting_names();
+    }
+    if args.no_feature.contains(&Feature::KprobeMulti) {
+        target = target.without_kprobe_multi();
+    }
+    if args.no_feature.contains(&Feature::KprobeSession) {
+        target = target.without_kprobe_session();
+    }
+    if args.no_feature.contains(&Feature::UprobeMulti) {
+        target = target.without_uprobe_multi();
+    }
+    target
+}
+
+/// What the command line and the environment decide about a script's meaning.
+pub fn settings(args: &Args, reporter: &Reporter) -> Result<Settings, Failed> {
+    let environment =
+        Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
+    let (params, options) = (args.params(), args.options());
+    Ok(Settings { has_child: args.command.is_some(), environment, params, options, allow_unsafe: args.unsafe_mode })
 }
 
 /// The files whose code is traced.
@@ -355,7 +366,7 @@ fn warn_of_unlisted(program: &Program, target: &KernelTarget, reporter: &Reporte
 }
 
 /// Shows diagnostics; an error among them ends it.
-fn show(reporter: &Reporter, sources: &SourceMap, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
+pub fn show(reporter: &Reporter, sources: &SourceMap, diagnostics: &[Diagnostic]) -> Result<(), Failed> {
     for diagnostic in diagnostics {
         reporter.show(sources, diagnostic);
     }
@@ -371,7 +382,7 @@ pub fn fail<T>(reporter: &Reporter, title: &str, help: Option<&str>) -> Result<T
 }
 
 /// The sizes that the config leaves to the machine.
-fn sizes(config: &lang::config::Config) -> Sizes {
+pub fn sizes(config: &lang::config::Config) -> Sizes {
     /// The kernel takes no larger buffer.
     const MOST: u64 = 1 << 30;
     let mut sizes = Sizes::default();
@@ -391,7 +402,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// Says at once what is missing, before the kernel says no in its own way.
-fn check_privileges(reporter: &Reporter) -> Result<(), Failed> {
+pub fn check_privileges(reporter: &Reporter) -> Result<(), Failed> {
     let Some(held) = capabilities() else { return Ok(()) };
     let missing: Vec<&str> = [Capability::Bpf, Capability::Perfmon]
         .into_iter()
@@ -445,7 +456,7 @@ pub fn process(args: &Args, reporter: &Reporter) -> Result<Option<u32>, Failed> 
 }
 
 /// The processes of `--dwarf-pid`.
-fn dwarf_pids(args: &Args, reporter: &Reporter) -> Result<Vec<u32>, Failed> {
+pub fn dwarf_pids(args: &Args, reporter: &Reporter) -> Result<Vec<u32>, Failed> {
     args.dwarf_pids.iter().map(|text| process_number(text, reporter)).collect()
 }
 
@@ -481,7 +492,7 @@ fn process_number(text: &str, reporter: &Reporter) -> Result<u32, Failed> {
 }
 
 /// A descriptor that tells when the process has ended.
-fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
+pub fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
     let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
     match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
         Some(Ok(process)) => Ok(process),
@@ -489,11 +500,17 @@ fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
     }
 }
 
-fn open_output(args: &Args, settings: output::Settings, reporter: &Reporter) -> Result<Box<dyn Output>, Failed> {
+/// The output, which goes to a file if the command line names one.
+pub fn open_output(
+    args: &Args,
+    shown_on: Box<dyn Write>,
+    settings: output::Settings,
+    reporter: &Reporter,
+) -> Result<Box<dyn Output>, Failed> {
     /// Written out at the latest when this much has gathered, and whenever nothing more is there to be read.
     const BUFFER: usize = 64 << 10;
     let raw: Box<dyn Write> = match &args.output {
-        None => Box::new(io::stdout()),
+        None => shown_on,
         Some(path) => match File::create(path) {
             Ok(file) => Box::new(file),
             Err(error) => return fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
@@ -531,12 +548,14 @@ impl<W: Write> Write for Unbuffered<W> {
 }
 
 /// The terminal, for what is not output.
-struct Terminal<'a> {
-    args: &'a Args,
-    tells_attached: bool,
-    missing_probes: MissingProbes,
-    sources: &'a SourceMap,
-    reporter: &'a Reporter,
+pub struct Terminal<'a> {
+    pub args: &'a Args,
+    /// How many probes are attached is told.
+    pub tells_attached: bool,
+    /// What becomes of attach points that are not there.
+    pub missing_probes: MissingProbes,
+    pub sources: &'a SourceMap,
+    pub reporter: &'a Reporter,
 }
 
 impl Host for Terminal<'_> {

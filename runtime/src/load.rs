@@ -7,7 +7,7 @@ use crate::sys::{self, BPF_TRACE_KPROBE_SESSION, LoadRequest, MapRequest};
 use aya::maps::MapData;
 use aya_obj::generated::{bpf_attach_type, bpf_func_info, bpf_insn, bpf_prog_type};
 use codegen::btf::{Btf, Linkage};
-use codegen::layout::KernelMap;
+use codegen::layout::{KernelMap, Layout};
 use codegen::object::{Object, Program};
 use hashbrown::HashMap;
 use lang::probes::net::{Direction, XdpMode};
@@ -70,10 +70,37 @@ pub struct Refusal {
 
 /// A loaded script.
 pub struct Loaded {
-    /// Maps by their symbol in the object.
+    /// The maps that were created for it, by their symbol in the object.
     maps: HashMap<String, MapData>,
     /// Programs, in the object's order.
     pub programs: Vec<OwnedFd>,
+}
+
+/// The maps that the entries of a session have in common, by their symbol.
+#[derive(Default)]
+pub struct LiveMaps {
+    maps: HashMap<String, OwnedFd>,
+}
+
+impl LiveMaps {
+    /// Takes in what was created for an entry.
+    pub fn adopt(&mut self, loaded: &Loaded, layout: &Layout) -> io::Result<()> {
+        let scratch = layout.scratch.map(|map| layout.kernel_maps[map as usize].name.as_str());
+        for (name, map) in loaded.maps.iter().filter(|(name, _)| Some(name.as_str()) != scratch) {
+            self.maps.insert(name.clone(), map.fd().as_fd().try_clone_to_owned()?);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what a layout does not know.
+    pub fn keep(&mut self, layout: &Layout) {
+        self.maps.retain(|name, _| name == ".bss" || layout.kernel_maps.iter().any(|map| map.name == *name));
+    }
+
+    /// The descriptor of a map, by its symbol.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.get(name).map(AsFd::as_fd)
+    }
 }
 
 /// Less than this is too little for the log of a script that anybody has written.
@@ -83,9 +110,10 @@ const FULL_LOG: usize = 256 << 20;
 /// The kernel takes no more (`UINT_MAX >> 2`).
 const MOST_LOG: usize = (u32::MAX >> 2) as usize;
 
-/// Creates the maps and loads the programs of an object. The verifier's log has room for `log_bytes`.
-pub fn load(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Loaded, LoadError> {
-    load_with(object, elf, &mut |index, program, insns, license| {
+/// Creates the maps of an object that are not there yet, and loads its programs. The verifier's log has room for
+/// `log_bytes`.
+pub fn load(object: &Object, elf: &[u8], log_bytes: usize, live: &LiveMaps) -> Result<Loaded, LoadError> {
+    load_with(object, elf, live, &mut |index, program, insns, license| {
         load_program(index, program, insns, Log::OfFailure(log_bytes), license)
     })
 }
@@ -93,7 +121,7 @@ pub fn load(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Loaded, Loa
 /// Loads the programs of an object only to have the verifier's log of each, under its name.
 pub fn verify(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Vec<(String, String)>, LoadError> {
     let mut logs = Vec::new();
-    load_with(object, elf, &mut |index, program, insns, license| {
+    load_with(object, elf, &LiveMaps::default(), &mut |index, program, insns, license| {
         let mut text = Vec::new();
         let loaded = load_program(index, program, insns, Log::Full(log_bytes, &mut text), license)?;
         logs.push((program.name.clone(), String::from_utf8_lossy(&text).into_owned()));
@@ -113,7 +141,7 @@ enum Log<'l> {
 /// Loads one program, given its place among the others and its instructions.
 type LoadOne<'f> = dyn FnMut(usize, &Program, &[bpf_insn], &CStr) -> Result<OwnedFd, LoadError> + 'f;
 
-fn load_with(object: &Object, elf: &[u8], load_one: &mut LoadOne<'_>) -> Result<Loaded, LoadError> {
+fn load_with(object: &Object, elf: &[u8], live: &LiveMaps, load_one: &mut LoadOne<'_>) -> Result<Loaded, LoadError> {
     let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
     let mut maps = HashMap::new();
     for (name, map) in &mut parsed.maps {
@@ -122,6 +150,9 @@ fn load_with(object: &Object, elf: &[u8], load_one: &mut LoadOne<'_>) -> Result<
             data.def.map_flags |= BPF_F_MMAPABLE;
         }
         let known = object.layout.kernel_maps.iter().find(|known| known.name == *name);
+        if live.maps.contains_key(name) || known.is_some_and(KernelMap::is_vacant) {
+            continue;
+        }
         let created = match known.and_then(|known| Some((known, known.inner_size?))) {
             Some((known, inner_size)) => create_outer(known, inner_size)?,
             None => create(map.clone(), name)?,
@@ -131,8 +162,9 @@ fn load_with(object: &Object, elf: &[u8], load_one: &mut LoadOne<'_>) -> Result<
     let descriptions = parsed.maps.clone();
     let text_sections: HashSet<usize> = parsed.functions.keys().map(|(section, _)| *section).collect();
     let bound = descriptions.iter().filter_map(|(name, map)| {
-        let fd = maps.get(name.as_str())?.fd().as_fd().as_raw_fd();
-        Some((name.as_str(), fd, map))
+        let created = maps.get(name.as_str()).map(|created| created.fd().as_fd());
+        let fd = created.or_else(|| Some(live.maps.get(name.as_str())?.as_fd()))?;
+        Some((name.as_str(), fd.as_raw_fd(), map))
     });
     parsed.relocate_maps(bound, &text_sections).map_err(|error| LoadError::Object(error.to_string()))?;
     parsed.relocate_calls(&text_sections).map_err(|error| LoadError::Object(error.to_string()))?;

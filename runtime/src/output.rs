@@ -10,8 +10,10 @@
 //! Scripts that were written for bpftrace must find every byte in its place, so the forms are the measured ones, odd as a
 //! few of them are; each oddity is named where it is made.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use lang::printf::Format;
 use lang::typed::Map;
@@ -136,6 +138,28 @@ pub static FORMATS: &[Row] = &[
     Row { name: "json", open: |writer, settings| Box::new(Json::new(writer, settings)) },
 ];
 
+/// Texts by number, shared by all that show values. The entries of a session add to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(Rc<RefCell<Vec<Vec<u8>>>>);
+
+impl Texts {
+    /// These.
+    pub fn new(texts: &[Vec<u8>]) -> Self {
+        Self(Rc::new(RefCell::new(texts.to_vec())))
+    }
+
+    /// From now on these, for all that share them.
+    pub fn set(&self, texts: &[Vec<u8>]) {
+        self.0.replace(texts.to_vec());
+    }
+
+    /// The text of a number; empty if there is none.
+    pub fn get(&self, number: u64) -> Vec<u8> {
+        let texts = self.0.borrow();
+        usize::try_from(number).ok().and_then(|number| texts.get(number)).cloned().unwrap_or_default()
+    }
+}
+
 /// What the user may set about the form of values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -146,7 +170,7 @@ pub struct Settings {
     /// Histograms are followed by what they say of their values as a whole.
     pub hist_summary: bool,
     /// Texts that values refer to by number (`lang::typed::Program::texts`).
-    pub texts: Vec<Vec<u8>>,
+    pub texts: Texts,
     /// The machine, for the names of addresses and the like.
     pub world: world::Shared,
     /// What the reader of text can see.
@@ -159,7 +183,7 @@ impl Default for Settings {
             max_strlen: 1024,
             str_trunc_trailer: b"..".to_vec(),
             hist_summary: false,
-            texts: Vec::new(),
+            texts: Texts::default(),
             world: world::Shared::default(),
             paint: paint::Paint::default(),
         }

@@ -50,14 +50,8 @@ pub enum CaptureError {
 }
 
 impl Packets {
-    /// Opens the buffers of all CPUs, with so many pages each (0: as many as usual), and the files. `output` stands for
-    /// standard output.
-    pub fn open(
-        map: MapData,
-        captures: &[typed::Capture],
-        output: Option<&File>,
-        pages: u64,
-    ) -> Result<Self, CaptureError> {
+    /// Opens the buffers of all CPUs, with so many pages each (0: as many as usual).
+    pub fn open(map: MapData, pages: u64) -> Result<Self, CaptureError> {
         let failed = |error: &dyn std::fmt::Display| CaptureError::Buffers(error.to_string());
         let pages = match usize::try_from(pages) {
             Ok(0) => PAGES,
@@ -68,17 +62,21 @@ impl Packets {
         let cpus = aya::util::online_cpus().map_err(|(_, error)| failed(&error))?;
         let buffers = cpus.into_iter().map(|cpu| array.open(cpu, Some(pages)));
         let buffers = buffers.collect::<Result<_, _>>().map_err(|error| failed(&error))?;
-        let files = captures.iter().map(|capture| {
+        Ok(Self { buffers, clock: Some(Clock::now()), ..Self::default() })
+    }
+
+    /// Begins the files that are not there yet. `output` stands for standard output.
+    pub fn begin_files(&mut self, captures: &[typed::Capture], output: Option<&File>) -> Result<(), CaptureError> {
+        for capture in captures.iter().skip(self.files.len()) {
             let file = match (&capture.path, output) {
                 (Some(path), _) => File::create(path),
                 (None, Some(output)) => output.try_clone(),
                 (None, None) => io::stdout().as_fd().try_clone_to_owned().map(File::from),
             };
             let file = file.and_then(|file| Capture::begin(BufWriter::with_capacity(BUFFER, file), capture));
-            file.map_err(|error| failed_to_write(capture, error))
-        });
-        let files = files.collect::<Result<_, _>>()?;
-        Ok(Self { buffers, files, clock: Some(Clock::now()), ..Self::default() })
+            self.files.push(file.map_err(|error| failed_to_write(capture, error))?);
+        }
+        Ok(())
     }
 
     /// Readable when there is a packet.

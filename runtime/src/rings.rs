@@ -35,11 +35,16 @@ struct DataRing {
 const HEADER: u64 = 8;
 
 impl Rings {
-    /// Takes over the two maps.
-    pub fn new(data: Option<MapData>, control: Option<MapData>) -> io::Result<Self> {
+    /// Takes over those of the two maps that have been created.
+    pub fn open(&mut self, data: Option<MapData>, control: Option<MapData>) -> io::Result<()> {
         let open = |map: MapData| RingBuf::try_from(Map::RingBuf(map)).map_err(io::Error::other);
-        let data = data.map(open).transpose()?.map(|ring| DataRing { ring, position: 0 });
-        Ok(Self { data, control: control.map(open).transpose()?, pending: None })
+        if let Some(ring) = data.map(open).transpose()? {
+            self.data = Some(DataRing { ring, position: 0 });
+        }
+        if let Some(ring) = control.map(open).transpose()? {
+            self.control = Some(ring);
+        }
+        Ok(())
     }
 
     /// Readable when there is a record to print.

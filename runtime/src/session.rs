@@ -1,39 +1,39 @@
-//! One run of a script, from loading to the last line of output.
+//! Programs at work: one run of a script, from loading to the last line of output, or a session to which entries are
+//! added while others run ([`Live`]).
 //!
 //! `begin` probes run first, then everything is attached, then events are handed to the output until something ends the
 //! run: `exit()`, a signal, the end of the child. Then all is detached, `end` probes run, what is left in the rings is
 //! printed, and the maps.
 
+mod entries;
 mod events;
 mod trial;
 
-use crate::attach::{self, AttachError, Link, Partly, PinError};
+use crate::attach::{AttachError, PinError};
 use crate::child::{Child, Ended};
 use crate::flame::{self, GraphFile};
-use crate::load::{LoadError, Loaded, load};
+use crate::load::{LiveMaps, LoadError, load};
 use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
 use crate::machine::watch::Watch;
-use crate::output::{Output, Place, Said, Settings};
+use crate::output::{Output, Place, Settings};
 use crate::packets::{CaptureError, Packets};
 use crate::rings::{Event, Rings};
 use crate::store::Store;
 use crate::sys;
-use crate::timers::{Interval, Timers};
 use crate::trouble;
 use crate::unwind::Unwinder;
-use codegen::event::ControlRecord;
-use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, START_TIME};
-use codegen::object::{Object, Point, Program};
-use lang::config::MissingProbes;
+use codegen::event::{Control, ControlRecord};
+use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Sizes};
+use codegen::object::Object;
+use entries::Entry;
+pub use entries::{Added, Evaluated};
 use lang::diag::Diagnostic;
 use lang::span::Span;
-use lang::target::{Attach, ProgramType};
-use lang::typed::{self, MapId};
+use lang::target::Attach;
+use lang::typed::{self, FormatId, MapId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::time::{
-    ClockId, DynamicClockId, TimerfdClockId, TimerfdFlags, clock_gettime, clock_gettime_dynamic, timerfd_create,
-};
+use rustix::time::{ClockId, TimerfdClockId, TimerfdFlags, clock_gettime, timerfd_create};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
@@ -111,6 +111,8 @@ pub struct Config {
     pub packets_output: Option<File>,
     /// What is run beside `begin` and `end`.
     pub mode: Mode,
+    /// Entries come while others run, each of which ends for itself.
+    pub interactive: bool,
 }
 
 /// What is run beside `begin` and `end`.
@@ -155,53 +157,39 @@ pub trait Host {
 
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
-    let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
-    let points = job.object.programs.iter().flat_map(|program| &program.points);
-    allow_files(points.map(|point| point.attach.places() as u64).sum(), mapped);
-    let log_bytes = usize::try_from(job.program.config.log_size).unwrap_or(usize::MAX);
-    let mut loaded = load(job.object, job.elf, log_bytes)?;
-    let mut session = Session::open(job, &mut loaded, config)?;
-    if !session.config.dry_run {
-        session.begin(&loaded)?;
+    let mut live = Live::open(job, config)?;
+    if !live.config.dry_run {
+        live.begin(0)?;
     }
-    if session.config.mode != Mode::Trace {
-        return session.trials(&loaded, output, host);
+    if live.config.mode != Mode::Trace {
+        return live.trials(output, host);
     }
-    let Attached { links, mut timers, missing } = session.attach(&loaded, host)?;
-    session.links = links;
+    let missing = if live.over { 0 } else { live.attach(0, host)? };
     let points = job.object.programs.iter().flat_map(|program| &program.points);
     let probes = points.filter(|point| point.attach.is_a_probe()).count().saturating_sub(missing);
     if missing > 0 && probes == 0 {
         return Err(RunError::NothingAttached);
     }
-    session.release_child()?;
-    session.start_unwinder()?;
-    if !session.config.quiet {
+    live.release_child()?;
+    live.start_unwinder()?;
+    if !live.config.quiet {
         output.attached(probes).map_err(output_error)?;
     }
     flush(output)?;
     host.attached(probes);
-    if session.config.dry_run {
-        session.detach();
+    if live.config.dry_run {
+        live.detach();
         return Ok(0);
     }
-    session.replay(output, host)?;
-    for link in &session.links {
-        if let Some(path) = link.pin()? {
-            let line = format!("Program pinned to {path}\n");
-            output.said(Said::PIN, line.as_bytes()).map_err(output_error)?;
-        }
-        link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
-    }
-    session.goes_on = !timers.is_empty() || !session.on_signal.is_empty() || session.links.iter().any(Link::waits);
-    let result = if session.goes_on { session.events(output, host) } else { Ok(()) };
-    timers.stop();
-    session.detach();
+    live.replay(output, host)?;
+    live.iterate(0, output)?;
+    live.goes_on = live.entries.iter().any(Entry::waits);
+    let result = if live.goes_on { live.events(output, host) } else { Ok(()) };
+    live.detach();
     result?;
-    session.exit = session.exit.take().filter(|exit| exit.asked);
-    session.end(&loaded, output, host)?;
-    let missed = loaded.programs.iter().filter_map(|program| sys::missed_runs(program.as_fd()).ok()).sum();
-    session.finish(missed, output, host)
+    live.exit = live.exit.take().filter(|exit| exit.asked);
+    live.end(output, host)?;
+    live.finish(live.program.config.print_maps_on_exit, output, host)
 }
 
 /// No limit to the records taken at once: for when nothing is attached that could go on making them.
@@ -215,29 +203,29 @@ struct Exit {
     asked: bool,
 }
 
-/// What has come of attaching.
-#[derive(Default)]
-struct Attached {
-    links: Vec<Link>,
-    timers: Timers,
-    /// So many attach points could not be had.
-    missing: usize,
-}
-
-struct Session<'a> {
-    job: &'a Job<'a>,
+/// Programs that run: those of a script, or of all the entries of a session, with all that they share. A script's is one
+/// that has one entry.
+pub struct Live<'a> {
     config: &'a mut Config,
+    /// Maps, formats and other tables as of the latest entry; no probes.
+    program: typed::Program,
+    settings: Settings,
+    /// The maps that entries to come will use as well.
+    maps: LiveMaps,
+    /// In the order in which they came.
+    entries: Vec<Entry>,
     /// Events of `begin` probes, held back until everything is attached.
     held: Vec<Held>,
     rings: Rings,
     packets: Packets,
     store: Store,
-    links: Vec<Link>,
+    /// As of the latest entry that left something.
+    layout: Layout,
     /// Finds the tables for walks up the stack, if there are any.
     unwinder: Option<Unwinder>,
     signals: OwnedFd,
-    /// Programs to run when SIGUSR1 comes.
-    on_signal: Vec<OwnedFd>,
+    /// SIGUSR1 is one of them.
+    takes_usr1: bool,
     /// Runs while sites have something new to say.
     ticker: OwnedFd,
     ticking: bool,
@@ -253,8 +241,13 @@ struct Session<'a> {
     interrupted: bool,
     /// Nothing is printed, and no command run.
     muted: bool,
+    /// In a session, the entries that have called `exit()`, and with which code.
+    exited: Vec<(u32, u8)>,
+    /// In a session, the format whose record is the answer to a question, and the answer.
+    asked: Option<FormatId>,
+    answer: Option<Vec<u8>>,
     /// Notes the processes that are met.
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 enum Held {
@@ -262,86 +255,63 @@ enum Held {
     Control(ControlRecord),
 }
 
-impl<'a> Session<'a> {
-    fn open(job: &'a Job<'a>, loaded: &mut Loaded, config: &'a mut Config) -> Result<Self, RunError> {
+impl<'a> Live<'a> {
+    /// Loads the first entry, and makes ready what all of them share.
+    pub fn open(job: &Job<'_>, config: &'a mut Config) -> Result<Self, RunError> {
         let layout = &job.object.layout;
-        let store = Store::new(loaded, layout, &job.program.maps).map_err(|e| RunError::System("opening maps", e))?;
-        let mut ring = |index: Option<u32>| loaded.take_map(&layout.kernel_maps[index? as usize].name);
-        let rings = Rings::new(ring(layout.data_ring), ring(layout.control_ring))
-            .map_err(|e| RunError::System("opening the ring buffers", e))?;
-        let news = layout.processes.and_then(|(_, news)| ring(Some(news)));
-        if let (Some(_), Some(pid)) = (&news, config.pid) {
-            config.processes.note(u64::from(pid));
-        }
-        let packets = match ring(layout.packets) {
-            Some(map) => {
-                // A run that captures nothing leaves no file behind, nor empties one.
-                let files = if config.dry_run { &[][..] } else { &job.program.captures };
-                let output = config.packets_output.as_ref();
-                Packets::open(map, files, output, job.program.config.perf_rb_pages)?
-            }
-            None => Packets::default(),
-        };
-        let now = clock_gettime(ClockId::Boottime);
-        let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-        store.word(START_TIME).store(now, Ordering::Relaxed);
-        if let Some(offset) = layout.tai_offset {
-            let tai = clock_gettime_dynamic(DynamicClockId::Tai)
-                .map_err(|e| RunError::System("reading the clock", e.into()))?;
-            let tai = tai.tv_sec as u64 * 1_000_000_000 + tai.tv_nsec as u64;
-            store.word(offset).store(tai.wrapping_sub(now), Ordering::Relaxed);
-        }
+        let mapped = if layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
+        allow_files(job.places(), mapped);
+        let mut maps = LiveMaps::default();
+        let loaded = load(job.object, job.elf, job.log_bytes(), &maps)?;
+        let opened = maps.adopt(&loaded, layout).and_then(|()| Store::new(&maps, layout, &job.program.maps));
+        let store = opened.map_err(|e| RunError::System("opening maps", e))?;
+        store.word(START_TIME).store(since_boot(), Ordering::Relaxed);
         if let Some(child) = &config.child {
             store.word(CHILD_PID).store(u64::from(child.pid()), Ordering::Relaxed);
         }
         let ticker = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
             .map_err(|e| RunError::System("making a timer", e.into()))?;
-        let mut points = job.object.programs.iter().flat_map(|program| &program.points);
-        let signals = signals(points.any(|point| matches!(point.attach, Attach::Signal)))
-            .map_err(|e| RunError::System("catching signals", e))?;
-        // Not before: a thread takes over which signals are blocked.
-        let watch = news.map(|ring| Watch::start(ring, config.processes.clone())).transpose();
-        let watch = watch.map_err(|e| RunError::System("watching processes", e))?;
-        for (offset, bytes) in &layout.tables {
-            for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
-                let word = word.try_into().map_or(0, u64::from_ne_bytes);
-                store.word(at).store(word, Ordering::Relaxed);
-            }
-        }
-        let reported = vec![0; layout.sites.len()];
-        let mut unwinder =
-            Unwinder::new(loaded, layout).map_err(|e| RunError::System("opening the tables of stacks", e))?;
-        if let Some(unwinder) = &mut unwinder {
-            config.pid.iter().chain(&config.dwarf_pids).for_each(|process| unwinder.target(*process));
-        }
-        Ok(Self {
-            job,
+        let takes_usr1 = job.takes_usr1();
+        let signals = signals(takes_usr1).map_err(|e| RunError::System("catching signals", e))?;
+        let mut live = Self {
             config,
+            program: typed::Program::default(),
+            settings: job.settings.clone(),
+            maps,
+            entries: Vec::new(),
             held: Vec::new(),
-            rings,
-            packets,
+            rings: Rings::default(),
+            packets: Packets::default(),
             store,
-            links: Vec::new(),
-            unwinder,
+            layout: Layout::new(&typed::Program::default(), Sizes::default()),
+            unwinder: None,
             signals,
-            on_signal: Vec::new(),
+            takes_usr1,
             ticker,
             ticking: false,
-            reported,
+            reported: Vec::new(),
             exit: None,
             goes_on: false,
             hushed: false,
             over: false,
             interrupted: false,
             muted: false,
-            _watch: watch,
-        })
+            exited: Vec::new(),
+            asked: None,
+            answer: None,
+            watch: None,
+        };
+        live.adopt(0, job, loaded)?;
+        Ok(live)
     }
 
-    /// Runs the `begin` probes in source order until one of them exits; their events are held back.
-    fn begin(&mut self, loaded: &Loaded) -> Result<(), RunError> {
-        for fd in self.programs(loaded, |attach| matches!(attach, Attach::Begin)) {
-            run_once(fd)?;
+    /// Runs the `begin` probes of an entry in source order until one of them exits; their events are held back.
+    fn begin(&mut self, number: u32) -> Result<(), RunError> {
+        let Some((loaded, begin)) = self.to_run(number, |attach| matches!(attach, Attach::Begin)) else {
+            return Ok(());
+        };
+        for index in begin {
+            run_once(loaded.programs[index].as_fd())?;
             let Self { rings, held, .. } = self;
             rings.drain(ALL, |event| {
                 held.push(match event {
@@ -350,7 +320,10 @@ impl<'a> Session<'a> {
                 });
                 Ok::<(), RunError>(())
             })?;
-            self.over = self.store.word(EXIT).load(Ordering::Acquire) & EXIT_ASKED != 0;
+            self.over = match self.config.interactive {
+                true => self.held.iter().any(|held| held.is_exit_of(number)),
+                false => self.store.word(EXIT).load(Ordering::Acquire) & EXIT_ASKED != 0,
+            };
             if self.over {
                 break;
             }
@@ -370,96 +343,19 @@ impl<'a> Session<'a> {
     }
 
     /// Runs the `end` probes in source order.
-    fn end(&mut self, loaded: &Loaded, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+    fn end(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
         self.drain(ALL, output, host)?;
-        for fd in self.programs(loaded, |attach| matches!(attach, Attach::End)) {
-            self.hushed = false;
-            run_once(fd)?;
-            self.drain(ALL, output, host)?;
-        }
-        Ok(())
-    }
-
-    /// The programs of certain attach points, once for each such point.
-    fn programs<'l>(&self, loaded: &'l Loaded, which: impl Fn(&Attach) -> bool) -> Vec<BorrowedFd<'l>> {
-        let programs = self.job.object.programs.iter().zip(&loaded.programs);
-        let count = |points: &[Point]| points.iter().filter(|point| which(&point.attach)).count();
-        programs.flat_map(|(program, fd)| std::iter::repeat_n(fd.as_fd(), count(&program.points))).collect()
-    }
-
-    /// Attaches everything, unless a `begin` probe has ended the run already.
-    fn attach(&mut self, loaded: &Loaded, host: &mut dyn Host) -> Result<Attached, RunError> {
-        let mut attached = Attached::default();
-        if self.over {
-            return Ok(attached);
-        }
-        let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
-        let programs = || self.job.object.programs.iter().zip(&loaded.programs);
-        // So that blocks on the same event run in the order of the script.
-        let (newest_first, others): (Vec<_>, Vec<_>) =
-            programs().partition(|(program, _)| attach::newest_first(program));
-        for (program, fd) in others.into_iter().chain(newest_first.into_iter().rev()) {
-            match attach::attach(program, fd.as_fd(), process) {
-                Ok(links) => attached.links.extend(links),
-                Err(error) if !self.may_be_left_out(&error) => Err(error)?,
-                Err(_) => self.attach_what_is_there(program, fd.as_fd(), process, &mut attached, host)?,
+        let entries: Vec<u32> = self.entries.iter().filter(|entry| !entry.is_off).map(|entry| entry.number).collect();
+        for number in entries {
+            let to_run = self.to_run(number, |attach| matches!(attach, Attach::End));
+            for (loaded, index) in to_run.iter().flat_map(|(loaded, all)| all.iter().map(move |index| (loaded, *index)))
+            {
+                self.hushed = false;
+                run_once(loaded.programs[index].as_fd())?;
+                self.drain(ALL, output, host)?;
             }
         }
-        attached.links.iter().filter_map(Link::note).for_each(|note| host.warn(note));
-        if self.config.dry_run {
-            return Ok(attached);
-        }
-        let on_signal = self.programs(loaded, |attach| matches!(attach, Attach::Signal));
-        let on_signal = on_signal.into_iter().map(|fd| fd.try_clone_to_owned()).collect::<io::Result<_>>();
-        self.on_signal = on_signal.map_err(|e| RunError::System("preparing for signals", e))?;
-        let intervals = programs().flat_map(|(program, fd)| {
-            program.points.iter().filter_map(move |point| match &point.attach {
-                Attach::Interval { period_ns } => {
-                    Some(fd.try_clone().map(|program| Interval { program, period_ns: *period_ns }))
-                }
-                _ => None,
-            })
-        });
-        let timers = intervals
-            .collect::<io::Result<Vec<_>>>()
-            .and_then(|intervals| Timers::start(intervals, self.store.exit_question()));
-        attached.timers = timers.map_err(|e| RunError::System("starting an interval", e))?;
-        Ok(attached)
-    }
-
-    /// Attaches a program to those of its points that can be had.
-    fn attach_what_is_there(
-        &self,
-        program: &Program,
-        fd: BorrowedFd<'_>,
-        process: Option<u32>,
-        attached: &mut Attached,
-        host: &mut dyn Host,
-    ) -> Result<(), AttachError> {
-        let functions = match program.kind {
-            ProgramType::KprobeMulti | ProgramType::KprobeSession => host.kernel_functions(),
-            _ => None,
-        };
-        let is_known = |name: &str| functions.as_ref().is_none_or(|functions| functions.contains(name));
-        let Partly { links, mut refused } = attach::attach_possible(program, fd, process, &is_known);
-        if let Some(at) = refused.iter().position(|error| !self.may_be_left_out(error)) {
-            return Err(refused.swap_remove(at));
-        }
-        attached.links.extend(links);
-        attached.missing += refused.iter().filter(|error| error.point.attach.is_a_probe()).count();
-        host.left_out(&refused);
         Ok(())
-    }
-
-    /// Whether the script is to run without an attach point: because its config says so, or because it is one of many
-    /// functions of the kernel that a pattern covers.
-    fn may_be_left_out(&self, error: &AttachError) -> bool {
-        let of_pattern = || {
-            let points = self.job.object.programs.iter().flat_map(|program| &program.points);
-            matches!(error.point.attach, Attach::Kprobe { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. })
-                && points.filter(|point| point.span == error.point.span).count() > 1
-        };
-        self.job.program.config.missing_probes != MissingProbes::Error || of_pattern()
     }
 
     fn release_child(&mut self) -> Result<(), RunError> {
@@ -484,27 +380,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn detach(&mut self) {
-        attach::detach(std::mem::take(&mut self.links));
-    }
-
-    /// Prints what is left, and the maps. So many events the kernel has passed over.
-    fn finish(&mut self, missed: u64, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
+    /// Prints what is left, and the maps if they are wanted.
+    fn finish(&mut self, shows_maps: bool, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
         self.drain(ALL, output, host)?;
         output.end_of_records().map_err(output_error)?;
-        let names = &self.job.program.maps;
+        let names = &self.program.maps;
         let mut maps: Vec<MapId> = (0..names.len() as u32).map(MapId).collect();
         maps.sort_by(|a, b| names[a.index()].name.cmp(&names[b.index()].name));
-        for map in maps.into_iter().filter(|_| self.job.program.config.print_maps_on_exit) {
-            output.map(&names[map.index()], &self.entries(map)?, 0, 1).map_err(output_error)?;
+        for map in maps.into_iter().filter(|_| shows_maps) {
+            output.map(&names[map.index()], &self.entries_of(map)?, 0, 1).map_err(output_error)?;
         }
         self.tick(output, host)?;
         flush(output)?;
         self.draw()?;
         let sites = self.store.sites().iter().map(|site| (site, self.store.count(site)));
-        for line in trouble::summary(sites, self.job.object.layout.tells_reads || self.config.quiet) {
+        for line in trouble::summary(sites, self.layout.tells_reads || self.config.quiet) {
             host.warn(&line);
         }
+        let programs = self.entries.iter().flat_map(|entry| &entry.loaded.programs);
+        let missed = programs.filter_map(|program| sys::missed_runs(program.as_fd()).ok()).sum();
         if let Some(line) = trouble::passed_over(missed) {
             host.warn(&line);
         }
@@ -514,12 +408,41 @@ impl<'a> Session<'a> {
     /// Writes the flame graph if one is wanted.
     fn draw(&mut self) -> Result<(), RunError> {
         let Some((file, maps)) = self.config.flame_graph.take() else { return Ok(()) };
-        let mut graph = flame::Graph::new(self.job.settings);
+        let mut graph = flame::Graph::new(&self.settings);
         for map in maps {
-            graph.add(&self.job.program.maps[map.index()], &self.entries(map)?);
+            graph.add(&self.program.maps[map.index()], &self.entries_of(map)?);
         }
         file.finish(&graph.draw()).map_err(|error| RunError::System("writing the flame graph", error))
     }
+}
+
+impl Held {
+    fn is_exit_of(&self, entry: u32) -> bool {
+        matches!(self, Self::Control(record) if record.kind == Control::Exit && record.number == entry)
+    }
+}
+
+impl Job<'_> {
+    /// How many places it is attached to.
+    fn places(&self) -> u64 {
+        let points = self.object.programs.iter().flat_map(|program| &program.points);
+        points.map(|point| point.attach.places() as u64).sum()
+    }
+
+    fn log_bytes(&self) -> usize {
+        usize::try_from(self.program.config.log_size).unwrap_or(usize::MAX)
+    }
+
+    fn takes_usr1(&self) -> bool {
+        let mut points = self.object.programs.iter().flat_map(|program| &program.points);
+        points.any(|point| matches!(point.attach, Attach::Signal))
+    }
+}
+
+/// Nanoseconds since boot.
+fn since_boot() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 /// Raises the limit on open files for so many attach points, each of which may take two and a program, and so many files

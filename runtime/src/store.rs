@@ -3,7 +3,7 @@
 //! Maps are read through the kernel in batches, `.bss` through a shared mapping, because the programs change it at the
 //! same time and a write of the whole would lose what they do.
 
-use crate::load::Loaded;
+use crate::load::LiveMaps;
 use crate::output::Entries;
 use crate::sys;
 use codegen::layout::{EXIT, EXIT_ASKED, Layout, MapPlace, Pages, Site};
@@ -11,6 +11,7 @@ use lang::typed::{Map, MapId};
 use lang::types::Type;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,8 @@ const NO_KEY: [u8; 4] = [0; 4];
 /// Access to all maps of a session.
 pub struct Store {
     places: Vec<Place>,
+    /// The same as the layout has them.
+    placed: Vec<MapPlace>,
     bss: Arc<Bss>,
     sites: Vec<Site>,
     cpus: usize,
@@ -48,17 +51,30 @@ enum Place {
 
 impl Store {
     /// Opens the maps of a loaded script.
-    pub fn new(loaded: &Loaded, layout: &Layout, maps: &[Map]) -> io::Result<Self> {
+    pub fn new(live: &LiveMaps, layout: &Layout, maps: &[Map]) -> io::Result<Self> {
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| error)?;
+        let bss = live.map(".bss").ok_or(io::ErrorKind::NotFound)?;
+        let bss = Arc::new(Bss::open(bss, layout.bss_bytes())?);
+        let mut store = Self { places: Vec::new(), placed: Vec::new(), bss, sites: Vec::new(), cpus };
+        store.follow(live, layout, maps)?;
+        Ok(store)
+    }
+
+    /// Opens the maps that have a place in this layout and had none, or another, in the one before.
+    pub fn follow(&mut self, live: &LiveMaps, layout: &Layout, maps: &[Map]) -> io::Result<()> {
         let fd = |index: u32| -> io::Result<OwnedFd> {
             let name = &layout.kernel_maps[index as usize].name;
-            loaded.map(name).ok_or(io::ErrorKind::NotFound)?.try_clone_to_owned()
+            live.map(name).ok_or(io::ErrorKind::NotFound)?.try_clone_to_owned()
         };
-        let mut places = Vec::new();
-        for (map, place) in maps.iter().zip(&layout.places) {
+        self.places.truncate(layout.places.len());
+        self.placed.truncate(layout.places.len());
+        for (index, (map, place)) in maps.iter().zip(&layout.places).enumerate() {
+            if self.placed.get(index) == Some(place) {
+                continue;
+            }
             let value_size = map.value.slot_size();
             let key_size = map.key_size() as usize;
-            places.push(match *place {
+            let opened = match *place {
                 MapPlace::Global(offset) => Place::Global { offset, size: value_size },
                 MapPlace::PerCpuArray(index) => {
                     let Type::Aggregate(aggregate) = map.value else { return Err(io::ErrorKind::InvalidData.into()) };
@@ -70,10 +86,24 @@ impl Store {
                 MapPlace::PerCpuHash(index) => {
                     Place::Hash { map: fd(index)?, key_size, value_size: value_size as usize, per_cpu: true }
                 }
-            });
+            };
+            match self.places.get_mut(index) {
+                Some(known) => (*known, self.placed[index]) = (opened, *place),
+                None => {
+                    self.places.push(opened);
+                    self.placed.push(*place);
+                }
+            }
         }
-        let bss = loaded.map(".bss").ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { places, bss: Arc::new(Bss::open(bss, layout.bss_size)?), sites: layout.sites.clone(), cpus })
+        self.sites.clone_from(&layout.sites);
+        Ok(())
+    }
+
+    /// Sets a stretch of `.bss` back to zero.
+    pub fn clear_bss(&self, stretch: Range<u32>) {
+        for offset in stretch.step_by(8) {
+            self.word(offset).store(0, Ordering::Relaxed);
+        }
     }
 
     /// A word of `.bss`, by its offset.

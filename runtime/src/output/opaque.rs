@@ -45,12 +45,10 @@ pub fn write(out: &mut Vec<u8>, ty: &Type, bytes: &[u8], settings: &Settings) {
         },
         Type::Stack(stack) => write_stack(out, *stack, bytes, settings),
         Type::Timestamp => {
-            let format = settings.texts.get(word(1) as usize).map(Vec::as_slice).unwrap_or_default();
-            out.extend(world.time_since_boot(word(0), format));
+            out.extend(world.time_since_boot(word(0), &settings.texts.get(word(1))));
         }
         Type::CgroupPath => {
-            let filter = settings.texts.get(word(1) as usize).map(Vec::as_slice).unwrap_or_default();
-            out.extend_from_slice(world.cgroup_path(word(0), filter).as_bytes());
+            out.extend_from_slice(world.cgroup_path(word(0), &settings.texts.get(word(1))).as_bytes());
         }
         Type::Username => match world.user_name(word(0) as u32) {
             Some(name) => out.extend_from_slice(name.as_bytes()),

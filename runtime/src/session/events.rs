@@ -1,9 +1,9 @@
 //! While a run goes on: waiting, taking events from the rings, doing what they ask for, telling what goes wrong.
 
-use super::{Exit, Host, RunError, Session, flush, output_error, run_once};
+use super::{Exit, Host, Live, RunError, flush, output_error, run_once};
 use crate::child::Child;
 use crate::commands;
-use crate::output::{Entries, Output, Trouble};
+use crate::output::{Output, Trouble};
 use crate::rings::Event;
 use crate::trouble;
 use codegen::event::{Control, ControlRecord};
@@ -13,7 +13,7 @@ use lang::typed::{FormatId, MapId};
 use lang::types::{Aggregate, Type};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 
 /// After records have come, the next ones are left alone for so long. A record wakes the reader only if the reader has
@@ -21,48 +21,69 @@ use std::sync::atomic::Ordering;
 /// a reader that takes its time makes a flood of records cheap.
 const BREATH: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
-impl Session<'_> {
+impl Live<'_> {
     /// Hands over events until the run ends.
     pub(super) fn events(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        while self.exit.is_none() {
+            self.turn(None, output, host)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the events that have come, and waits for what comes next unless the run has ended. Tells whether `wake`
+    /// can be read.
+    pub(super) fn turn(
+        &mut self,
+        wake: Option<BorrowedFd<'_>>,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+    ) -> Result<bool, RunError> {
         /// Records between two looks at signals, the clock and the child, which a flood must not hide.
         const BATCH: usize = 4096;
         /// The same where a record may run a command, which takes a while.
         const FEW: usize = 8;
-        let runs_commands = self.job.program.formats.iter().any(|format| format.origin == Origin::System);
+        let runs_commands = self.program.formats.iter().any(|format| format.origin == Origin::System);
         let batch = if runs_commands { FEW } else { BATCH };
-        loop {
-            let before = self.rings.data_position();
-            let backlog = self.drain(batch, output, host)?;
-            flush(output)?;
-            if self.exit.is_some() {
-                return Ok(());
-            }
-            let limit = match (backlog, self.rings.data_position() != before) {
-                (true, _) => Some(Timespec::default()),
-                (false, true) => Some(BREATH),
-                (false, false) => None,
-            };
-            self.wait(output, host, limit)?;
+        let before = self.rings.data_position();
+        let backlog = self.drain(batch, output, host)?;
+        flush(output)?;
+        if self.exit.is_some() || !self.exited.is_empty() {
+            return Ok(false);
         }
+        let limit = match (backlog, self.rings.data_position() != before) {
+            (true, _) => Some(Timespec::default()),
+            (false, true) => Some(BREATH),
+            (false, false) => None,
+        };
+        self.wait(wake, output, host, limit)
     }
 
     /// Waits until there is something to do, and does it unless it is about events. With a limit, records to print are
-    /// no reason to return before it is over.
-    fn wait(&mut self, output: &mut dyn Output, host: &mut dyn Host, limit: Option<Timespec>) -> Result<(), RunError> {
+    /// no reason to return before it is over. Tells whether `wake` can be read.
+    fn wait(
+        &mut self,
+        wake: Option<BorrowedFd<'_>>,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+        limit: Option<Timespec>,
+    ) -> Result<bool, RunError> {
         let child = self.config.child.as_ref().map(|child| child.fd());
         let process = self.config.process.as_ref().map(|process| process.as_fd());
         let own = [self.signals.as_fd(), self.ticker.as_fd()];
         let data = self.rings.data_fd().filter(|_| limit.is_none());
         let packets = self.packets.fds().filter(|_| limit.is_none());
-        let fds = own.into_iter().chain(child).chain(process).chain(self.rings.control_fd()).chain(data).chain(packets);
+        let others = child.into_iter().chain(process).chain(wake);
+        let fds = own.into_iter().chain(others).chain(self.rings.control_fd()).chain(data).chain(packets);
         let mut wait: Vec<PollFd<'_>> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         match poll(&mut wait, limit.as_ref()) {
-            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => return Ok(false),
             Err(error) => return Err(RunError::System("waiting for events", error.into())),
             Ok(_) => {}
         }
         let ready: Vec<bool> = wait.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (has_child, has_process) = (child.is_some(), process.is_some());
+        let at_wake = 2 + usize::from(has_child) + usize::from(has_process);
+        let is_woken = wake.is_some() && ready[at_wake];
         if ready[0] {
             self.signal()?;
         }
@@ -81,7 +102,7 @@ impl Session<'_> {
         if has_process && ready[2 + usize::from(has_child)] {
             self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));
         }
-        Ok(())
+        Ok(is_woken)
     }
 
     /// Takes a signal: SIGUSR1 is for the script, any other ends the run.
@@ -93,7 +114,7 @@ impl Session<'_> {
         match (read, number) {
             (Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR), _) => {}
             (Ok(_), Some(number)) if number == libc::SIGUSR1 as u32 => {
-                for program in &self.on_signal {
+                for program in self.entries.iter().flat_map(|entry| &entry.on_signal) {
                     run_once(program.as_fd())?;
                 }
             }
@@ -125,13 +146,17 @@ impl Session<'_> {
         let mut rings = std::mem::take(&mut self.rings);
         let result = rings.drain(most, |event| self.take(event, output, host));
         self.rings = rings;
-        self.packets.drain(&self.job.program.captures)?;
+        self.packets.drain(&self.program.captures)?;
         self.note_exit();
         result
     }
 
     /// Takes notice of an `exit()` whose control record found no room.
     pub(super) fn note_exit(&mut self) {
+        // In a session, which entry it was is only told by the record.
+        if self.config.interactive {
+            return;
+        }
         let word = self.store.word(EXIT).load(Ordering::Acquire);
         if word & EXIT_ASKED != 0 && !self.exit.is_some_and(|exit| exit.asked) {
             self.exit = Some(Exit { code: word as u8, asked: true });
@@ -150,13 +175,17 @@ impl Session<'_> {
             Event::Record(bytes) => {
                 let Some((header, values)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
                 let id = FormatId(u64::from_ne_bytes(*header) as u32);
-                match self.job.program.formats.get(id.index()) {
+                if self.asked == Some(id) {
+                    self.answer = Some(values.to_vec());
+                    return Ok(());
+                }
+                match self.program.formats.get(id.index()) {
                     Some(format) => match format.origin {
                         // Of what is run to be measured, only errors are of interest.
                         _ if self.muted && !matches!(format.origin, Origin::Errorf(_)) => Ok(()),
                         Origin::Printf | Origin::Print => output.record(format, values).map_err(output_error),
                         Origin::Entry(map) => {
-                            let info = &self.job.program.maps[map.index()];
+                            let info = &self.program.maps[map.index()];
                             let read = self.store.read_entry(map, info, values);
                             let entry = read.map_err(|error| RunError::System("reading a map", error))?;
                             output.map(info, &entry, 0, 1).map_err(output_error)
@@ -164,8 +193,8 @@ impl Session<'_> {
                         // A user who interrupts does not want to wait for all the commands that are still asked for.
                         Origin::System if self.interrupted => Ok(()),
                         _ => {
-                            let limits = (self.job.settings, self.job.program.config.max_cat_bytes);
-                            let expanded = &self.job.program.expanded_from;
+                            let limits = (&self.settings, self.program.config.max_cat_bytes);
+                            let expanded = &self.program.expanded_from;
                             let calls = expanded.iter().find(|(of, _)| *of == id).map_or(&[][..], |(_, calls)| calls);
                             commands::perform((format, calls), values, limits, output, host)
                         }
@@ -181,6 +210,10 @@ impl Session<'_> {
         let failed = |error| RunError::System("changing a map", error);
         let map = MapId(record.number);
         match record.kind {
+            Control::Exit if self.config.interactive => {
+                self.exited.push((record.number, record.arguments[0] as u8));
+                Ok(())
+            }
             Control::Exit => {
                 self.hushed = self.goes_on;
                 self.note_exit();
@@ -188,8 +221,8 @@ impl Session<'_> {
             }
             Control::PrintMap if self.muted => Ok(()),
             Control::PrintMap => {
-                let info = &self.job.program.maps[map.index()];
-                let mut entries = self.entries(map)?;
+                let info = &self.program.maps[map.index()];
+                let mut entries = self.entries_of(map)?;
                 // Asked for by name, a keyless map shows its zero even before it is set.
                 let is_histogram = matches!(
                     info.value,
@@ -201,12 +234,14 @@ impl Session<'_> {
                 output.map(info, &entries, record.arguments[0], record.arguments[1]).map_err(output_error)
             }
             Control::Unwatch => {
-                self.links.retain(|link| !link.watches(record.arguments[0]));
+                for entry in &mut self.entries {
+                    entry.links.retain(|link| !link.watches(record.arguments[0]));
+                }
                 Ok(())
             }
             Control::PrintShares => {
-                let info = &self.job.program.maps[map.index()];
-                output.shares(info, &self.entries(map)?, record.arguments[0]).map_err(output_error)
+                let info = &self.program.maps[map.index()];
+                output.shares(info, &self.entries_of(map)?, record.arguments[0]).map_err(output_error)
             }
             Control::Clear => self.store.clear(map).map_err(failed),
             Control::Zero => self.store.zero(map).map_err(failed),
@@ -218,11 +253,6 @@ impl Session<'_> {
                 Ok(())
             }
         }
-    }
-
-    pub(super) fn entries(&self, map: MapId) -> Result<Entries, RunError> {
-        let info = &self.job.program.maps[map.index()];
-        self.store.read(map, info).map_err(|error| RunError::System("reading a map", error))
     }
 
     /// Tells what has gone wrong since the last time. A site speaks up the first time only, so from then on all are
@@ -248,7 +278,7 @@ impl Session<'_> {
             return Ok(());
         };
         let times = self.store.count(site) - *reported;
-        if times == 0 || site.kind.is_quiet() && !self.job.object.layout.tells_reads {
+        if times == 0 || site.kind.is_quiet() && !self.layout.tells_reads {
             return Ok(());
         }
         *reported += times;

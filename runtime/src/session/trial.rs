@@ -9,7 +9,7 @@
 //! programs may not are run one by one, and the kernel's own account of their time is taken, which includes its two looks
 //! at the clock.
 
-use super::{ALL, RunError, Session, flush, output_error};
+use super::{ALL, Live, RunError, flush, output_error};
 use crate::attach::AttachError;
 use crate::child::Ended;
 use crate::load::Loaded;
@@ -17,7 +17,7 @@ use crate::output::trial::{Measured, Tested, Trial};
 use crate::output::{Output, Place, Settings, Text};
 use crate::session::{Host, Mode};
 use crate::sys;
-use codegen::layout::{EXIT, EXIT_ASKED, Site, SiteKind};
+use codegen::layout::{EXIT, EXIT_ASKED, ResultPlace, Site, SiteKind};
 use lang::diag::Diagnostic;
 use lang::span::Span;
 use lang::target::Attach;
@@ -84,16 +84,12 @@ impl Verdict {
     }
 }
 
-impl Session<'_> {
+impl Live<'_> {
     /// Runs all tests or benchmarks, between `begin` and `end`; gives the exit code.
-    pub(super) fn trials(
-        &mut self,
-        loaded: &Loaded,
-        output: &mut dyn Output,
-        host: &mut dyn Host,
-    ) -> Result<u8, RunError> {
+    pub(super) fn trials(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
         let wanted = if self.config.mode == Mode::Test { Attach::Test } else { Attach::Bench };
-        let probes = self.probes(loaded, &wanted);
+        let all: Vec<Rc<Loaded>> = self.entries.iter().map(|entry| Rc::clone(&entry.loaded)).collect();
+        let probes = self.probes(&all, &wanted);
         host.attached(probes.len());
         if self.config.dry_run {
             return Ok(0);
@@ -104,15 +100,16 @@ impl Session<'_> {
             (false, Attach::Test) => self.tests(&probes, output, host)?,
             (false, _) => self.benchmarks(&probes, output, host)?,
         };
-        self.end(loaded, output, host)?;
+        self.end(output, host)?;
         output.end_of_records().map_err(output_error)?;
         self.tick(output, host)?;
         flush(output)?;
         Ok(u8::from(!passed))
     }
 
-    fn probes<'l>(&self, loaded: &'l Loaded, wanted: &Attach) -> Vec<Probe<'l>> {
-        let programs = self.job.object.programs.iter().zip(&loaded.programs);
+    fn probes<'l>(&self, loaded: &'l [Rc<Loaded>], wanted: &Attach) -> Vec<Probe<'l>> {
+        let programs = self.entries.iter().flat_map(|entry| &entry.programs);
+        let programs = programs.zip(loaded.iter().flat_map(|loaded| &loaded.programs));
         let probes = programs.flat_map(|(program, fd)| {
             let points = program.points.iter().filter(|point| point.attach == *wanted);
             points.map(|point| (point, fd.as_fd()))
@@ -126,7 +123,7 @@ impl Session<'_> {
 
     fn tests(&mut self, probes: &[Probe<'_>], output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
         let tape = Tape::default();
-        let settings = Settings { paint: Default::default(), ..self.job.settings.clone() };
+        let settings = Settings { paint: Default::default(), ..self.settings.clone() };
         let mut recorder = Text::new(tape.clone(), settings);
         let mut all: Vec<Tested> = Vec::new();
         let count = probes.len();
@@ -146,7 +143,7 @@ impl Session<'_> {
             let test = Tested { name: probe.name.clone(), passed, nanoseconds, output: tape.take() };
             output.trial(&Trial::Ends(&test)).map_err(output_error)?;
             all.push(test);
-            if self.is_interrupted()? {
+            if self.has_been_interrupted()? {
                 break;
             }
         }
@@ -187,7 +184,7 @@ impl Session<'_> {
                 }
                 Outcome::Skipped => {}
             }
-            if self.is_interrupted()? {
+            if self.has_been_interrupted()? {
                 return Ok(false);
             }
         }
@@ -196,7 +193,7 @@ impl Session<'_> {
 
     /// Measures a benchmark.
     fn measure(&mut self, program: BorrowedFd<'_>, host: &mut dyn Host) -> Result<Outcome, RunError> {
-        let mut nowhere = Text::new(io::sink(), self.job.settings.clone());
+        let mut nowhere = Text::new(io::sink(), self.settings.clone());
         let meter = Meter::of(program)?;
         let begun = Instant::now();
         let (mut times, mut found) = (1, Vec::with_capacity(ROUNDS));
@@ -216,7 +213,7 @@ impl Session<'_> {
                 Some(more) if found.is_empty() => times = more,
                 _ => found.push(nanoseconds),
             }
-            if self.is_interrupted()? {
+            if self.has_been_interrupted()? {
                 break;
             }
         }
@@ -245,7 +242,7 @@ impl Session<'_> {
         let troubles = self.troubles() - before;
         let exit_code = self.exit.filter(|exit| exit.asked).map_or(0, |exit| exit.code);
         let word = |offset: u32| self.store.word(offset).load(Ordering::Relaxed);
-        let (returned, left_by) = match &self.job.object.layout.result {
+        let (returned, left_by) = match self.result() {
             Some(result) => {
                 let number = word(result.offset + 8) as usize;
                 (word(result.offset), number.checked_sub(1).and_then(|index| result.statements.get(index)).copied())
@@ -259,11 +256,16 @@ impl Session<'_> {
     fn forget_result(&mut self) -> u64 {
         self.store.word(EXIT).fetch_and(!(EXIT_ASKED | 0xff), Ordering::Relaxed);
         self.exit = None;
-        if let Some(result) = &self.job.object.layout.result {
+        if let Some(result) = self.result() {
             self.store.word(result.offset).store(0, Ordering::Relaxed);
             self.store.word(result.offset + 8).store(0, Ordering::Relaxed);
         }
         self.troubles()
+    }
+
+    /// Where the latest entry tells what it returns.
+    fn result(&self) -> Option<&ResultPlace> {
+        self.entries.last()?.result.as_ref()
     }
 
     /// How often something has gone wrong. A flood of output that nobody reads is no fault of a test, nor is what is told
@@ -275,7 +277,7 @@ impl Session<'_> {
     }
 
     /// Whether a signal wants all this to end.
-    fn is_interrupted(&mut self) -> Result<bool, RunError> {
+    fn has_been_interrupted(&mut self) -> Result<bool, RunError> {
         self.take_signals()?;
         Ok(self.interrupted)
     }

@@ -1,0 +1,516 @@
+//! The entries of a session: each is loaded, attached, taken off and put on again, and removed by itself, while the others
+//! run. A script is a session with one entry.
+//!
+//! What an entry has for itself (programs, links, timers, scratch memory) goes with it. Maps and rings stay, because others
+//! use them; so does what it has of `.bss`, unless it was only run once and nothing else came of it.
+
+use super::{Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
+use crate::attach::{self, AttachError, Link, Partly};
+use crate::child::Child;
+use crate::load::{Loaded, load};
+use crate::machine::MOST_OPEN;
+use crate::machine::watch::Watch;
+use crate::output::{Entries, Output, Said};
+use crate::packets::Packets;
+use crate::timers::{Interval, Timers};
+use crate::unwind::Unwinder;
+use aya::maps::MapData;
+use codegen::layout::{Layout, ResultPlace};
+use codegen::object::{Point, Program};
+use lang::config::MissingProbes;
+use lang::target::{Attach, ProgramType};
+use lang::typed::{self, FormatId, MapId};
+use rustix::time::{DynamicClockId, clock_gettime_dynamic};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+/// The probes that came together.
+pub(super) struct Entry {
+    pub(super) number: u32,
+    /// What its programs are attached to, in the order of the loaded ones; without their code.
+    pub(super) programs: Vec<Program>,
+    pub(super) loaded: Rc<Loaded>,
+    pub(super) links: Vec<Link>,
+    pub(super) timers: Timers,
+    /// Programs to run when SIGUSR1 comes.
+    pub(super) on_signal: Vec<OwnedFd>,
+    /// Nothing of it runs until it is put on again.
+    pub(super) is_off: bool,
+    /// How a test or benchmark tells what it returns.
+    pub(super) result: Option<ResultPlace>,
+}
+
+impl Entry {
+    /// Whether something can happen of itself.
+    pub(super) fn waits(&self) -> bool {
+        !self.timers.is_empty() || !self.on_signal.is_empty() || self.links.iter().any(Link::waits)
+    }
+
+    /// The programs of certain attach points, once for each such point.
+    fn indices(&self, which: impl Fn(&Attach) -> bool) -> Vec<usize> {
+        let count = |points: &[Point]| points.iter().filter(|point| which(&point.attach)).count();
+        let each = self.programs.iter().enumerate();
+        each.flat_map(|(index, program)| std::iter::repeat_n(index, count(&program.points))).collect()
+    }
+
+    /// Stops what runs of it, and hands over its links to be closed.
+    fn stop(&mut self) -> Vec<Link> {
+        self.timers.stop();
+        self.on_signal.clear();
+        std::mem::take(&mut self.links)
+    }
+}
+
+/// What a program is attached to.
+fn without_code(program: &Program) -> Program {
+    Program {
+        name: program.name.clone(),
+        kind: program.kind,
+        points: program.points.clone(),
+        probe: program.probe,
+        code: Default::default(),
+        functions: Vec::new(),
+        spans: Vec::new(),
+        clif: None,
+    }
+}
+
+/// What has come of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// So many probes are attached.
+    pub probes: usize,
+    /// It has ended by itself already.
+    pub is_over: bool,
+}
+
+/// What has come of an entry that was run once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The record that was asked for.
+    pub answer: Option<Vec<u8>>,
+    /// It has brought new maps, so that what is known after it is what counts from now on.
+    pub is_kept: bool,
+}
+
+/// To go back to.
+struct Snapshot {
+    layout: Layout,
+    program: typed::Program,
+}
+
+impl Live<'_> {
+    /// Takes in a loaded entry: opens what it is the first to use.
+    pub(super) fn adopt(&mut self, number: u32, job: &Job<'_>, mut loaded: Loaded) -> Result<(), RunError> {
+        let layout = &job.object.layout;
+        let mut new =
+            |index: Option<u32>| -> Option<MapData> { loaded.take_map(&layout.kernel_maps[index? as usize].name) };
+        self.rings
+            .open(new(layout.data_ring), new(layout.control_ring))
+            .map_err(|e| RunError::System("opening the ring buffers", e))?;
+        let news = layout.processes.and_then(|(_, news)| new(Some(news)));
+        if let (Some(_), Some(pid)) = (&news, self.config.pid) {
+            self.config.processes.note(u64::from(pid));
+        }
+        if let Some(map) = new(layout.packets) {
+            self.packets = Packets::open(map, job.program.config.perf_rb_pages)?;
+        }
+        // A run that captures nothing leaves no file behind, nor empties one.
+        if layout.packets.is_some() && !self.config.dry_run {
+            self.packets.begin_files(&job.program.captures, self.config.packets_output.as_ref())?;
+        }
+        if let Some(offset) = layout.tai_offset.filter(|_| self.layout.tai_offset.is_none()) {
+            let tai = clock_gettime_dynamic(DynamicClockId::Tai)
+                .map_err(|e| RunError::System("reading the clock", e.into()))?;
+            let tai = tai.tv_sec as u64 * 1_000_000_000 + tai.tv_nsec as u64;
+            self.store.word(offset).store(tai.wrapping_sub(since_boot()), Ordering::Relaxed);
+        }
+        if job.takes_usr1() && !std::mem::replace(&mut self.takes_usr1, true) {
+            self.signals = signals(true).map_err(|e| RunError::System("catching signals", e))?;
+        }
+        if let Some(ring) = news {
+            // Not before the first call of `signals`: a thread takes over which signals are blocked.
+            let watch = Watch::start(ring, self.config.processes.clone());
+            self.watch = Some(watch.map_err(|e| RunError::System("watching processes", e))?);
+        }
+        for (offset, bytes) in layout.tables.iter().filter(|(offset, _)| *offset >= self.layout.bss_size) {
+            for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
+                let word = word.try_into().map_or(0, u64::from_ne_bytes);
+                self.store.word(at).store(word, Ordering::Relaxed);
+            }
+        }
+        self.reported.resize(layout.sites.len(), 0);
+        if self.unwinder.is_none() {
+            let unwinder = Unwinder::new(&loaded, layout);
+            self.unwinder = unwinder.map_err(|e| RunError::System("opening the tables of stacks", e))?;
+            if let Some(unwinder) = &mut self.unwinder {
+                let config = &self.config;
+                config.pid.iter().chain(&config.dwarf_pids).for_each(|process| unwinder.target(*process));
+            }
+        }
+        self.layout = layout.clone();
+        self.settings.texts.set(&job.program.texts);
+        self.program = typed::Program {
+            config: job.program.config.clone(),
+            maps: job.program.maps.clone(),
+            formats: job.program.formats.clone(),
+            probes: Vec::new(),
+            expanded_from: job.program.expanded_from.clone(),
+            texts: job.program.texts.clone(),
+            captures: job.program.captures.clone(),
+            filters: Vec::new(),
+        };
+        self.entries.push(Entry {
+            number,
+            programs: job.object.programs.iter().map(without_code).collect(),
+            loaded: Rc::new(loaded),
+            links: Vec::new(),
+            timers: Timers::default(),
+            on_signal: Vec::new(),
+            is_off: false,
+            result: layout.result.clone(),
+        });
+        Ok(())
+    }
+
+    pub(super) fn entry(&self, number: u32) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.number == number)
+    }
+
+    fn entry_mut(&mut self, number: u32) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.number == number)
+    }
+
+    /// The programs of an entry to be run at certain attach points.
+    pub(super) fn to_run(&self, number: u32, which: impl Fn(&Attach) -> bool) -> Option<(Rc<Loaded>, Vec<usize>)> {
+        let entry = self.entry(number)?;
+        Some((Rc::clone(&entry.loaded), entry.indices(which)))
+    }
+
+    /// Attaches an entry. Gives how many attach points could not be had.
+    pub(super) fn attach(&mut self, number: u32, host: &mut dyn Host) -> Result<usize, RunError> {
+        let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
+        let missing_probes = self.program.config.missing_probes;
+        let (is_dry, interactive) = (self.config.dry_run, self.config.interactive);
+        let is_over = self.store.exit_question();
+        let Some(entry) = self.entry_mut(number) else { return Ok(0) };
+        let loaded = Rc::clone(&entry.loaded);
+        let programs = || entry.programs.iter().zip(&loaded.programs);
+        // The config says so, or it is one of many functions of the kernel that a pattern covers.
+        let may_be_left_out = |error: &AttachError| {
+            let points = entry.programs.iter().flat_map(|program| &program.points);
+            let of_pattern = matches!(
+                error.point.attach,
+                Attach::Kprobe { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. }
+            );
+            missing_probes != MissingProbes::Error
+                || of_pattern && points.filter(|point| point.span == error.point.span).count() > 1
+        };
+        // So that blocks on the same event run in the order of the script.
+        let (newest_first, others): (Vec<_>, Vec<_>) =
+            programs().partition(|(program, _)| attach::newest_first(program));
+        let (mut links, mut missing) = (Vec::new(), 0);
+        for (program, fd) in others.into_iter().chain(newest_first.into_iter().rev()) {
+            match attach::attach(program, fd.as_fd(), process) {
+                Ok(new) => links.extend(new),
+                Err(error) if !may_be_left_out(&error) => Err(error)?,
+                Err(_) => {
+                    let Partly { links: new, mut refused } = attach_what_is_there(program, fd.as_fd(), process, host);
+                    if let Some(at) = refused.iter().position(|error| !may_be_left_out(error)) {
+                        return Err(refused.swap_remove(at).into());
+                    }
+                    links.extend(new);
+                    missing += refused.iter().filter(|error| error.point.attach.is_a_probe()).count();
+                    host.left_out(&refused);
+                }
+            }
+        }
+        links.iter().filter_map(Link::note).for_each(|note| host.warn(note));
+        if !is_dry {
+            let on_signal = entry.indices(|attach| matches!(attach, Attach::Signal));
+            let on_signal = on_signal.into_iter().map(|index| loaded.programs[index].try_clone());
+            let on_signal =
+                on_signal.collect::<io::Result<_>>().map_err(|e| RunError::System("preparing for signals", e))?;
+            let intervals = programs().flat_map(|(program, fd)| {
+                program.points.iter().filter_map(move |point| match &point.attach {
+                    Attach::Interval { period_ns } => {
+                        Some(fd.try_clone().map(|program| Interval { program, period_ns: *period_ns }))
+                    }
+                    _ => None,
+                })
+            });
+            // In a session nobody else's `exit()` ends them.
+            let timers = intervals
+                .collect::<io::Result<Vec<_>>>()
+                .and_then(|intervals| Timers::start(intervals, move || !interactive && is_over()));
+            entry.timers = timers.map_err(|e| RunError::System("starting an interval", e))?;
+            entry.on_signal = on_signal;
+        }
+        entry.links = links;
+        Ok(missing)
+    }
+
+    /// Pins the iterators of an entry that are to be pinned, and runs the others.
+    pub(super) fn iterate(&self, number: u32, output: &mut dyn Output) -> Result<(), RunError> {
+        for link in self.entry(number).into_iter().flat_map(|entry| &entry.links) {
+            if let Some(path) = link.pin()? {
+                let line = format!("Program pinned to {path}\n");
+                output.said(Said::PIN, line.as_bytes()).map_err(output_error)?;
+            }
+            link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn detach(&mut self) {
+        let links = self.entries.iter_mut().flat_map(Entry::stop).collect();
+        attach::detach(links);
+    }
+
+    /// Adds an entry to a session: loads it, runs its `begin` probes, attaches the others, and hands over what the first
+    /// have sent. If that fails, it is as if it had never been.
+    pub fn add(
+        &mut self,
+        number: u32,
+        job: &Job<'_>,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+    ) -> Result<Added, RunError> {
+        let before = self.snapshot();
+        let attached = self.load(number, job).and_then(|()| self.start(number, host));
+        // What `begin` has printed has happened, whatever became of the others.
+        let replayed = self.replay(output, host);
+        let added = match attached {
+            Ok(added) => added,
+            Err(error) => {
+                self.remove(number);
+                self.rewind(before)?;
+                return Err(error);
+            }
+        };
+        replayed?;
+        self.iterate(number, output)?;
+        self.settle(output, host)?;
+        Ok(added)
+    }
+
+    /// Runs an entry once, which is no more afterwards. If one of its formats is the answer to a question, its record is
+    /// not shown but given back.
+    pub fn evaluate(
+        &mut self,
+        number: u32,
+        job: &Job<'_>,
+        asked: Option<FormatId>,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+    ) -> Result<Evaluated, RunError> {
+        let before = self.snapshot();
+        self.asked = asked;
+        let mut result = self.load(number, job).and_then(|()| self.begin(number));
+        result = result.and(self.replay(output, host)).and(self.settle(output, host));
+        (self.asked, self.over) = (None, false);
+        self.remove(number);
+        let is_kept = result.is_ok() && !self.layout.is_alike(&before.layout);
+        if !is_kept {
+            self.rewind(before)?;
+        }
+        result?;
+        Ok(Evaluated { answer: self.answer.take(), is_kept })
+    }
+
+    /// Puts other programs in the place of an entry's, which go on if that fails. What `begin` did is not done again.
+    pub fn replace(
+        &mut self,
+        number: u32,
+        job: &Job<'_>,
+        is_off: bool,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+    ) -> Result<(), RunError> {
+        let Some(at) = self.entries.iter().position(|entry| entry.number == number) else { return Ok(()) };
+        let mut old = self.entries.remove(at);
+        attach::detach(old.stop());
+        let result = self.add(number, job, output, host);
+        if result.is_ok() {
+            // Its place among the others stays.
+            if let Some(new) = self.entries.pop() {
+                self.entries.insert(at, new);
+            }
+            if is_off {
+                self.off(number);
+            }
+        } else {
+            self.entries.insert(at, old);
+            if !is_off {
+                self.attach(number, host)?;
+            }
+        }
+        result.map(drop)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { layout: self.layout.clone(), program: self.program.clone() }
+    }
+
+    /// Goes back to what was before an entry that is gone.
+    fn rewind(&mut self, before: Snapshot) -> Result<(), RunError> {
+        let Snapshot { layout, program } = before;
+        self.maps.keep(&layout);
+        let failed = |error| RunError::System("opening maps", error);
+        self.store.clear_bss(layout.bss_size..self.layout.bss_size);
+        self.store.follow(&self.maps, &layout, &program.maps).map_err(failed)?;
+        self.reported.truncate(layout.sites.len());
+        if layout.unwinding.is_none() {
+            self.unwinder = None;
+        }
+        self.settings.texts.set(&program.texts);
+        (self.layout, self.program) = (layout, program);
+        Ok(())
+    }
+
+    /// Loads an entry beside the others.
+    fn load(&mut self, number: u32, job: &Job<'_>) -> Result<(), RunError> {
+        let open = self.entries.iter().flat_map(|entry| &entry.programs).flat_map(|program| &program.points);
+        let open: u64 = open.map(|point| point.attach.places() as u64).sum();
+        let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
+        allow_files(open + job.places(), mapped);
+        let loaded = load(job.object, job.elf, job.log_bytes(), &self.maps)?;
+        let layout = &job.object.layout;
+        let opened = self.maps.adopt(&loaded, layout);
+        opened
+            .and_then(|()| self.store.follow(&self.maps, layout, &job.program.maps))
+            .map_err(|e| RunError::System("opening maps", e))?;
+        self.adopt(number, job, loaded)
+    }
+
+    fn start(&mut self, number: u32, host: &mut dyn Host) -> Result<Added, RunError> {
+        self.begin(number)?;
+        self.start_unwinder()?;
+        let is_over = std::mem::take(&mut self.over);
+        let missing = if is_over { 0 } else { self.attach(number, host)? };
+        self.goes_on = true;
+        let points =
+            self.entry(number).into_iter().flat_map(|entry| &entry.programs).flat_map(|program| &program.points);
+        let probes = points.filter(|point| point.attach.is_a_probe()).count().saturating_sub(missing);
+        Ok(Added { probes: if is_over { 0 } else { probes }, is_over })
+    }
+
+    /// Takes an entry off: nothing of it runs any more. False if there is no such entry.
+    pub fn off(&mut self, number: u32) -> bool {
+        let Some(entry) = self.entry_mut(number) else { return false };
+        entry.is_off = true;
+        let links = entry.stop();
+        attach::detach(links);
+        true
+    }
+
+    /// Puts an entry on again. False if there is no such entry.
+    pub fn on(&mut self, number: u32, output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
+        match self.entry(number).map(|entry| entry.is_off) {
+            None => return Ok(false),
+            Some(false) => return Ok(true),
+            Some(true) => {}
+        }
+        self.attach(number, host)?;
+        self.iterate(number, output)?;
+        if let Some(entry) = self.entry_mut(number) {
+            entry.is_off = false;
+        }
+        Ok(true)
+    }
+
+    /// Removes an entry with all that it has for itself. False if there is no such entry.
+    pub fn remove(&mut self, number: u32) -> bool {
+        let is_known = self.off(number);
+        self.entries.retain(|entry| entry.number != number);
+        is_known
+    }
+
+    /// Takes off the entries that have called `exit()`, and hands on what has been printed.
+    fn settle(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        self.drain(super::ALL, output, host)?;
+        for index in 0..self.exited.len() {
+            self.off(self.exited[index].0);
+        }
+        flush(output)
+    }
+
+    /// Does what there is to do in a session, and waits for more, but no longer than until `wake` can be read; tells
+    /// whether it can.
+    pub fn poll(
+        &mut self,
+        wake: BorrowedFd<'_>,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+    ) -> Result<bool, RunError> {
+        self.turn(Some(wake), output, host).inspect(|_| {
+            for index in 0..self.exited.len() {
+                self.off(self.exited[index].0);
+            }
+        })
+    }
+
+    /// The entries that have called `exit()` since the last time, and the codes they gave.
+    pub fn take_exited(&mut self) -> Vec<(u32, u8)> {
+        std::mem::take(&mut self.exited)
+    }
+
+    /// Whether a signal wants the session to end.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// The layout with which that of the next entry goes on.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What is known of maps and formats.
+    pub fn program(&self) -> &typed::Program {
+        &self.program
+    }
+
+    /// All entries of a map.
+    pub fn entries_of(&self, map: MapId) -> Result<Entries, RunError> {
+        let info = &self.program.maps[map.index()];
+        self.store.read(map, info).map_err(|error| RunError::System("reading a map", error))
+    }
+
+    /// Hands on what the output may still hold.
+    pub fn flush(&self, output: &mut dyn Output) -> Result<(), RunError> {
+        flush(output)
+    }
+
+    /// Shows a map.
+    pub fn show(&self, map: MapId, output: &mut dyn Output) -> Result<(), RunError> {
+        output.map(&self.program.maps[map.index()], &self.entries_of(map)?, 0, 1).map_err(output_error)?;
+        flush(output)
+    }
+
+    /// Ends a session: takes everything off, runs the `end` probes, and shows the maps if they are wanted. Gives the exit
+    /// code.
+    pub fn close(
+        &mut self,
+        code: u8,
+        shows_maps: bool,
+        output: &mut dyn Output,
+        host: &mut dyn Host,
+    ) -> Result<u8, RunError> {
+        self.detach();
+        self.end(output, host)?;
+        self.exit = Some(Exit { code, asked: true });
+        self.finish(shows_maps, output, host)
+    }
+}
+
+/// Attaches a program to those of its points that can be had.
+fn attach_what_is_there(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>, host: &dyn Host) -> Partly {
+    let functions = match program.kind {
+        ProgramType::KprobeMulti | ProgramType::KprobeSession => host.kernel_functions(),
+        _ => None,
+    };
+    let is_known = |name: &str| functions.as_ref().is_none_or(|functions| functions.contains(name));
+    attach::attach_possible(program, fd, process, &is_known)
+}
