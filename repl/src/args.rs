@@ -16,7 +16,8 @@ use std::path::PathBuf;
 )]
 pub struct Args {
     /// A script file, a program, or - for standard input (what names an existing file is a file), and the parameters
-    /// that are $1, $2 and so on in it; all of them are parameters after -e PROGRAM
+    /// that are $1, $2 and so on in it; all of them are parameters after -e PROGRAM. Without any, a terminal gets a
+    /// prompt, and what is piped in is the script
     #[arg(value_name = "FILE|PROGRAM|PARAMETER", allow_negative_numbers = true)]
     pub words: Vec<String>,
 

@@ -11,6 +11,7 @@ mod info;
 mod list;
 mod look;
 mod narrow;
+mod prompt;
 mod report;
 mod run;
 mod select;
@@ -20,6 +21,7 @@ use args::{Args, Mode};
 use clap::Parser;
 use lang::Source;
 use report::Reporter;
+use rustix::termios::isatty;
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -76,6 +78,9 @@ fn main() -> ExitCode {
             Err(failed) => return code(Err(failed)),
         }
     }
+    if args.script().is_none() && !args.has_program() && prompt::is_wanted(&args) {
+        return code(prompt::run(&args, reporter));
+    }
     let source = match source(&args, &reporter) {
         Ok(source) => source,
         Err((title, help)) => {
@@ -104,17 +109,24 @@ fn source(args: &Args, reporter: &Reporter) -> Result<Source, (String, Option<St
         }
         return Ok(Source::new("stdin", program));
     }
-    let Some(script) = args.script() else {
-        return Err((
-            "no program given".into(),
-            Some("try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help".into()),
-        ));
+    let nothing_given = || {
+        let help = "try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help".to_owned();
+        ("no program given".to_owned(), Some(help))
+    };
+    let script = match args.script() {
+        Some(script) => script,
+        None if isatty(std::io::stdin()) => return Err(nothing_given()),
+        // What is piped in.
+        None => "-",
     };
     if script == "-" {
         let mut bytes = Vec::new();
         std::io::stdin()
             .read_to_end(&mut bytes)
             .map_err(|error| (format!("cannot read standard input: {error}"), None))?;
+        if bytes.is_empty() && args.script().is_none() {
+            return Err(nothing_given());
+        }
         return text("stdin", bytes);
     }
     if script.trim().is_empty() {

@@ -21,18 +21,25 @@ pub fn in_words(text: &str) -> String {
 pub struct Reporter {
     look: Look,
     warnings: bool,
+    /// Takes what would go to standard error.
+    sink: Option<Box<dyn Fn(&str)>>,
 }
 
 impl Reporter {
     /// Writes to standard error as `--color` and the environment have it.
     pub fn new(color: Option<When>, warnings: bool) -> Self {
         let (when, unknown) = look::asked(color);
-        let reporter = Self { look: Look::of(std::io::stderr(), when), warnings };
+        let reporter = Self { look: Look::of(std::io::stderr(), when), warnings, sink: None };
         if let Some(unknown) = unknown.filter(|_| warnings) {
             reporter
                 .warning(&format!("the environment asks for color {unknown}: valid values are auto, always and never"));
         }
         reporter
+    }
+
+    /// The same, but writing elsewhere.
+    pub fn into(self, sink: impl Fn(&str) + 'static) -> Self {
+        Self { sink: Some(Box::new(sink)), ..self }
     }
 
     /// Writes one diagnostic about a script.
@@ -80,6 +87,9 @@ impl Reporter {
     }
 
     fn write(&self, text: &str) {
+        if let Some(sink) = &self.sink {
+            return sink(text);
+        }
         // Nobody can be told that standard error is closed.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }

@@ -1,0 +1,119 @@
+//! `rtrace` without a program, on a terminal: probes are added, looked at, taken off and removed while others run.
+//!
+//! One thread reads lines ([`editor`]), one writes what is to be seen ([`screen`]), and this one does everything else: it
+//! waits for events and for lines at once, and a line is either a command ([`commands`]) or an entry ([`session`]).
+
+mod commands;
+mod editor;
+mod screen;
+mod session;
+
+use crate::args::Args;
+use crate::report::Reporter;
+use crate::run::{self, Failed};
+use editor::{Editor, Line};
+use rustix::termios::isatty;
+use screen::Screen;
+use session::Session;
+
+/// How a line was taken.
+pub enum Next {
+    /// The next one, please.
+    Go,
+    /// That was all.
+    Leave {
+        /// The exit code.
+        code: u8,
+        /// The maps are shown, as at the end of a script.
+        shows_maps: bool,
+    },
+}
+
+/// Whether there is somebody to talk to. What is only good for scripts needs one.
+pub fn is_wanted(args: &Args) -> bool {
+    let is_for_scripts = args.list
+        || args.fmt
+        || args.test
+        || args.bench
+        || args.dry_run
+        || args.mode.is_some()
+        || args.emit_elf.is_some()
+        || args.flamegraph.is_some()
+        || args.command.is_some()
+        || args.probe_filter.is_some()
+        || !args.debug.is_empty();
+    !is_for_scripts && isatty(std::io::stdin()) && isatty(std::io::stdout())
+}
+
+/// Talks until the user leaves; gives the exit code.
+pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
+    run::check_privileges(&reporter)?;
+    let mut config = session::config(args, &reporter)?;
+    // Before anybody else sees the terminal.
+    let before = editor::Saved::now();
+    let screen = Screen::default();
+    let reporter = {
+        let screen = screen.clone();
+        reporter.into(move |text| screen.show(text.as_bytes()))
+    };
+    let mut session = Session::begin(args, &reporter, &mut config, screen.clone())?;
+    // Threads take over that signals are blocked, which `begin` has seen to.
+    let editor = match Editor::start(&screen) {
+        Ok(editor) => editor,
+        Err(error) => return run::fail(&reporter, &format!("cannot read from the terminal: {error}"), None),
+    };
+    let result = talk(&mut session, &editor, &screen);
+    screen.settle();
+    drop(before);
+    match result {
+        Ok(code) => Ok(code),
+        Err(runtime::session::RunError::OutputClosed) => Ok(0),
+        Err(error) => run::fail(&reporter, &error.to_string(), None),
+    }
+}
+
+fn talk(session: &mut Session<'_>, editor: &Editor, screen: &Screen) -> Result<u8, runtime::session::RunError> {
+    /// Of a shell's, for a process that SIGINT has ended.
+    const INTERRUPTED: u8 = 0;
+    let mut interrupts = 0;
+    editor.go();
+    loop {
+        let is_line = session.poll(editor.wake())?;
+        if session.is_interrupted() {
+            return session.close(INTERRUPTED, true);
+        }
+        if !is_line {
+            continue;
+        }
+        let Some(line) = editor.take() else { continue };
+        let next = match &line {
+            Line::Text(text) if text.trim().is_empty() => Next::Go,
+            Line::Text(text) => {
+                let next = match text.trim().strip_prefix(':') {
+                    Some(command) => commands::obey(session, command)?,
+                    None => session.enter(text)?,
+                };
+                screen.end_line();
+                next
+            }
+            // The first one may only have been meant for the line.
+            Line::Interrupted if interrupts == 0 => {
+                screen.show(b"Ctrl-C again, Ctrl-D or :quit leaves\n");
+                Next::Go
+            }
+            Line::Interrupted | Line::End => Next::Leave { code: 0, shows_maps: true },
+            Line::Abandoned => Next::Go,
+            Line::Failed(error) => {
+                session.reporter().plain(&format!("cannot read from the terminal: {error}"), None);
+                Next::Leave { code: 1, shows_maps: true }
+            }
+        };
+        interrupts = u32::from(matches!(line, Line::Interrupted));
+        if let Next::Leave { code, shows_maps } = next {
+            return session.close(code, shows_maps);
+        }
+        // What the line has to say stands above the next prompt.
+        screen.settle();
+        editor.go();
+    }
+}

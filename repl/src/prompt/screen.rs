@@ -1,0 +1,113 @@
+//! What is to be seen, in order, above the line that is being edited.
+//!
+//! A thread hands it to rustyline, which may keep it waiting until the next line is read; so whoever shows something never
+//! waits for the user. Only whole lines are handed on while a line may be edited: half a one would be drawn over.
+
+use rustyline::ExternalPrinter;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Whoever shows more than this at once waits until some of it has been written.
+const MUCH: usize = 4 << 20;
+
+/// Where things are shown; all copies are the same.
+#[derive(Clone, Default)]
+pub struct Screen(Arc<(Mutex<Queue>, Condvar)>);
+
+#[derive(Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    /// The thread is writing what it has taken.
+    is_busy: bool,
+    /// The last line is to be ended, if it is not.
+    ends_line: bool,
+}
+
+impl Queue {
+    /// How much can be written: whole lines.
+    fn ready(&self) -> usize {
+        match self.ends_line {
+            true => self.bytes.len(),
+            false => self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1),
+        }
+    }
+}
+
+impl Screen {
+    /// From now on `printer` is what writes.
+    pub fn start(&self, mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<()> {
+        let screen = self.clone();
+        std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
+            loop {
+                let text = screen.next();
+                // A terminal that is gone cannot be told.
+                let _ = printer.print(text);
+                screen.lock().is_busy = false;
+                screen.0.1.notify_all();
+            }
+        })?;
+        Ok(())
+    }
+
+    /// What is to be written next.
+    fn next(&self) -> String {
+        let mut queue = self.lock();
+        loop {
+            let ready = queue.ready();
+            if ready > 0 {
+                let mut text: Vec<u8> = queue.bytes.drain(..ready).collect();
+                if std::mem::take(&mut queue.ends_line) && text.last() != Some(&b'\n') {
+                    text.push(b'\n');
+                }
+                queue.is_busy = true;
+                return String::from_utf8_lossy(&text).into_owned();
+            }
+            queue.ends_line = false;
+            queue = self.0.1.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows text.
+    pub fn show(&self, bytes: &[u8]) {
+        /// A terminal that takes no more, or a user who reads what is there.
+        const PATIENCE: Duration = Duration::from_millis(100);
+        let mut queue = self.lock();
+        if queue.bytes.len() > MUCH {
+            let waited = self.0.1.wait_timeout_while(queue, PATIENCE, |queue| queue.bytes.len() > MUCH);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue.bytes.extend_from_slice(bytes);
+        drop(queue);
+        self.0.1.notify_all();
+    }
+
+    /// Ends the last line, if it is not.
+    pub fn end_line(&self) {
+        self.lock().ends_line = true;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until all is written, but not forever.
+    pub fn settle(&self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let is_open = |queue: &mut Queue| queue.is_busy || queue.ready() > 0;
+        // Whether it was enough is no matter.
+        drop(self.0.1.wait_timeout_while(self.lock(), PATIENCE, is_open));
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.show(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
