@@ -31,12 +31,14 @@ pub mod place;
 mod run;
 mod scratch;
 pub mod tally;
+pub mod terminal;
 pub mod workload;
 
 pub use binary::{rtrace, sibling};
 pub use need::{Need, missing, skip};
 pub use run::{Output, Reader, Run, Session};
 pub use scratch::Scratch;
+pub use terminal::Terminal;
 pub use workload::{Work, Worker, on_every_cpu};
 
 use std::time::Duration;

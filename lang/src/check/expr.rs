@@ -525,8 +525,8 @@ impl Checker<'_> {
         let map = self.maps.id(name, name_span);
         let key = match keys {
             [] => None,
-            [key @ Expr { ty: Type::Tuple(_), .. }] => Some(self.maps.room_for(key).items().cloned().collect()),
-            keys => Some(keys.iter().map(|key| self.maps.room_for(key)).collect()),
+            [key @ Expr { ty: Type::Tuple(_), .. }] => Some(self.maps.room_for(map, key).items().cloned().collect()),
+            keys => Some(keys.iter().map(|key| self.maps.room_for(map, key)).collect()),
         };
         if let Err(diagnostic) = self.maps.use_key(map, key, span) {
             self.report(diagnostic);

@@ -74,11 +74,12 @@ impl Maps {
     }
 
     /// The type that a map's key or value gets from this expression.
-    pub fn room_for(&self, value: &Expr) -> Type {
+    pub fn room_for(&self, map: MapId, value: &Expr) -> Type {
+        let grows = self.goes_on && !self.known[map.index()].fixed;
         match (&value.kind, &value.ty) {
-            (ExprKind::Str(_), Type::Str(size)) if self.goes_on => Type::Str((*size).max(ROOM)),
-            (ExprKind::Tuple(parts), Type::Tuple(_)) if self.goes_on => {
-                Type::Tuple(parts.iter().map(|part| self.room_for(part)).collect())
+            (ExprKind::Str(_), Type::Str(size)) if grows => Type::Str((*size).max(ROOM)),
+            (ExprKind::Tuple(parts), Type::Tuple(_)) if grows => {
+                Type::Tuple(parts.iter().map(|part| self.room_for(map, part)).collect())
             }
             (_, ty) => ty.clone(),
         }

@@ -344,7 +344,7 @@ impl Checker<'_> {
             self.report(Diagnostic::error(span, title).with_help(help));
             return None;
         }
-        let ty = self.maps.room_for(&value);
+        let ty = self.maps.room_for(map, &value);
         self.learn_value(map, &ty, span)?;
         Some(StmtKind::SetMap(map, keys, value))
     }

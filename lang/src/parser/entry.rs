@@ -34,7 +34,15 @@ impl Kind {
 /// Reads statements that begin at the position `base`, as the body of a `begin` probe.
 pub fn parse_statements(text: &str, base: u32, headers: &dyn Headers) -> Parse {
     // On a line of its own, so that no comment hides the end.
-    parse_at(&format!("{FRAME}{text}\n}}"), base.saturating_sub(FRAME_ROOM), headers)
+    let mut parsed = parse_at(&format!("{FRAME}{text}\n}}"), base.saturating_sub(FRAME_ROOM), headers);
+    let end = base + text.trim_end().len() as u32;
+    for told in parsed.diagnostics.iter_mut().filter(|told| told.span.start > end) {
+        // Nobody has typed the bracket that was found there.
+        told.span = Span::new(end, end);
+        told.title = told.title.replace(", found `}`", "");
+        told.label.clear();
+    }
+    parsed
 }
 
 /// Whether a text is the beginning of something: more of it could make it right.
@@ -136,5 +144,11 @@ mod tests {
         assert_eq!((source.slice(told.span), sources.of(told.span).name()), (";", "#1"));
         let call = parsed.script.probes[0].body.stmts.last().expect("it is whole").span;
         assert_eq!(source.slice(call), "print(1)");
+        for text in ["print(1", "1 +  "] {
+            let parsed = parse_statements(text, 100, &NoHeaders);
+            let end = 100 + text.trim_end().len() as u32;
+            assert_eq!(parsed.diagnostics[0].span, Span::new(end, end), "{:?}", parsed.diagnostics);
+            assert!(!parsed.diagnostics[0].title.contains('}'), "{:?}", parsed.diagnostics);
+        }
     }
 }

@@ -144,6 +144,8 @@ fn texts_have_room_for_longer_ones() {
     session.good("kprobe:f { @what = \"a\"; @[\"read\", 1] = count() }");
     session.good("@what = \"something longer\"");
     session.good("@[\"getdents\", 300] = count()");
+    session.good("kprobe:f { @by[comm] = 1 }");
+    session.good("@by[\"name\"] = 2");
 }
 
 #[test]

@@ -1,0 +1,305 @@
+//! Sessions: probes, statements and commands at a prompt.
+
+use rtrace_tests::{Run, Terminal, Work, Worker, requires};
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A probe on writes of one process.
+fn on_writes(writer: &Worker, body: &str) -> String {
+    format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ {body} }}", writer.pid())
+}
+
+#[test]
+fn a_script_that_is_piped_in_is_run() {
+    requires!(Bpf);
+    Run::bare().input("begin { printf(\"piped\\n\"); exit(); }").to_end().code(0).stdout_is("piped\n\n\n");
+    Run::bare().input("begin { nosuch(); }").to_end().code(1).stderr_has("stdin:1:9-17: ERROR");
+    Run::bare().to_end().code(1).stderr_has("no program given");
+}
+
+#[test]
+fn a_first_session() {
+    requires!(Bpf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    let writer = Worker::new("rt_writer", Work::write("/dev/null", 7, 8));
+    let attached = terminal.enter(&on_writes(&writer, "@n = count(); @by[comm] = sum(args.count)"));
+    assert!(attached.starts_with("#1 attached tracepoint:syscalls:sys_enter_write ("), "{attached}");
+    assert!(attached.ends_with(" ms)"), "{attached}");
+    writer.finish();
+    assert_eq!(terminal.enter("@n"), "@n: 7");
+    assert_eq!(terminal.enter("@by"), "@by[rt_writer]: 56");
+    assert_eq!(terminal.enter("@by[\"rt_writer\"]"), "56 : uint64");
+    assert_eq!(terminal.enter("print(@n)"), "@n: 7");
+    assert_eq!(terminal.enter(":maps"), "@by[string[16]]  usum_t   1 entry\n@n               count_t  1 entry");
+    assert!(terminal.enter(":probes").starts_with("#1  on  tracepoint:syscalls:sys_enter_write /pid == "));
+    terminal.press(":quit\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    assert!(terminal.text().ends_with("rtrace> :quit\n\n\n@by[rt_writer]: 56\n@n: 7"), "{}", terminal.text());
+}
+
+#[test]
+fn expressions_are_shown_with_their_types() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    assert_eq!(terminal.enter("1 << 20"), "1048576 : int32");
+    assert_eq!(terminal.enter("\"abc\""), "abc : string[4]");
+    assert_eq!(terminal.enter("(1, true)"), "(1, true) : (int8,bool)");
+    assert_eq!(terminal.enter("comm"), "rtrace : string[16]");
+    assert_eq!(terminal.enter("config.max_map_keys"), "4096 : int16");
+    assert_eq!(terminal.enter("@x = 5; @x += 2"), "");
+    assert_eq!(terminal.enter("@x * 2"), "14 : uint64");
+    assert_eq!(terminal.enter("@x++"), "");
+    assert_eq!(terminal.enter("@x"), "@x: 8");
+    assert_eq!(terminal.enter("printf(\"no line end\")"), "no line end");
+    assert_eq!(terminal.enter("if (@x > 7) { print(\"more\"); } else { print(\"less\"); }"), "more");
+    assert_eq!(terminal.enter("// nothing"), "");
+    let missing = terminal.enter("@nosuch");
+    assert_eq!(missing, "ERROR: there is no map @nosuch\nHINT: a probe makes it: begin { @nosuch = 1 }");
+    terminal.press("exit(3)\r");
+    assert_eq!(terminal.left().code(), Some(3));
+}
+
+#[test]
+fn definitions_last_for_the_session() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    for definition in [
+        "macro twice(a) { a * 2 }",
+        "#define SEVEN 7",
+        "struct pair { int a; int b; }",
+        "config = { max_map_keys=10 }",
+        "let @kept = lruhash(3)",
+    ] {
+        assert_eq!(terminal.enter(definition), "", "{definition}");
+    }
+    assert_eq!(terminal.enter("twice(SEVEN) + sizeof(struct pair)"), "22 : int8");
+    assert_eq!(terminal.enter("config.max_map_keys"), "10 : int8");
+    terminal.enter("for ($i : 0..50) { @kept[$i] = $i; @other[$i] = $i }");
+    let maps = terminal.enter(":maps");
+    assert!(maps.contains("3 entries"), "{maps}");
+    assert!(maps.contains("10 entries"), "{maps}");
+    assert_eq!(terminal.enter("macro twice(a) { a + a + 1 }"), "");
+    assert_eq!(terminal.enter("twice(2)"), "5 : int8");
+}
+
+#[test]
+fn probes_share_maps_whatever_their_order() {
+    requires!(Bpf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    let writer = Worker::new("rt_writer", Work::write("/dev/null", 9, 8));
+    // Read before anything is assigned: as a number, as a whole, and as a condition.
+    terminal.enter("interval:ms:50 { if (@on) { print(@total); @seen = @on } }");
+    let attached = terminal.enter(&on_writes(&writer, "@total[comm] = count()"));
+    assert!(attached.starts_with("#2 attached"), "{attached}");
+    writer.finish();
+    assert_eq!(terminal.enter("@total"), "@total[rt_writer]: 9");
+    terminal.enter("@on = 3");
+    terminal.shows("@total[rt_writer]: 9");
+    let end = Instant::now() + Duration::from_secs(10);
+    while terminal.enter("@seen") != "@seen: 3" {
+        assert!(Instant::now() < end, "{}", terminal.text());
+    }
+}
+
+#[test]
+fn a_clash_names_the_entry_that_fixed_the_type() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("interval:s:100 { @a = count(); @k[pid] = 1 }");
+    let clash = terminal.enter("interval:s:100 { @a = 5 }");
+    for part in ["#2:1:18-24: ERROR: Type mismatch for @a", "─[ #1:1:23 ]", "its type was fixed here"] {
+        assert!(clash.contains(part), "{part}:\n{clash}");
+    }
+    let clash = terminal.enter("@k[comm] = 1");
+    for part in ["<1>:1:1-9: ERROR: Argument mismatch for @k", "─[ #1:1:32 ]", "its key was fixed here"] {
+        assert!(clash.contains(part), "{part}:\n{clash}");
+    }
+}
+
+#[test]
+fn a_faulty_entry_changes_nothing() {
+    requires!(Bpf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("@a = 1");
+    for (faulty, part) in [
+        ("interval:s:1 { @b = ; }", "#1:1:21-22: ERROR: expected an expression"),
+        ("interval:s:1 { @b = nosuch }", "Unknown identifier: 'nosuch'"),
+        ("begin { @b = 1 } tracepoint:syscalls:nosuch { @b = 1 }", "No matches for tracepoint syscalls:nosuch"),
+        ("@b = 1; @a = \"text\"", "Type mismatch for @a"),
+        ("print(1", ""),
+        ("config = { nosuch=1 }", "not a known configuration option"),
+        ("macro bad(a) { @b = a }", ""),
+        ("bad(1)", "Unhygienic access to map"),
+        ("test:t { }", "tests and benchmarks are run from a script"),
+        (":nosuch", "there is no command :nosuch"),
+        (":off 7", "there is no probe 7"),
+        ("struct broken { nosuch_t x; }", ""),
+    ] {
+        if faulty == "print(1" {
+            // More is asked for, until an empty line ends it.
+            terminal.press("print(1\r");
+            terminal.press("\r");
+            terminal.shows("<2>:1:8-8: ERROR: expected `)` to close this parenthesis");
+            terminal.ready();
+            continue;
+        }
+        let told = terminal.enter(faulty);
+        assert!(told.contains(part), "{faulty}:\n{told}");
+    }
+    assert_eq!(terminal.enter(":maps"), "@a  int8  1 entry");
+    assert_eq!(terminal.enter(":probes"), "no probes");
+    let attached = terminal.enter("interval:s:100 { @b[pid] = 1 }");
+    assert!(attached.starts_with("#1 attached"), "{attached}");
+}
+
+#[test]
+fn probes_are_taken_off_put_on_and_removed() {
+    requires!(Bpf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    let writes = |terminal: &mut Terminal, probe: &str| {
+        let writer = Worker::new("rt_writer", Work::write("/dev/null", 5, 8));
+        if !probe.is_empty() {
+            terminal.enter(probe);
+        }
+        writer.finish();
+        terminal.enter("@n")
+    };
+    assert_eq!(
+        writes(&mut terminal, "tracepoint:syscalls:sys_enter_write /comm == \"rt_writer\"/ { @n = count() }"),
+        "@n: 5"
+    );
+    assert_eq!(terminal.enter(":off 1"), "#1 is off");
+    assert_eq!(writes(&mut terminal, ""), "@n: 5");
+    assert!(terminal.enter(":probes").starts_with("#1  off tracepoint:"));
+    assert_eq!(terminal.enter(":on #1"), "#1 is on");
+    assert_eq!(writes(&mut terminal, ""), "@n: 10");
+    assert_eq!(terminal.enter(":rm 1"), "#1 is removed");
+    assert_eq!(writes(&mut terminal, ""), "@n: 10");
+    assert_eq!(terminal.enter(":probes"), "no probes");
+    let told = terminal.enter(":on 1");
+    assert!(told.contains("there is no probe 1"), "{told}");
+}
+
+#[test]
+fn a_probe_that_exits_is_off_and_the_session_goes_on() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("interval:ms:20 { @other++ }");
+    terminal.enter("interval:ms:20 { @n++; if (@n == 3) { exit(7); } }");
+    terminal.shows("#2 has called exit() and is off");
+    assert_eq!(terminal.enter("@n"), "@n: 3");
+    let first = terminal.enter("@other");
+    sleep(Duration::from_millis(200));
+    assert_ne!(terminal.enter("@other"), first);
+    assert!(terminal.enter(":probes").contains("#2  off"));
+    assert_eq!(terminal.enter(":on 2"), "#2 is on");
+}
+
+#[test]
+fn output_appears_above_the_line_that_is_being_typed() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("interval:ms:50 { printf(\"tick\\n\"); warnf(\"look out\") }");
+    terminal.press("1 + ");
+    terminal.shows("tick");
+    terminal.shows("WARNING: look out");
+    terminal.enter(":off 1");
+    // What was typed has not been touched, only what came of it was wrong: `1 + :off 1`.
+    assert!(terminal.text().contains("rtrace> 1 + :off 1"), "{}", terminal.text());
+    terminal.enter(":off 1");
+    assert_eq!(terminal.enter("2 + 3"), "5 : int8");
+}
+
+#[test]
+fn ctrl_c_abandons_the_line_and_twice_leaves() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.press("@x = 5");
+    terminal.shows("rtrace> @x = 5");
+    terminal.press("\x03");
+    terminal.ready();
+    assert_eq!(terminal.enter("1"), "1 : int8");
+    terminal.press("\x03");
+    terminal.shows("Ctrl-C again");
+    terminal.press("\x03");
+    assert_eq!(terminal.left().code(), Some(0));
+    let mut other = Terminal::start(&[]);
+    other.enter("begin { @x = 1 } end { printf(\"bye\\n\") }");
+    other.press("\x04");
+    assert_eq!(other.left().code(), Some(0));
+    assert!(other.text().contains("bye\n\n\n@x: 1"), "{}", other.text());
+    let mut quiet = Terminal::start(&[]);
+    quiet.enter("@x = 1");
+    quiet.press(":quit!\r");
+    assert_eq!(quiet.left().code(), Some(0));
+    assert!(!quiet.text().contains("@x: 1"), "{}", quiet.text());
+}
+
+#[test]
+fn an_entry_goes_on_until_it_is_whole() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.press("interval:s:100 {\r");
+    terminal.press("  @n = count();\r");
+    let attached = terminal.enter("}");
+    assert!(attached.ends_with(" ms)") && attached.contains("#1 attached interval:s:100"), "{attached}");
+    assert_eq!(terminal.enter("1 +\r2"), "2\n3 : int8");
+}
+
+/// What a process has of the kernel: descriptors of each kind, and kilobytes of memory.
+fn held(pid: u32) -> (Vec<(String, usize)>, u64) {
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).expect("it lives").flatten() {
+        let Ok(target) = fs::read_link(entry.path()) else { continue };
+        let kind = target.to_string_lossy().split([':', '[']).take(2).collect::<Vec<_>>().join(":");
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    kinds.sort();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    (kinds, resident.trim().trim_end_matches(" kB").parse().expect("a number"))
+}
+
+#[test]
+fn probes_that_are_removed_leave_nothing_behind() {
+    requires!(Bpf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    let round = |terminal: &mut Terminal, number: usize| {
+        let probe = "interval:s:100, tracepoint:syscalls:sys_enter_sync { @n[comm] = count(); @long[str(0, 500)] = 1; \
+                     printf(\"%d\\n\", 1 / pid); }";
+        let attached = terminal.enter(probe);
+        assert!(attached.starts_with(&format!("#{number} attached")), "{attached}");
+        terminal.enter(&format!(":rm {number}"));
+        terminal.enter("@n[\"x\"] + 1");
+    };
+    // What all of them share comes with the first.
+    (1..=5).for_each(|number| round(&mut terminal, number));
+    let (before, memory_before) = held(terminal.pid());
+    (6..=55).for_each(|number| round(&mut terminal, number));
+    let (after, memory_after) = held(terminal.pid());
+    assert_eq!(after, before);
+    assert!(before.iter().all(|(kind, _)| !kind.contains("bpf-prog") && !kind.contains("bpf_link")), "{before:?}");
+    let grown = memory_after.saturating_sub(memory_before);
+    assert!(grown < 4 << 10, "fifty probes have left {grown} KiB");
+}
+
+#[test]
+fn an_idle_session_uses_no_processor_time() {
+    requires!(Bpf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("tracepoint:syscalls:sys_enter_sync { printf(\"sync\\n\"); @n = count() }");
+    let used = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+        let (_, rest) = stat.rsplit_once(')').expect("its name is in brackets");
+        let fields: Vec<u64> = rest.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
+        fields.iter().sum::<u64>()
+    };
+    sleep(Duration::from_millis(200));
+    let before = used(terminal.pid());
+    sleep(Duration::from_secs(2));
+    assert_eq!(used(terminal.pid()), before);
+}
