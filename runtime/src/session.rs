@@ -383,7 +383,10 @@ impl<'a> Live<'a> {
     /// Prints what is left, and the maps if they are wanted.
     fn finish(&mut self, shows_maps: bool, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
         self.drain(ALL, output, host)?;
-        output.end_of_records().map_err(output_error)?;
+        // It makes room for the maps, which a script may leave out, but is then over all the same.
+        if shows_maps || !self.config.interactive {
+            output.end_of_records().map_err(output_error)?;
+        }
         let names = &self.program.maps;
         let mut maps: Vec<MapId> = (0..names.len() as u32).map(MapId).collect();
         maps.sort_by(|a, b| names[a.index()].name.cmp(&names[b.index()].name));

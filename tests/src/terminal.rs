@@ -32,17 +32,17 @@ impl Terminal {
     /// Starts rtrace on a terminal of 160 columns, and waits for its prompt.
     #[track_caller]
     pub fn start(args: &[&str]) -> Self {
-        let terminal = Self::open(args, 160);
+        let terminal = Self::open(args, "xterm", 160);
         terminal.wait("a prompt", |screen| screen.has_prompt());
         terminal
     }
 
-    /// Starts rtrace on a terminal of so many columns.
+    /// Starts rtrace on a terminal that calls itself this and has so many columns.
     #[track_caller]
-    pub fn open(args: &[&str], columns: u16) -> Self {
+    pub fn open(args: &[&str], name: &str, columns: u16) -> Self {
         let (keys, its) = pair(columns);
         let mut command = Command::new(rtrace());
-        command.args(args).env_clear().env("TERM", "xterm").env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
+        command.args(args).env_clear().env("TERM", name).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let end = || its.try_clone().expect("descriptors can be copied");
         command.stdin(end()).stdout(end()).stderr(end());

@@ -44,6 +44,7 @@ fn expressions_are_shown_with_their_types() {
     let mut terminal = Terminal::start(&[]);
     assert_eq!(terminal.enter("1 << 20"), "1048576 : int32");
     assert_eq!(terminal.enter("\"abc\""), "abc : string[4]");
+    assert_eq!(terminal.enter("strftime(\"year %Y\", 0)"), "year 1970 : timestamp".replace("1970", &boot_year()));
     assert_eq!(terminal.enter("(1, true)"), "(1, true) : (int8,bool)");
     assert_eq!(terminal.enter("comm"), "rtrace : string[16]");
     assert_eq!(terminal.enter("config.max_map_keys"), "4096 : int16");
@@ -234,6 +235,46 @@ fn ctrl_c_abandons_the_line_and_twice_leaves() {
     quiet.press(":quit!\r");
     assert_eq!(quiet.left().code(), Some(0));
     assert!(!quiet.text().contains("@x: 1"), "{}", quiet.text());
+}
+
+/// The year in which this machine was started.
+fn boot_year() -> String {
+    Run::program("begin { print(strftime(\"%Y\", 0)); exit(); }").to_end().stdout.trim().to_owned()
+}
+
+#[test]
+fn a_signal_ends_a_session_as_it_ends_a_script() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("@x = 1");
+    // SAFETY: a signal to a process of ours.
+    unsafe { libc::kill(terminal.pid() as i32, libc::SIGTERM) };
+    assert_eq!(terminal.left().code(), Some(0));
+    assert!(terminal.text().contains("@x: 1"), "{}", terminal.text());
+}
+
+#[test]
+fn a_terminal_without_abilities_will_do() {
+    requires!(Bpf);
+    let mut terminal = Terminal::open(&[], "dumb", 80);
+    terminal.ready();
+    terminal.press("1 + 2\r");
+    terminal.shows("3 : int8");
+    terminal.press("interval:ms:50 { printf(\"tick\\n\") }\r");
+    terminal.shows("tick");
+    terminal.press("exit(2)\r");
+    assert_eq!(terminal.left().code(), Some(2));
+}
+
+#[test]
+fn config_holds_from_where_it_stands() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("@x = 1");
+    terminal.enter("config = { print_maps_on_exit=false }");
+    terminal.press(":quit\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    assert!(!terminal.text().contains("@x: 1"), "{}", terminal.text());
 }
 
 #[test]

@@ -11,9 +11,9 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Context, Helper};
+use rustyline::{Config, Context, ExternalPrinter, Helper};
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -52,7 +52,11 @@ impl Editor {
         let mut editor = rustyline::Editor::<Prompt, MemHistory>::with_history(config, MemHistory::new())
             .map_err(io::Error::other)?;
         editor.set_helper(Some(Prompt::default()));
-        screen.start(editor.create_external_printer().map_err(io::Error::other)?)?;
+        match editor.create_external_printer() {
+            Ok(printer) => screen.start(printer)?,
+            // A terminal that cannot move its cursor: what appears, appears where it is.
+            Err(_) => screen.start(Direct)?,
+        }
         std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
             while may_go.recv().is_ok() {
                 let line = read(&mut editor);
@@ -96,6 +100,16 @@ fn read(editor: &mut rustyline::Editor<Prompt, MemHistory>) -> Line {
         Err(ReadlineError::Interrupted) => Line::Interrupted,
         Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Line::End,
         Err(error) => Line::Failed(error.to_string()),
+    }
+}
+
+/// Standard output as it is.
+struct Direct;
+
+impl ExternalPrinter for Direct {
+    fn print(&mut self, text: String) -> rustyline::Result<()> {
+        let mut stdout = io::stdout();
+        Ok(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())?)
     }
 }
 

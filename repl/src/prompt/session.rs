@@ -241,6 +241,7 @@ impl<'a> Session<'a> {
             return Ok(None);
         }
         if program.probes.iter().all(|probe| probe.points.is_empty()) {
+            self.live.configure(program.config);
             self.known = known;
             return Ok(Some(Next::Go));
         }
@@ -294,6 +295,7 @@ impl<'a> Session<'a> {
         }
         if let (Some(answer), Some(format)) = (answer, asked.and_then(|id| program.formats.get(id.index()))) {
             let mut text = Vec::new();
+            self.shown.texts.set(&program.texts);
             let mut output = Text::new(&mut text, self.shown.clone());
             let formed = output.record(format, &answer).and_then(|()| output.flush());
             formed.map_err(|error| RunError::System("showing a value", error))?;

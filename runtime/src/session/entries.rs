@@ -17,7 +17,7 @@ use crate::unwind::Unwinder;
 use aya::maps::MapData;
 use codegen::layout::{Layout, ResultPlace};
 use codegen::object::{Point, Program};
-use lang::config::MissingProbes;
+use lang::config::{Config, MissingProbes};
 use lang::target::{Attach, ProgramType};
 use lang::typed::{self, FormatId, MapId};
 use rustix::time::{DynamicClockId, clock_gettime_dynamic};
@@ -460,6 +460,11 @@ impl Live<'_> {
     /// Whether a signal wants the session to end.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted
+    }
+
+    /// What a `config` block of its own says of everything that is done from now on.
+    pub fn configure(&mut self, config: Config) {
+        self.program.config = config;
     }
 
     /// The layout with which that of the next entry goes on.
