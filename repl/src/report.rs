@@ -22,8 +22,11 @@ pub struct Reporter {
     look: Look,
     warnings: bool,
     /// Takes what would go to standard error.
-    sink: Option<Box<dyn Fn(&str)>>,
+    sink: Option<Sink>,
 }
+
+/// What takes text.
+type Sink = Box<dyn Fn(&str)>;
 
 impl Reporter {
     /// Writes to standard error as `--color` and the environment have it.

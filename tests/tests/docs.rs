@@ -39,6 +39,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/packets.md",
     "docs/probes.md",
     "docs/quickstart.md",
+    "docs/repl.md",
     "docs/statements.md",
     "docs/testing.md",
     "docs/troubleshooting.md",
