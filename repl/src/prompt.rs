@@ -11,7 +11,7 @@ mod session;
 use crate::args::Args;
 use crate::report::Reporter;
 use crate::run::{self, Failed};
-use editor::{Editor, Line};
+use editor::{Editor, Line, Saved};
 use rustix::termios::isatty;
 use screen::Screen;
 use session::Session;
@@ -50,7 +50,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     run::check_privileges(&reporter)?;
     let mut config = session::config(args, &reporter)?;
     // Before anybody else sees the terminal.
-    let before = editor::Saved::now();
+    let before = Saved::now();
     let screen = Screen::default();
     let reporter = {
         let screen = screen.clone();
@@ -62,7 +62,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
         Ok(editor) => editor,
         Err(error) => return run::fail(&reporter, &format!("cannot read from the terminal: {error}"), None),
     };
-    let result = talk(&mut session, &editor, &screen);
+    let result = talk(&mut session, &editor, &screen, &before);
     screen.settle();
     drop(before);
     match result {
@@ -72,14 +72,22 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     }
 }
 
-fn talk(session: &mut Session<'_>, editor: &Editor, screen: &Screen) -> Result<u8, runtime::session::RunError> {
-    /// Of a shell's, for a process that SIGINT has ended.
+fn talk(
+    session: &mut Session<'_>,
+    editor: &Editor,
+    screen: &Screen,
+    before: &Saved,
+) -> Result<u8, runtime::session::RunError> {
+    /// As of a script that a signal has ended.
     const INTERRUPTED: u8 = 0;
     let mut interrupts = 0;
     editor.go();
     loop {
         let is_line = session.poll(editor.wake())?;
         if session.is_interrupted() {
+            // A line is being read, by somebody who does not know that it is over.
+            before.restore();
+            screen.leave();
             return session.close(INTERRUPTED, true);
         }
         if !is_line {

@@ -288,6 +288,22 @@ fn an_entry_goes_on_until_it_is_whole() {
     assert_eq!(terminal.enter("1 +\r2"), "2\n3 : int8");
 }
 
+#[test]
+fn a_probe_is_attached_in_no_time() {
+    requires!(Bpf, Tracefs);
+    /// Milliseconds from Enter to attached. A compiler that is not optimised takes its time.
+    const LIMIT: u32 = if cfg!(debug_assertions) { 250 } else { 15 };
+    let mut terminal = Terminal::start(&[]);
+    let took = (0..10).map(|_| {
+        let attached = terminal.enter("tracepoint:syscalls:sys_enter_sync { @[comm] = count() }");
+        let (_, time) = attached.rsplit_once('(').expect("it says how long it took");
+        time.trim_end_matches(" ms)").parse::<u32>().unwrap_or(0)
+    });
+    // Whatever else this machine has to do, one of them was alone.
+    let best = took.min().expect("there were some");
+    assert!(best < LIMIT, "{best} ms");
+}
+
 /// What a process has of the kernel: descriptors of each kind, and kilobytes of memory.
 fn held(pid: u32) -> (Vec<(String, usize)>, u64) {
     let mut kinds: Vec<(String, usize)> = Vec::new();

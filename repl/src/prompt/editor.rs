@@ -1,6 +1,6 @@
 //! Reads lines with rustyline, on a thread of its own: the session goes on while somebody types.
 
-use super::screen::Screen;
+use super::screen::{Screen, print};
 use lang::c::Unread;
 use lang::parser::entry::needs_more;
 use rustix::event::{EventfdFlags, eventfd};
@@ -13,7 +13,7 @@ use rustyline::history::MemHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, ExternalPrinter, Helper};
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -108,8 +108,7 @@ struct Direct;
 
 impl ExternalPrinter for Direct {
     fn print(&mut self, text: String) -> rustyline::Result<()> {
-        let mut stdout = io::stdout();
-        Ok(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())?)
+        Ok(print(&text)?)
     }
 }
 
@@ -158,13 +157,18 @@ impl Saved {
     pub fn now() -> Self {
         Self(tcgetattr(io::stdin()).ok())
     }
-}
 
-impl Drop for Saved {
-    fn drop(&mut self) {
+    /// Puts it back.
+    pub fn restore(&self) {
         if let Some(saved) = &self.0 {
             // A terminal that is gone needs nothing.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, saved);
         }
+    }
+}
+
+impl Drop for Saved {
+    fn drop(&mut self) {
+        self.restore();
     }
 }

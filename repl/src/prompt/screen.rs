@@ -22,6 +22,8 @@ struct Queue {
     is_busy: bool,
     /// The last line is to be ended, if it is not.
     ends_line: bool,
+    /// No line is read any more, though somebody may still believe so.
+    is_left: bool,
 }
 
 impl Queue {
@@ -41,8 +43,9 @@ impl Screen {
         std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
             loop {
                 let text = screen.next();
+                let is_left = screen.lock().is_left;
                 // A terminal that is gone cannot be told.
-                let _ = printer.print(text);
+                let _ = if is_left { print(&text) } else { printer.print(text).map_err(io::Error::other) };
                 screen.lock().is_busy = false;
                 screen.0.1.notify_all();
             }
@@ -86,6 +89,14 @@ impl Screen {
         self.0.1.notify_all();
     }
 
+    /// From now on the terminal is as it was before there was a prompt; what is shown stands below the line that was
+    /// being typed.
+    pub fn leave(&self) {
+        self.settle();
+        self.lock().is_left = true;
+        self.show(b"\n");
+    }
+
     /// Ends the last line, if it is not.
     pub fn end_line(&self) {
         self.lock().ends_line = true;
@@ -99,6 +110,13 @@ impl Screen {
         // Whether it was enough is no matter.
         drop(self.0.1.wait_timeout_while(self.lock(), PATIENCE, is_open));
     }
+}
+
+/// Writes to standard output as it is.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 impl Write for Screen {
