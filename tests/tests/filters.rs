@@ -9,7 +9,7 @@ use probes_ebpf::KernelTarget;
 use rtrace_tests::filters::{EXPRESSIONS, Oracle, REFUSED, Random, ethernet, expression, first_element, raw, run_over};
 use rtrace_tests::net::{self, Pair, frame};
 use rtrace_tests::{Run, requires, volume};
-use runtime::load::{Loaded, load};
+use runtime::load::{LiveMaps, Loaded, load};
 use std::os::fd::AsFd;
 
 const LINKS: [(bool, Link); 2] = [
@@ -147,7 +147,7 @@ fn loaded(script: &str, optimise: bool) -> Result<(Object, Loaded), String> {
     let object = codegen::object::compile(&checked.program, &target, &Options { optimise, ..Options::default() });
     let object = object.map_err(|error| error.title.clone())?;
     let elf = object.to_elf(&SourceMap::new(Source::new("test", script))).map_err(|error| error.to_string())?;
-    let loaded = load(&object, &elf, 1 << 24).map_err(|error| error.to_string())?;
+    let loaded = load(&object, &elf, 1 << 24, &LiveMaps::default()).map_err(|error| error.to_string())?;
     Ok((object, loaded))
 }
 

@@ -6,7 +6,7 @@ use lang::target::{Attach, Context, PacketContext, ProgramType};
 use lang::typed::Program;
 use lang::{Settings, Source, SourceMap, check, parse};
 use probes_ebpf::KernelTarget;
-use runtime::load::{Loaded, load};
+use runtime::load::{LiveMaps, Loaded, load};
 use runtime::store::Store;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -93,7 +93,7 @@ impl Script {
         let options = Options { optimise, ..Options::default() };
         let object = compile(&program, &target, &options).map_err(|found| told(&found))?;
         let elf = object.to_elf(&SourceMap::new(Source::new("script", text))).map_err(|error| told(&error))?;
-        let loaded = load(&object, &elf, 1 << 24).map_err(|error| match error {
+        let loaded = load(&object, &elf, 1 << 24, &LiveMaps::default()).map_err(|error| match error {
             runtime::load::LoadError::Refused { refusal, .. } => {
                 let tail: Vec<&str> = refusal.log.lines().rev().take(40).collect();
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
