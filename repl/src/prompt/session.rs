@@ -169,7 +169,8 @@ impl<'a> Session<'a> {
     /// Lets the probes run until something has come of it or `wake` can be read; tells whether it can.
     pub fn poll(&mut self, wake: BorrowedFd<'_>) -> Result<bool, RunError> {
         let Self { args, reporter, sources, live, output, .. } = self;
-        let mut host = Terminal { args, tells_attached: false, sources, reporter };
+        let missing_probes = live.program().config.missing_probes;
+        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
         let is_woken = live.poll(wake, &mut **output, &mut host)?;
         self.note_exits(None);
         Ok(is_woken)
@@ -339,7 +340,8 @@ impl<'a> Session<'a> {
             };
             let Self { args, reporter, sources, live, output, shown, .. } = self;
             let job = Job { program, object: &object, elf: &elf, settings: shown };
-            let mut host = Terminal { args, tells_attached: false, sources, reporter };
+            let missing_probes = program.config.missing_probes;
+            let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
             match act(live, &job, &mut **output, &mut host) {
                 Ok(done) => return Ok(Some(done)),
                 Err(RunError::Load(LoadError::Refused { refusal, .. })) if optimise && refusal.slot.is_some() => {}
@@ -448,9 +450,10 @@ impl<'a> Session<'a> {
 
     /// Puts a probe on again.
     pub fn on(&mut self, number: u32) -> Result<(), RunError> {
-        let Self { args, reporter, sources, live, .. } = self;
-        let mut host = Terminal { args, tells_attached: false, sources, reporter };
-        match live.on(number, &mut host) {
+        let Self { args, reporter, sources, live, output, .. } = self;
+        let missing_probes = live.program().config.missing_probes;
+        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        match live.on(number, &mut **output, &mut host) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(RunError::Attach(failed)) => {
@@ -477,7 +480,8 @@ impl<'a> Session<'a> {
     /// Ends it all; gives the exit code.
     pub fn close(&mut self, code: u8, shows_maps: bool) -> Result<u8, RunError> {
         let Self { args, reporter, sources, live, output, .. } = self;
-        let mut host = Terminal { args, tells_attached: false, sources, reporter };
+        let missing_probes = live.program().config.missing_probes;
+        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
         let shows_maps = shows_maps && live.program().config.print_maps_on_exit;
         let code = live.close(code, shows_maps, &mut **output, &mut host)?;
         self.screen.end_line();

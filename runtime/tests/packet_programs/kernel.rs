@@ -93,7 +93,8 @@ impl Script {
         let options = Options { optimise, ..Options::default() };
         let object = compile(&program, &target, &options).map_err(|found| told(&found))?;
         let elf = object.to_elf(&SourceMap::new(Source::new("script", text))).map_err(|error| told(&error))?;
-        let loaded = load(&object, &elf, 1 << 24, &LiveMaps::default()).map_err(|error| match error {
+        let mut maps = LiveMaps::default();
+        let loaded = load(&object, &elf, 1 << 24, &maps).map_err(|error| match error {
             runtime::load::LoadError::Refused { refusal, .. } => {
                 let tail: Vec<&str> = refusal.log.lines().rev().take(40).collect();
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -101,7 +102,9 @@ impl Script {
             }
             error => told(&error),
         })?;
-        let store = Store::new(&loaded, &object.layout, &program.maps).map_err(|error| told(&error))?;
+        let opened = maps.adopt(&loaded, &object.layout);
+        let store = opened.and_then(|()| Store::new(&maps, &object.layout, &program.maps));
+        let store = store.map_err(|error| told(&error))?;
         Ok(Self { program, layout: object.layout, loaded, store, kind })
     }
 
