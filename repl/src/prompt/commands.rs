@@ -1,5 +1,7 @@
 //! The commands of the prompt. Each is a row; whoever obeys, helps or completes reads the rows.
 
+mod probes;
+
 use super::Next;
 use super::session::Session;
 use lang::nearest::nearest;
@@ -22,13 +24,13 @@ type Act = fn(&mut Session<'_>, &str) -> Result<Next, RunError>;
 /// All commands.
 pub static COMMANDS: &[Command] = &[
     Command { name: "help", takes: "[COMMAND]", help: "say what the commands do", act: help },
-    Command { name: "maps", takes: "", help: "list the maps with their types and sizes", act: maps },
-    Command { name: "off", takes: "N...", help: "detach probes, and keep them", act: off },
-    Command { name: "on", takes: "N...", help: "attach them again", act: on },
-    Command { name: "probes", takes: "", help: "list the probes", act: probes },
+    Command { name: "maps", takes: "", help: "list the maps with their types and sizes", act: probes::maps },
+    Command { name: "off", takes: "N...", help: "detach probes, and keep them", act: probes::off },
+    Command { name: "on", takes: "N...", help: "attach them again", act: probes::on },
+    Command { name: "probes", takes: "", help: "list the probes", act: probes::probes },
     Command { name: "quit", takes: "", help: "leave, and show the maps", act: quit },
     Command { name: "quit!", takes: "", help: "leave without showing the maps", act: quit_at_once },
-    Command { name: "rm", takes: "N...", help: "remove probes", act: remove },
+    Command { name: "rm", takes: "N...", help: "remove probes", act: probes::remove },
 ];
 
 /// Does what a line asks for, which comes without its colon.
@@ -95,62 +97,12 @@ fn help(session: &mut Session<'_>, about: &str) -> Result<Next, RunError> {
     Ok(Next::Go)
 }
 
-fn probes(session: &mut Session<'_>, _: &str) -> Result<Next, RunError> {
-    session.list_probes();
-    Ok(Next::Go)
-}
-
-fn maps(session: &mut Session<'_>, _: &str) -> Result<Next, RunError> {
-    session.list_maps()?;
-    Ok(Next::Go)
-}
-
-fn off(session: &mut Session<'_>, which: &str) -> Result<Next, RunError> {
-    for number in numbers(session, "off", which) {
-        session.off(number);
-    }
-    Ok(Next::Go)
-}
-
-fn on(session: &mut Session<'_>, which: &str) -> Result<Next, RunError> {
-    for number in numbers(session, "on", which) {
-        session.on(number)?;
-    }
-    Ok(Next::Go)
-}
-
-fn remove(session: &mut Session<'_>, which: &str) -> Result<Next, RunError> {
-    for number in numbers(session, "rm", which) {
-        session.remove(number);
-    }
-    Ok(Next::Go)
-}
-
 fn quit(_: &mut Session<'_>, _: &str) -> Result<Next, RunError> {
     Ok(Next::Leave { code: 0, shows_maps: true })
 }
 
 fn quit_at_once(_: &mut Session<'_>, _: &str) -> Result<Next, RunError> {
     Ok(Next::Leave { code: 0, shows_maps: false })
-}
-
-/// The probes that are named, with or without the sign before their number; none, with an error shown, if one of them is
-/// not there.
-fn numbers(session: &Session<'_>, command: &str, text: &str) -> Vec<u32> {
-    let mut found = Vec::new();
-    for word in text.split([' ', ',', '\t']).filter(|word| !word.is_empty()) {
-        match word.trim_start_matches('#').parse() {
-            Ok(number) if session.has_probe(number) => found.push(number),
-            _ => {
-                session.reporter().plain(&format!("there is no probe {word}"), Some(":probes lists them"));
-                return Vec::new();
-            }
-        }
-    }
-    if found.is_empty() {
-        session.reporter().plain(&format!(":{command} needs the number of a probe"), Some(":probes lists them"));
-    }
-    found
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! An entry is read, checked, compiled and loaded by itself, against what those before have left, and only when all of
 //! that went well does it count.
 
+mod listing;
+
 use super::Next;
 use super::screen::Screen;
 use crate::args::Args;
@@ -21,7 +23,7 @@ use lang::imports::parse_entry;
 use lang::parser::entry::{FRAME_ROOM, Kind};
 use lang::printf::Origin;
 use lang::target::Attach;
-use lang::typed::{FormatId, MapId, Program};
+use lang::typed::{FormatId, Program};
 use lang::{CheckedEntry, Diagnostic, Known, Settings, Source, SourceMap, check_entry};
 use probes_ebpf::KernelTarget;
 use runtime::load::LoadError;
@@ -384,58 +386,6 @@ impl<'a> Session<'a> {
             self.probes[index].waits_for = waits_for;
         }
         Ok(())
-    }
-
-    /// Shows what a map holds.
-    fn show_map(&mut self, name: &str) -> Result<(), RunError> {
-        let map = self.live.program().maps.iter().position(|map| map.name == name);
-        match map {
-            Some(index) => self.live.show(MapId(index as u32), &mut *self.output),
-            None => {
-                let near: Vec<&str> = self.live.program().maps.iter().map(|map| map.name.as_str()).collect();
-                let near = lang::nearest::nearest(name, near, 1).first().map(|near| format!("did you mean @{near}?"));
-                let help = near.unwrap_or_else(|| format!("a probe makes it: begin {{ @{name} = 1 }}"));
-                self.reporter.plain(&format!("there is no map @{name}"), Some(&help));
-                Ok(())
-            }
-        }
-    }
-
-    /// Lists the maps with their types.
-    pub fn list_maps(&mut self) -> Result<(), RunError> {
-        let maps = &self.live.program().maps;
-        if maps.is_empty() {
-            self.say("no maps\n");
-            return Ok(());
-        }
-        let mut rows: Vec<(String, String, usize)> = Vec::new();
-        for (index, map) in maps.iter().enumerate() {
-            let key: Vec<String> = map.key.iter().flatten().map(ToString::to_string).collect();
-            let key = if key.is_empty() { String::new() } else { format!("[{}]", key.join(", ")) };
-            let entries = self.live.entries_of(MapId(index as u32))?;
-            rows.push((format!("@{}{key}", map.name), map.value.to_string(), entries.len()));
-        }
-        rows.sort();
-        let wide = |text: &String| text.chars().count();
-        let first = rows.iter().map(|(name, ..)| wide(name)).max().unwrap_or(0);
-        let second = rows.iter().map(|(_, ty, _)| wide(ty)).max().unwrap_or(0);
-        for (name, ty, count) in rows {
-            let entries = if count == 1 { "entry" } else { "entries" };
-            self.say(&format!("{name:<first$}  {ty:<second$}  {count} {entries}\n"));
-        }
-        Ok(())
-    }
-
-    /// Lists the probes.
-    pub fn list_probes(&self) {
-        if self.probes.is_empty() {
-            self.say("no probes\n");
-        }
-        for probe in &self.probes {
-            let state = if probe.is_off { "off" } else { "on " };
-            let text = probe.text.replace('\n', "\n       ");
-            self.say(&format!("#{:<2} {state} {text}\n", probe.number));
-        }
     }
 
     /// Takes a probe off.

@@ -105,8 +105,8 @@ fn a_faulty_entry_changes_nothing() {
     let mut session = Session::new();
     session.bad("kprobe:f { @a = count(); @b = nonsense }", "#1 `nonsense`: Unknown identifier: 'nonsense'");
     session.good("@a = 5; @b = comm");
-    session.bad("config = { max_map_keys=10 } begin { $a }", "#3 `$a`: Undefined or undeclared variable: $a");
-    assert_eq!(session.good("@a").checked.program.config.max_map_keys, 4096);
+    session.bad("config = { max_map_keys=10 } begin { print($a) }", "#3 `$a`: Undefined or undeclared variable: $a");
+    assert_eq!(session.good("print(@a)").checked.program.config.max_map_keys, 4096);
 }
 
 #[test]
