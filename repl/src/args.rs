@@ -26,40 +26,126 @@ pub struct Args {
     pub after_dashes: Vec<String>,
 
     /// Run this program
-    #[arg(short = 'e', long = "execute", value_name = "PROGRAM")]
+    #[arg(short = 'e', long = "execute", value_name = "PROGRAM", help_heading = RUN)]
     pub programs: Vec<String>,
 
     /// Start this command, traced from its first instruction, and end with it; `cpid` is its process id
-    #[arg(short, long = "cmd", value_name = "COMMAND")]
+    #[arg(short, long = "cmd", value_name = "COMMAND", help_heading = RUN)]
     pub command: Option<String>,
 
     /// Trace this process only, and end with it
-    #[arg(short, long, value_name = "PID")]
+    #[arg(short, long, value_name = "PID", help_heading = RUN)]
     pub pid: Option<String>,
 
-    /// dw_ustack() is to work for these processes, too
-    #[arg(long = "dwarf-pid", value_name = "PID,...", value_delimiter = ',')]
-    pub dwarf_pids: Vec<String>,
+    /// Permit what changes the system, such as running commands
+    #[arg(long = "unsafe", help_heading = RUN)]
+    pub unsafe_mode: bool,
+
+    /// Load and attach everything, then end
+    #[arg(long, help_heading = RUN)]
+    pub dry_run: bool,
 
     /// Write the output to this file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
 
     /// Form of the output
-    #[arg(short, long, value_name = "text|json", default_value = "text")]
+    #[arg(short, long, value_name = "text|json", default_value = "text", help_heading = OUTPUT)]
     pub format: String,
 
     /// How much output may wait before it is written: full, line or none
-    #[arg(short = 'B', value_name = "MODE")]
+    #[arg(short = 'B', value_name = "MODE", help_heading = OUTPUT)]
     pub buffering: Option<String>,
 
+    /// Do not say how many probes were attached
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub quiet: bool,
+
+    /// Tell of reads that find nothing: elements that are not in their map, memory that cannot be read
+    #[arg(short = 'k', long = "warnings", action = clap::ArgAction::Count, help_heading = OUTPUT)]
+    pub warnings: u8,
+
+    /// Print no warnings
+    #[arg(long, help_heading = OUTPUT)]
+    pub no_warnings: bool,
+
+    /// Say more when something fails, such as the verifier's log
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub verbose: bool,
+
+    /// Colours and block characters: if the output is a terminal, always, or never
+    #[arg(long, value_enum, value_name = "auto|always|never", hide_possible_values = true, help_heading = OUTPUT)]
+    pub color: Option<When>,
+
+    /// At the end, draw the maps whose keys have stacks as a flame graph (SVG) into this file
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub flamegraph: Option<PathBuf>,
+
+    /// Print what these stages make of the script, and end: ast, types, clif, clif-opt, bpf, elf, verifier, or all
+    #[arg(short, long = "debug", value_enum, hide_possible_values = true, value_name = "STAGE,...", value_delimiter = ',', help_heading = INSTEAD)]
+    pub debug: Vec<Stage>,
+
+    /// Print the script in the usual layout, and end
+    #[arg(long, help_heading = INSTEAD)]
+    pub fmt: bool,
+
+    /// With --fmt: print only the script's name, and fail, if its layout is another
+    #[arg(long, requires = "fmt", help_heading = INSTEAD)]
+    pub check: bool,
+
+    /// List probes: all, those that a pattern covers, those of a script file or of -e PROGRAM; with -v, also what
+    /// their bodies can use. 'struct NAME' and 'enum NAME' list types
+    #[arg(short, long, help_heading = INSTEAD)]
+    pub list: bool,
+
+    /// Print what the kernel can do for tracing, and end
+    #[arg(long, help_heading = INSTEAD)]
+    pub info: bool,
+
+    /// Run the test: probes, each once, and say which fail
+    #[arg(long, help_heading = INSTEAD)]
+    pub test: bool,
+
+    /// Run the bench: probes and say how long each takes
+    #[arg(long, help_heading = INSTEAD)]
+    pub bench: bool,
+
+    /// What to do with the script instead of tracing: codegen (only compile it), compiler-bench (say how long each
+    /// stage of the compiler takes), or what --bench, --test and --fmt do
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true, help_heading = INSTEAD)]
+    pub mode: Option<Mode>,
+
+    /// Write the compiled programs to this file as a BPF ELF object, and end
+    #[arg(long, value_name = "FILE", help_heading = INSTEAD)]
+    pub emit_elf: Option<PathBuf>,
+
+    /// dw_ustack() is to work for these processes, too
+    #[arg(long = "dwarf-pid", value_name = "PID,...", value_delimiter = ',', help_heading = SELDOM)]
+    pub dwarf_pids: Vec<String>,
+
     /// Look for C headers in this folder, too
-    #[arg(short = 'I', value_name = "DIR")]
+    #[arg(short = 'I', value_name = "DIR", help_heading = SELDOM)]
     pub include_dirs: Vec<PathBuf>,
 
     /// Include this C header before the script
-    #[arg(long = "include", value_name = "FILE")]
+    #[arg(long = "include", value_name = "FILE", help_heading = SELDOM)]
     pub includes: Vec<PathBuf>,
+
+    /// Attach only probes whose name this regular expression matches; begin and end stay
+    #[arg(long, value_name = "REGEX", help_heading = SELDOM)]
+    pub probe_filter: Option<String>,
+
+    /// Take the kernel functions that can be traced from this file, one on a line
+    #[arg(long, value_name = "FILE", help_heading = SELDOM)]
+    pub traceable_functions: Option<PathBuf>,
+
+    /// Look for debug information of programs in these folders, too; relative ones count from the program's
+    #[arg(long, value_name = "DIR:...", value_delimiter = ':', help_heading = SELDOM)]
+    pub debuginfo: Vec<PathBuf>,
+
+    /// Do without these abilities of the kernel: kprobe_multi, uprobe_multi, kprobe_session
+    #[arg(long, hide_possible_values = true, value_name = "FEATURE,...", value_delimiter = ',', help_heading = SELDOM)]
+    pub no_feature: Vec<Feature>,
 
     /// Nothing: the kernel's type information is read anyway
     #[arg(short = 'b', long, hide = true)]
@@ -68,92 +154,6 @@ pub struct Args {
     /// Nothing: the kernel counts up semaphores of usdt probes in all processes, later ones too
     #[arg(long, hide = true)]
     pub usdt_file_activation: bool,
-
-    /// Permit what changes the system, such as running commands
-    #[arg(long = "unsafe")]
-    pub unsafe_mode: bool,
-
-    /// Do not say how many probes were attached
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// Tell of reads that find nothing: elements that are not in their map, memory that cannot be read
-    #[arg(short = 'k', long = "warnings", action = clap::ArgAction::Count)]
-    pub warnings: u8,
-
-    /// Print no warnings
-    #[arg(long)]
-    pub no_warnings: bool,
-
-    /// Say more when something fails, such as the verifier's log
-    #[arg(short, long)]
-    pub verbose: bool,
-
-    /// Load and attach everything, then end
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Print what these stages make of the script, and end; `all` is all of them
-    #[arg(short, long = "debug", value_enum, value_name = "STAGE,...", value_delimiter = ',')]
-    pub debug: Vec<Stage>,
-
-    /// Print the script in the usual layout, and end
-    #[arg(long)]
-    pub fmt: bool,
-
-    /// With --fmt: print only the script's name, and fail, if its layout is another
-    #[arg(long, requires = "fmt")]
-    pub check: bool,
-
-    /// List probes: all, those that a pattern covers, those of a script file or of -e PROGRAM; with -v, also what
-    /// their bodies can use. 'struct NAME' and 'enum NAME' list types
-    #[arg(short, long)]
-    pub list: bool,
-
-    /// Print what the kernel can do for tracing, and end
-    #[arg(long)]
-    pub info: bool,
-
-    /// Attach only probes whose name this regular expression matches; begin and end stay
-    #[arg(long, value_name = "REGEX")]
-    pub probe_filter: Option<String>,
-
-    /// Take the kernel functions that can be traced from this file, one on a line
-    #[arg(long, value_name = "FILE")]
-    pub traceable_functions: Option<PathBuf>,
-
-    /// Look for debug information of programs in these folders, too; relative ones count from the program's
-    #[arg(long, value_name = "DIR:...", value_delimiter = ':')]
-    pub debuginfo: Vec<PathBuf>,
-
-    /// Run the test: probes, each once, and say which fail
-    #[arg(long)]
-    pub test: bool,
-
-    /// Run the bench: probes and say how long each takes
-    #[arg(long)]
-    pub bench: bool,
-
-    /// What to do with the script instead of tracing: codegen (only compile it), compiler-bench (say how long each
-    /// stage of the compiler takes), or what --bench, --test and --fmt do
-    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
-    pub mode: Option<Mode>,
-
-    /// Colours and block characters: if the output is a terminal, always, or never
-    #[arg(long, value_enum, value_name = "auto|always|never", hide_possible_values = true)]
-    pub color: Option<When>,
-
-    /// Do without these abilities of the kernel: kprobe_multi, uprobe_multi, kprobe_session
-    #[arg(long, value_name = "FEATURE,...", value_delimiter = ',')]
-    pub no_feature: Vec<Feature>,
-
-    /// At the end, draw the maps whose keys have stacks as a flame graph (SVG) into this file
-    #[arg(long, value_name = "FILE")]
-    pub flamegraph: Option<PathBuf>,
-
-    /// Write the compiled programs to this file as a BPF ELF object, and end
-    #[arg(long, value_name = "FILE")]
-    pub emit_elf: Option<PathBuf>,
 }
 
 impl Args {
@@ -274,6 +274,12 @@ impl Stage {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
+
+/// The groups of options in the help.
+const RUN: &str = "What is run";
+const OUTPUT: &str = "What is shown";
+const INSTEAD: &str = "Instead of tracing";
+const SELDOM: &str = "Seldom needed";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -11,6 +11,9 @@ mod info;
 mod list;
 mod look;
 mod narrow;
+#[cfg(test)]
+#[path = "pages/text.rs"]
+mod pages;
 mod prompt;
 mod report;
 mod run;

@@ -1,0 +1,98 @@
+//! The texts, by the names of their files.
+
+use crate::args::Args;
+use clap::CommandFactory;
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+use std::io;
+
+/// Every file with its name.
+pub fn all() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = vec![("rtrace.1".to_owned(), manual()?)];
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut text = Vec::new();
+        generate(shell, &mut Args::command(), "rtrace", &mut text);
+        let name = match shell {
+            Shell::Zsh => "_rtrace".to_owned(),
+            shell => format!("rtrace.{shell}"),
+        };
+        files.push((name, text));
+    }
+    Ok(files)
+}
+
+/// The manual page.
+fn manual() -> io::Result<Vec<u8>> {
+    let command = Args::command().version(env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command).title("RTRACE").section("1").manual("rtrace");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    page.extend_from_slice(SYNOPSIS.as_bytes());
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    page.extend_from_slice(AFTER.as_bytes());
+    Ok(page)
+}
+
+/// clap would list all options.
+const SYNOPSIS: &str = r".SH SYNOPSIS
+\fBrtrace\fR [\fIoptions\fR] \fIfile\fR|\fIprogram\fR [\fIparameters\fR] [\-\- \-\-\fIname\fR=\fIvalue\fR ...]
+.br
+\fBrtrace\fR [\fIoptions\fR]
+";
+
+/// What the definition does not say.
+const AFTER: &str = r#".SH EXIT STATUS
+.TP
+0
+the program ended: by itself, by exit(), by Ctrl\-C or SIGTERM, with its command or process
+.TP
+n
+it called exit(n)
+.TP
+1
+the program, the command line or the machine is at fault, or a test failed
+.SH ENVIRONMENT
+.TP
+RTRACE_\fINAME\fR, BPFTRACE_\fINAME\fR
+a variable of the config block, in capitals; it beats the block
+.TP
+NO_COLOR
+no colours, unless \-\-color says otherwise
+.SH EXAMPLES
+.TP
+Who starts programs?
+.nf
+rtrace 'tracepoint:syscalls:sys_enter_execve { @[comm] = count(); }'
+.fi
+.TP
+How large are the writes of each program?
+.nf
+rtrace 'tracepoint:syscalls:sys_enter_write { @bytes[comm] = hist(args.count); }'
+.fi
+.TP
+Which events are there?
+.nf
+rtrace \-l 'tracepoint:sched:*'
+.fi
+.SH SEE ALSO
+The pages of docs/ in the source, which come with the package in /usr/share/doc/rtrace.
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, all};
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_option_is_in_every_text() {
+        for (name, text) in all().expect("memory can be written") {
+            let text = String::from_utf8(text).expect("they are text").replace('\\', "");
+            for option in Args::command().get_arguments().filter(|option| !option.is_hide_set()) {
+                let Some(long) = option.get_long() else { continue };
+                assert!(text.contains(long), "{name} does not speak of --{long}");
+            }
+        }
+    }
+}
