@@ -15,10 +15,10 @@ use std::path::PathBuf;
     args_override_self = true
 )]
 pub struct Args {
-    /// A script file, a program, or - for standard input (what names an existing file is a file), and the parameters
-    /// that are $1, $2 and so on in it; all of them are parameters after -e PROGRAM. Without any, a terminal gets a
-    /// prompt, and what is piped in is the script
-    #[arg(value_name = "FILE|PROGRAM|PARAMETER", allow_negative_numbers = true)]
+    /// A script file, a program, the name of a script that comes with rtrace, or - for standard input (what names an
+    /// existing file is a file), and the parameters that are $1, $2 and so on in it; all of them are parameters after
+    /// -e PROGRAM. Without any, a terminal gets a prompt, and what is piped in is the script
+    #[arg(value_name = "FILE|PROGRAM|NAME|PARAMETER", allow_negative_numbers = true)]
     pub words: Vec<String>,
 
     /// Parameters of the script: --name=value for getopt("name"), anything else is one more of $1, $2 and so on
@@ -97,6 +97,10 @@ pub struct Args {
     /// their bodies can use. 'struct NAME' and 'enum NAME' list types
     #[arg(short, long, help_heading = INSTEAD)]
     pub list: bool,
+
+    /// List the scripts that come with rtrace, or print those that are named, and end
+    #[arg(long, help_heading = INSTEAD)]
+    pub scripts: bool,
 
     /// Print what the kernel can do for tracing, and end
     #[arg(long, help_heading = INSTEAD)]
@@ -290,4 +294,6 @@ Examples:
   rtrace -c 'ls /tmp' 'tracepoint:syscalls:sys_enter_openat /pid == cpid/ { print(str(args.filename)); }'
       files that a command opens
   rtrace hello.rt 5 foo
-      run a script file; in it $1 is 5 and $2 is foo";
+      run a script file; in it $1 is 5 and $2 is foo
+  rtrace opensnoop -- --failed
+      run a script that comes with rtrace, with an option of its own; rtrace opensnoop --help tells of it";

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::report::Reporter;
 use crate::run::{Failed, process};
+use crate::scripts;
 use lang::ast::Script;
 use lang::typed::Program;
 use probes_ebpf::list::{Lister, Options};
@@ -28,7 +29,7 @@ pub fn asked(args: &Args, reporter: &Reporter) -> Result<Asked, Failed> {
         reporter.plain("-l takes one pattern or file", Some("a pattern is given in quotes: rtrace -l 'kprobe:vfs_*'"));
         return Err(Failed);
     }
-    if Path::new(word).exists() {
+    if Path::new(word).exists() || scripts::find(word).is_some() {
         return Ok(Asked::Program);
     }
     if word.contains('.') && !word.contains([':', '*']) {

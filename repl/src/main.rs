@@ -17,15 +17,17 @@ mod pages;
 mod prompt;
 mod report;
 mod run;
+mod scripts;
 mod select;
 mod usage;
 
 use args::{Args, Mode};
 use clap::Parser;
+use clap::error::ErrorKind;
 use lang::Source;
 use report::Reporter;
 use rustix::termios::isatty;
-use std::io::Read;
+use std::io::{ErrorKind as IoError, Read};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -34,6 +36,9 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way too, and are no failure.
             if !error.use_stderr() {
+                if let Some(usage) = (error.kind() == ErrorKind::DisplayHelp).then(usage_of_script).flatten() {
+                    return code(run::print(&usage, &Reporter::new(None, true)));
+                }
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
@@ -69,6 +74,9 @@ fn main() -> ExitCode {
     if let Some(conflict) = conflict {
         reporter.plain(&format!("USAGE: {conflict}"), None);
         return ExitCode::FAILURE;
+    }
+    if args.scripts {
+        return code(scripts::show(&args.words, &reporter));
     }
     if args.info {
         return code(info::print(args.format == "json", &reporter));
@@ -135,29 +143,42 @@ fn source(args: &Args, reporter: &Reporter) -> Result<Source, (String, Option<St
     if script.trim().is_empty() {
         return Ok(Source::new("stdin", script));
     }
-    match std::fs::read(script) {
-        Ok(bytes) => text(script, bytes),
-        // A program has blanks or brackets; a name without any can only be a file.
-        Err(error) if !script.contains(['{', '<', ' ', '\n', '(']) => {
-            Err((cannot_open(script, &error), instead_of_file(script)))
+    match (std::fs::read(script), scripts::find(script)) {
+        (Ok(bytes), _) => text(script, bytes),
+        (Err(error), Some(found)) if matches!(error.kind(), IoError::NotFound | IoError::IsADirectory) => {
+            Ok(Source::new(script, found.text))
         }
-        Err(_) => Ok(Source::new("stdin", script)),
+        // A program has blanks or brackets; a name without any can only be a file or a script.
+        (Err(error), _) if !script.contains(['{', '<', ' ', '\n', '(']) => Err(no_such_script(script, &error)),
+        (Err(_), _) => Ok(Source::new("stdin", script)),
     }
 }
 
-/// What may be meant by a word that is no file's name and has nothing of a program.
-fn instead_of_file(word: &str) -> Option<String> {
+/// What is wrong with a word that names nothing and has nothing of a program, and what may be meant by it.
+fn no_such_script(word: &str, error: &std::io::Error) -> (String, Option<String>) {
+    let cannot_open = format!("failed to open file '{word}': {error}");
     let provider = word.split(':').next().unwrap_or(word);
     if lang::probes::provider(provider).is_some() {
-        return Some(format!("a probe needs a block: rtrace '{word} {{ ... }}'; rtrace -l '{word}' lists it"));
+        let help = format!("a probe needs a block: rtrace '{word} {{ ... }}'; rtrace -l '{word}' lists it");
+        return (cannot_open, Some(help));
     }
     // What looks like a path is meant as one.
     let is_path = word.contains('/') || word.ends_with(".bt") || word.ends_with(".rt");
-    (!is_path).then(|| "a program is given in quotes: rtrace 'begin { ... }'".to_owned())
+    match is_path {
+        true => (cannot_open, None),
+        false => (format!("there is no file or script {word}"), Some(scripts::instead(word))),
+    }
 }
 
-fn cannot_open(path: &str, error: &std::io::Error) -> String {
-    format!("failed to open file '{path}': {error}")
+/// What the comment of the script on the command line says of its use.
+fn usage_of_script() -> Option<String> {
+    let is_help = |word: &std::ffi::OsString| word == "--help" || word == "-h";
+    let args = Args::try_parse_from(std::env::args_os().filter(|word| !is_help(word))).ok()?;
+    let source = match args.script()? {
+        "-" => None,
+        _ => source(&args, &Reporter::new(None, false)).ok(),
+    };
+    scripts::usage(source?.text())
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<String>)> {

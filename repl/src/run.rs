@@ -342,7 +342,7 @@ fn debug(
     })
 }
 
-fn print(text: &str, reporter: &Reporter) -> Result<u8, Failed> {
+pub fn print(text: &str, reporter: &Reporter) -> Result<u8, Failed> {
     printed(io::stdout().write_all(text.as_bytes()), reporter)
 }
 

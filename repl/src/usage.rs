@@ -9,7 +9,7 @@ use lang::nearest::nearest;
 /// How a command line is made.
 pub const SYNOPSIS: &str = "\
 USAGE:
-    rtrace [OPTIONS] FILE [PARAMETER...] [-- --NAME=VALUE...]
+    rtrace [OPTIONS] FILE|SCRIPT [PARAMETER...] [-- --NAME=VALUE...]
     rtrace [OPTIONS] -e PROGRAM [PARAMETER...] [-- --NAME=VALUE...]";
 
 /// Options of bpftrace's that are not here, and what to do instead.

@@ -4,7 +4,7 @@
 //! In `README.md` and `docs/*.md`, a fenced block marked `rtrace` is a whole program. It is loaded and attached, not run,
 //! unless a block marked `output` follows: then it is run and must print that. A block marked `rtrace-error` must be
 //! refused, and a block marked `message` after it is what standard error must say. Blocks with any other mark are not
-//! looked at. The files of `scripts/` are programs, too.
+//! looked at. The files of `scripts/` are looked at by `scripts.rs`.
 //!
 //! The texts are compiled in, because the guests of the `vm` binary do not have the source tree.
 
@@ -40,22 +40,11 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/probes.md",
     "docs/quickstart.md",
     "docs/repl.md",
+    "docs/scripts.md",
     "docs/statements.md",
     "docs/testing.md",
     "docs/troubleshooting.md",
     "docs/types.md",
-];
-
-/// Every script.
-const SCRIPTS: &[(&str, &str)] = texts![
-    "scripts/dnstop.rt",
-    "scripts/dropcount.rt",
-    "scripts/hello.rt",
-    "scripts/podnet.rt",
-    "scripts/syncount.rt",
-    "scripts/syscount.rt",
-    "scripts/writes.rt",
-    "scripts/xdptop.rt",
 ];
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -107,12 +96,11 @@ fn has_kprobe(program: &str) -> bool {
     program.contains("kprobe:")
 }
 
-/// A run of the program, with a command if it speaks of one, with an interface and an address if it wants to be told them,
-/// and with the permission that its own text says it needs.
+/// A run of the program, with a command if it speaks of one, and with an interface and an address if it wants to be told
+/// them.
 fn run(program: &str) -> Run {
     let mode = [("test:", "--test"), ("bench:", "--bench")].into_iter().find(|(probe, _)| program.contains(probe));
     let run = mode.into_iter().fold(Run::program(program), |run, (_, option)| run.arg(option));
-    let run = if program.contains("Usage: rtrace --unsafe") { run.arg("--unsafe") } else { run };
     let words = [("$1", "eth0"), ("$2", "10.0.0.9")].into_iter().filter(|(name, _)| program.contains(name));
     let run = words.fold(run, |run, (_, word)| run.parameter(word));
     match program.contains("cpid") {
@@ -138,10 +126,7 @@ fn to_end(run: Run, program: &str) -> Output {
 /// Loads and attaches the programs that have a kprobe, or those that have none.
 fn accept(with_kprobes: bool) {
     let shown = marked("rtrace", "output").into_iter().map(|(block, _)| (block.place, block.text));
-    // What sees the packets of control groups is run by `packet_scripts`, where the kernel can.
-    let scripts = SCRIPTS.iter().filter(|(_, text)| !text.contains("\ncgroup_skb:"));
-    let scripts = scripts.map(|(path, text)| (path.to_string(), text.to_string()));
-    let programs: Vec<_> = shown.chain(scripts).filter(|(_, text)| has_kprobe(text) == with_kprobes).collect();
+    let programs: Vec<_> = shown.filter(|(_, text)| has_kprobe(text) == with_kprobes).collect();
     assert!(!programs.is_empty(), "the documents show no such programs");
     for (place, text) in programs {
         let out = to_end(run(&text).arg("--dry-run"), &text);
@@ -195,7 +180,7 @@ fn every_mistake_is_refused_with_the_words_shown() {
 }
 
 #[test]
-fn every_document_and_script_is_looked_at() {
+fn every_document_is_looked_at() {
     requires!(File(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")));
     let names = |folder: &str, kind: &str| {
         let entries = fs::read_dir(Path::new(ROOT).join(folder)).expect("the folder can be read");
@@ -210,7 +195,6 @@ fn every_document_and_script_is_looked_at() {
         texts.iter().map(|(path, _)| path.to_string()).filter(|path| path.starts_with(folder)).collect::<Vec<_>>()
     };
     assert_eq!(listed(DOCUMENTS, "docs/"), names("docs", ".md"), "DOCUMENTS above and docs/ differ");
-    assert_eq!(listed(SCRIPTS, "scripts/"), names("scripts", ".rt"), "SCRIPTS above and scripts/ differ");
 }
 
 #[test]
