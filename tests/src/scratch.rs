@@ -24,6 +24,13 @@ impl Scratch {
         scratch
     }
 
+    /// A folder, which goes with all that is in it.
+    pub fn folder(name: &str) -> Scratch {
+        let scratch = Scratch::new(name);
+        fs::create_dir(&scratch.0).expect("the temporary folder can be written");
+        scratch
+    }
+
     /// A file with this content that can be executed.
     pub fn executable(name: &str, content: impl AsRef<[u8]>) -> Scratch {
         let scratch = Scratch::file(name, content);
@@ -56,6 +63,6 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = if self.0.is_dir() { fs::remove_dir_all(&self.0) } else { fs::remove_file(&self.0) };
     }
 }
