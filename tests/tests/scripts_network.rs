@@ -1,9 +1,11 @@
 //! The scripts about the network, on a loopback of the case's own: no other connection is there.
 
+use rtrace_tests::net::{self, Pair, frame};
 use rtrace_tests::workload::in_own_network;
-use rtrace_tests::{Output, Run, Session, requires};
+use rtrace_tests::{Output, Run, Session, patience, requires};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
 
 /// Rows of the output that have all of these words.
 fn rows<'a>(out: &'a Output, words: &[&str]) -> Vec<Vec<&'a str>> {
@@ -95,6 +97,33 @@ fn tcplife_has_the_bytes_of_both_ends() {
     };
     assert_eq!(of(&client), [format!("rt_life 127.0.0.1 {client} 127.0.0.1 {server} 700 3000")], "{out}");
     assert_eq!(of(&server), [format!("rt_life 127.0.0.1 {server} 127.0.0.1 {client} 3000 700")], "{out}");
+}
+
+#[test]
+fn tcpretrans_has_what_nobody_answers() {
+    requires!(Bpf, Tracefs, Veth);
+    net::alone(|| {
+        let pair = Pair::new("rt_a", "rt_b");
+        // Gives the first interface its address.
+        let _listener = pair.listen(9);
+        let session = Run::file("tcpretrans").start();
+        session.wait_attached();
+        std::thread::scope(|scope| {
+            let to = SocketAddr::from((net::SENDER, 7));
+            let call =
+                scope.spawn(move || TcpStream::connect_timeout(&to, patience(Duration::from_millis(1300))).is_err());
+            // The kernel asks who has the address, is told, and hears no more.
+            let answer =
+                [&[0, 1, 8, 0, 6, 4, 0, 2], &net::SENDER_MAC[..], &net::SENDER, &net::MAC, &net::ADDRESS].concat();
+            while !session.stdout().contains("syn-sent") && !call.is_finished() {
+                pair.send(&[&frame::ether(0x0806, &answer)]);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            session.wait_stdout("10.99.0.2                    7 syn-sent\n");
+            assert!(call.join().expect("the call ends"));
+        });
+        session.interrupt().code(0);
+    });
 }
 
 #[test]

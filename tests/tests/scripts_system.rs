@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -469,6 +469,65 @@ fn mmapsnoop_has_size_rights_and_file() {
     assert_eq!(rows(&out, &["rt_mapping", "9000", "r--s", name]).len(), 1, "{out}");
 }
 
+/// A control group that may have so much memory, in the unified hierarchy or in that of the controller; it ends with this
+/// value.
+struct MemoryGroup(PathBuf);
+
+impl MemoryGroup {
+    fn new(bytes: u64) -> Option<MemoryGroup> {
+        let unified = rtrace_tests::net::cgroup_root();
+        if let Some(root) = &unified {
+            // Refused where the controller belongs to a hierarchy of its own.
+            let _ = fs::write(format!("{root}/cgroup.subtree_control"), "+memory");
+        }
+        let roots = [unified.as_deref(), Some("/sys/fs/cgroup/memory")].into_iter().flatten();
+        roots.into_iter().find_map(|root| {
+            let group = MemoryGroup(Path::new(root).join(format!("rt_memory_{}", std::process::id())));
+            fs::create_dir(&group.0).ok()?;
+            let limits = ["memory.max", "memory.limit_in_bytes"].map(|name| group.0.join(name));
+            let limit = limits.iter().find(|path| path.exists())?;
+            fs::write(limit, bytes.to_string()).is_ok().then_some(group)
+        })
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn oomkill_has_who_had_to_go() {
+    requires!(Bpf, Tracefs, Root);
+    fn here() {}
+    let Some(group) = MemoryGroup::new(16 << 20) else {
+        return rtrace_tests::skip(std::any::type_name_of_val(&here), "control groups cannot limit memory");
+    };
+    let members = fs::OpenOptions::new().write(true).open(group.0.join("cgroup.procs")).expect("the group is ours");
+    let members = std::os::fd::AsRawFd::as_raw_fd(&members);
+    let mut child = Command::new(sibling("work"));
+    // SAFETY: between fork and exec only system calls are made, and memory is used that was mapped there.
+    unsafe {
+        child.pre_exec(move || {
+            const BYTES: usize = 64 << 20;
+            assert_eq!(libc::write(members, c"0".as_ptr().cast(), 1), 1);
+            let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            let memory = libc::mmap(std::ptr::null_mut(), BYTES, rights, flags, -1, 0).cast::<u8>();
+            (0..BYTES / 4096).for_each(|page| memory.add(page * 4096).write_volatile(1));
+            Ok(())
+        });
+    }
+    let mut pid = String::new();
+    let out = Run::file("oomkill").run(|_| {
+        let mut child = child.spawn().expect("our own program");
+        pid = child.id().to_string();
+        assert_eq!(child.wait().expect("it ends").signal(), Some(libc::SIGKILL));
+    });
+    let killed = rows(&out, &[&pid]);
+    assert!(killed.len() == 1 && killed[0][3] == pid && killed[0][4].starts_with("oomkill_"), "{out}");
+}
+
 /// Sleeps so often for two milliseconds, in a thread of this name.
 fn sleep(name: &str, times: u32) {
     named(name, || (0..times).for_each(|_| std::thread::sleep(Duration::from_millis(2))));
@@ -600,28 +659,31 @@ fn capable_has_what_is_refused() {
     assert_eq!(rows(&out, &["65534", &pid, "7", "setuid", "denied"]).len(), 1, "{out}");
 }
 
-#[test]
-fn execaudit_has_a_tree_as_json() {
-    requires!(Bpf, Tracefs, Btf);
-    let work = sibling("work");
-    let worker = Worker::new("rt_root", Work::exec(&work, 4));
-    let pid = worker.pid();
-    let run = Run::file("execaudit").arg("-q").arg("-f").arg("json").parameter("--").parameter(format!("--pid={pid}"));
+/// What execaudit says of the tree below a process: the lines about what this worker starts, and all.
+fn audited(root: u32, worker: Worker) -> (usize, usize) {
+    let run = Run::file("execaudit").arg("-q").arg("-f").arg("json").parameter("--").parameter(format!("--pid={root}"));
+    let (pid, work) = (worker.pid(), sibling("work"));
     let out = run.run(|_| {
-        // One that is not in the tree.
         assert!(Command::new(&work).status().expect("our own program").success());
         worker.finish();
     });
-    let path = work.to_str().expect("a plain path");
     let lines: Vec<&str> = out.code(0).stdout.lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!(lines.len(), 4, "{out}");
-    for line in lines {
-        assert_eq!(json::fault(line), None, "{line}");
-        assert!(
-            line.contains(&format!("\"parent\": {pid}")) && line.contains(&format!("\"command\": \"{path}\"")),
-            "{out}"
-        );
-    }
+    lines.iter().for_each(|line| assert_eq!(json::fault(line), None, "{line}"));
+    let parent = format!("\"parent\": {pid},");
+    let command = format!("\"command\": \"{}\"", work.to_str().expect("a plain path"));
+    (lines.iter().filter(|line| line.contains(&parent) && line.contains(&command)).count(), lines.len())
+}
+
+#[test]
+fn execaudit_has_a_tree_as_json() {
+    requires!(Bpf, Tracefs, Btf);
+    let worker = || Worker::new("rt_root", Work::exec(sibling("work"), 4));
+    let root = worker();
+    // Only what the worker starts, and not what the case does.
+    assert_eq!(audited(root.pid(), root), (4, 4));
+    // Below somebody who is there before the script is; other cases start programs, too.
+    let (of_worker, all) = audited(std::process::id(), worker());
+    assert!(of_worker == 4 && all > 4, "{of_worker} of {all}");
 }
 
 #[test]
