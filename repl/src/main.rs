@@ -162,12 +162,13 @@ fn no_such_script(word: &str, error: &std::io::Error) -> (String, Option<String>
         let help = format!("a probe needs a block: rtrace '{word} {{ ... }}'; rtrace -l '{word}' lists it");
         return (cannot_open, Some(help));
     }
+    let meant = scripts::meant(word);
     // What looks like a path is meant as one.
-    let is_path = word.contains('/') || word.ends_with(".bt") || word.ends_with(".rt");
-    match is_path {
-        true => (cannot_open, None),
-        false => (format!("there is no file or script {word}"), Some(scripts::instead(word))),
+    if word.contains('/') || word.ends_with(".bt") || word.ends_with(".rt") {
+        return (cannot_open, meant.filter(|_| !word.contains('/')));
     }
+    let help = || format!("{}; a program is given in quotes: rtrace 'begin {{ ... }}'", scripts::LISTED);
+    (format!("there is no file or script {word}"), Some(meant.unwrap_or_else(help)))
 }
 
 /// What the comment of the script on the command line says of its use.

@@ -98,16 +98,18 @@ pub fn find(name: &str) -> Option<&'static Script> {
     SCRIPTS.iter().find(|script| script.name == name)
 }
 
-/// What to say to someone who asked for a script that there is not.
-pub fn instead(name: &str) -> String {
-    let list = "rtrace --scripts lists the scripts";
+/// How to see which scripts there are.
+pub const LISTED: &str = "rtrace --scripts lists the scripts";
+
+/// The script that may be meant by a name that none has.
+pub fn meant(name: &str) -> Option<String> {
     let stem = name.strip_suffix(".rt").or_else(|| name.strip_suffix(".bt")).unwrap_or(name);
-    if find(stem).is_some() {
-        return format!("did you mean {stem}?");
-    }
-    match nearest(stem, SCRIPTS.iter().map(|script| script.name), 1).first() {
-        Some(near) => format!("did you mean {near}? {list}"),
-        None => format!("{list}; a program is given in quotes: rtrace 'begin {{ ... }}'"),
+    match find(stem) {
+        Some(script) => Some(format!("did you mean {}?", script.name)),
+        None => {
+            let near = nearest(stem, SCRIPTS.iter().map(|script| script.name), 1);
+            near.first().map(|near| format!("did you mean {near}? {LISTED}"))
+        }
     }
 }
 
@@ -122,7 +124,10 @@ pub fn show(names: &[String], reporter: &Reporter) -> Result<u8, Failed> {
     for name in names {
         match find(name) {
             Some(script) => texts.push_str(script.text),
-            None => return fail(reporter, &format!("there is no script {name}"), Some(&instead(name))),
+            None => {
+                let help = meant(name).unwrap_or_else(|| LISTED.to_owned());
+                return fail(reporter, &format!("there is no script {name}"), Some(&help));
+            }
         }
     }
     print(if names.is_empty() { list() } else { texts }.as_str(), reporter)

@@ -161,7 +161,11 @@ fn a_name_that_is_wrong_is_told_with_the_nearest() {
     };
     wrong("opensnop", "ERROR: there is no file or script opensnop\nHINT: did you mean opensnoop?");
     wrong("./opensnoop", "ERROR: failed to open file './opensnoop': No such file");
-    wrong("opensnoop.bt", "ERROR: failed to open file 'opensnoop.bt': No such file");
+    wrong("opensnoop.bt", "No such file or directory\nHINT: did you mean opensnoop?\n");
+    wrong(
+        "qqqqqqqq",
+        "HINT: rtrace --scripts lists the scripts; a program is given in quotes: rtrace 'begin { ... }'\n",
+    );
     let out = Run::bare().arg("--scripts").arg("opensnop").to_end();
     out.code(1).stderr_has("ERROR: there is no script opensnop\nHINT: did you mean opensnoop?");
 }
