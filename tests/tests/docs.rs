@@ -8,6 +8,9 @@
 //!
 //! The texts are compiled in, because the guests of the `vm` binary do not have the source tree.
 
+#[path = "docs/console.rs"]
+mod console;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,12 +28,14 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "README.md",
     "ARCHITECTURE.md",
     "docs/README.md",
+    "docs/SUMMARY.md",
     "docs/config.md",
     "docs/contributing.md",
     "docs/filters.md",
     "docs/from-bpftrace.md",
     "docs/functions.md",
     "docs/glossary.md",
+    "docs/internals.md",
     "docs/language.md",
     "docs/listing.md",
     "docs/macros.md",
@@ -39,11 +44,14 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/packets.md",
     "docs/probes.md",
     "docs/quickstart.md",
+    "docs/recipes.md",
     "docs/repl.md",
     "docs/scripts.md",
+    "docs/security.md",
     "docs/statements.md",
     "docs/testing.md",
     "docs/troubleshooting.md",
+    "docs/tutorial.md",
     "docs/types.md",
 ];
 
@@ -91,9 +99,9 @@ fn marked(mark: &str, then: &str) -> Vec<(Block, Option<Block>)> {
     found
 }
 
-/// Whether a program needs a kernel with kprobes.
+/// Whether a program needs a kernel with probes at its functions.
 fn has_kprobe(program: &str) -> bool {
-    program.contains("kprobe:")
+    ["kprobe:", "fentry:", "fexit:"].iter().any(|probe| program.contains(probe))
 }
 
 /// A run of the program, with a command if it speaks of one, and with an interface and an address if it wants to be told
@@ -143,7 +151,7 @@ fn every_program_is_accepted() {
 
 #[test]
 fn every_program_with_a_kprobe_is_accepted() {
-    requires!(Bpf, Tracefs, Kprobes);
+    requires!(Bpf, Tracefs, Kprobes, Fentry);
     accept(true);
 }
 
