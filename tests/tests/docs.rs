@@ -27,10 +27,11 @@ macro_rules! texts {
 const DOCUMENTS: &[(&str, &str)] = texts![
     "README.md",
     "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "docs/README.md",
     "docs/SUMMARY.md",
     "docs/config.md",
-    "docs/contributing.md",
     "docs/filters.md",
     "docs/from-bpftrace.md",
     "docs/functions.md",
