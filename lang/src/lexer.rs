@@ -57,6 +57,13 @@ pub(crate) fn lex<'a>(text: &'a str, texts: &'a Texts, headers: &'a dyn Headers)
     Lexed { tokens, diagnostics, too_deep, declarations, c }
 }
 
+/// Reads a piece of a script by itself, as the inside of a body.
+pub(crate) fn lex_inside(text: &str) -> Vec<(Token<'_>, Span)> {
+    let mut lexer = Lexer::over(text);
+    lexer.everything();
+    if lexer.too_deep { Vec::new() } else { lexer.tokens }
+}
+
 /// The places of a script's tokens.
 #[cfg(fuzzing)]
 pub fn spans(text: &str) -> Vec<Span> {

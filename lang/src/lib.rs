@@ -20,6 +20,7 @@ pub mod filter;
 pub mod format;
 pub mod functions;
 pub mod glob;
+pub mod highlight;
 pub mod imports;
 #[cfg(not(fuzzing))]
 mod lexer;

@@ -21,6 +21,8 @@ mod stmt;
 mod types;
 
 pub use depth::MAX_DEPTH;
+pub(crate) use expr::is_keyword;
+pub(crate) use types::is_type_word;
 
 use crate::ast::Script;
 use crate::c::{Headers, NoHeaders, Texts};

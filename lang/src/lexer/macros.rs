@@ -93,7 +93,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reads all of the text as the inside of a body.
-    fn everything(&mut self) {
+    pub(super) fn everything(&mut self) {
         loop {
             self.skip_trivia();
             if self.at_end() || self.too_deep {

@@ -9,7 +9,7 @@ pub(super) struct BadEscape {
 }
 
 /// How the text after an opening quote ends.
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// By a quote at this offset.
     Quote(usize),
     /// By a line break at this offset; a string may not go over it.
@@ -19,7 +19,7 @@ pub(super) enum Ending {
 }
 
 /// Finds the end of a string, given the text after its opening quote.
-pub(super) fn end(text: &[u8]) -> Ending {
+pub(crate) fn end(text: &[u8]) -> Ending {
     let mut i = 0;
     while let Some(byte) = text.get(i) {
         match byte {

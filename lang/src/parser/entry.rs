@@ -6,7 +6,8 @@
 use super::{Parse, parse_at};
 use crate::c::Headers;
 use crate::diag::Diagnostic;
-use crate::lexer::is_script;
+use crate::highlight::{Class, highlight};
+use crate::lexer::{is_script, string};
 use crate::span::Span;
 
 /// How an entry is to be read.
@@ -19,7 +20,7 @@ pub enum Kind {
 }
 
 /// Stands before statements, and must be no longer than what comes before the first entry's source.
-const FRAME: &str = "begin{";
+pub(crate) const FRAME: &str = "begin{";
 
 /// So much room there must be before the source of statements.
 pub const FRAME_ROOM: u32 = FRAME.len() as u32;
@@ -49,6 +50,9 @@ pub fn parse_statements(text: &str, base: u32, headers: &dyn Headers) -> Parse {
 pub fn needs_more(text: &str, headers: &dyn Headers) -> bool {
     // No text begins at 0, where an empty one would be told of.
     const BASE: u32 = FRAME_ROOM;
+    if continues_directive(text) {
+        return true;
+    }
     match Kind::of(text) {
         Kind::Script => parse_at(text, BASE, headers).is_incomplete(),
         Kind::Statements => {
@@ -64,6 +68,141 @@ pub fn needs_more(text: &str, headers: &dyn Headers) -> bool {
             errors.peek().is_some()
                 && (errors.any(opens) || parse_at(&format!("{FRAME}{text}\n;"), BASE, headers).is_incomplete())
         }
+    }
+}
+
+/// Whether a text ends in a directive whose last line has a backslash at its end.
+fn continues_directive(text: &str) -> bool {
+    let mut lines = text.split('\n').rev();
+    let ends_open = |line: &str| line.ends_with('\\');
+    let Some(last) = lines.next().filter(|last| ends_open(last)) else { return false };
+    let first = lines.take_while(|line| ends_open(line)).last().unwrap_or(last);
+    first.trim_start().starts_with('#')
+}
+
+/// The entries of a text that came all at once, in order, each as it is written: probes and definitions that follow one
+/// another are one entry, as in a script; statements are one as long as each is ended; a line that begins with a colon is
+/// one by itself.
+pub fn split<'a>(text: &'a str, headers: &dyn Headers) -> Vec<&'a str> {
+    /// What an entry is, and for statements whether the last one is ended.
+    #[derive(Clone, Copy)]
+    enum Piece {
+        Command,
+        Script,
+        Statements { is_ended: bool },
+    }
+    let mut entries: Vec<(Piece, usize, usize)> = Vec::new();
+    // Comments belong to what follows them.
+    let (mut start, mut comments) = (0, None);
+    while start < text.len() {
+        let rest = &text[start..];
+        let blank = rest.len() - rest.trim_start().len();
+        let is_command = rest[blank..].starts_with(':') && !rest[blank..].starts_with("::");
+        let length = if is_command { blank + line_end(&rest[blank..]) } else { entry_length(rest, headers) };
+        let (entry, end) = (&rest[..length], start + length);
+        let begun = comments.take().filter(|_| !is_command).unwrap_or(start);
+        start = end;
+        let piece = match Kind::of(entry) {
+            _ if is_command => Piece::Command,
+            _ if is_nothing(entry) => {
+                comments = Some(begun);
+                continue;
+            }
+            Kind::Script => Piece::Script,
+            Kind::Statements => Piece::Statements { is_ended: entry.trim_end().ends_with([';', '}']) },
+        };
+        match entries.last_mut() {
+            Some((Piece::Script, _, last)) if matches!(piece, Piece::Script) => *last = end,
+            Some((before @ Piece::Statements { is_ended: true }, _, last))
+                if matches!(piece, Piece::Statements { .. }) =>
+            {
+                (*before, *last) = (piece, end);
+            }
+            _ => entries.push((piece, begun, end)),
+        }
+    }
+    entries.into_iter().map(|(_, start, end)| text[start..end].trim_matches(['\n', '\r'])).collect()
+}
+
+/// The length of the line that a text begins with, its end included.
+fn line_end(text: &str) -> usize {
+    text.find('\n').map_or(text.len(), |at| at + 1)
+}
+
+/// Whether a text is only comments and blanks.
+fn is_nothing(text: &str) -> bool {
+    let highlighted = highlight(text);
+    let comments = highlighted.parts.iter().filter(|(_, class)| *class == Class::Comment);
+    let comments: Vec<_> = comments.map(|(range, _)| range.clone()).collect();
+    let mut others = text.char_indices().filter(|(_, letter)| !letter.is_whitespace());
+    // The line that names the interpreter says that a script follows.
+    !text.contains("#!") && others.all(|(at, _)| comments.iter().any(|range| range.contains(&at)))
+}
+
+/// How many bytes the entry has that a text begins with: whole lines, as few as are complete.
+fn entry_length(text: &str, headers: &dyn Headers) -> usize {
+    let mut length = 0;
+    let mut brackets = Brackets::default();
+    while length < text.len() {
+        let line = line_end(&text[length..]);
+        brackets.read(&text[length..length + line]);
+        length += line;
+        let entry = &text[..length];
+        let goes_on = text[length..]
+            .trim_start()
+            .strip_prefix("else")
+            .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_'));
+        // Parsing all that there is after each line of a long one would take far too long.
+        if !brackets.are_open() && !goes_on && !needs_more(entry.trim_end(), headers) {
+            return length;
+        }
+    }
+    length
+}
+
+/// Brackets as they meet the eye, comments and texts left out: enough to know where it is of no use to ask.
+#[derive(Default)]
+struct Brackets {
+    depth: usize,
+    in_comment: bool,
+}
+
+impl Brackets {
+    /// Reads one more line.
+    fn read(&mut self, line: &str) {
+        let mut rest = line;
+        loop {
+            if self.in_comment {
+                let Some(end) = rest.find("*/") else { return };
+                rest = &rest[end + 2..];
+                self.in_comment = false;
+            }
+            let Some(at) = rest.find(['(', '[', '{', ')', ']', '}', '"', '/']) else { return };
+            let found = &rest[at..];
+            let mut used = 1;
+            match found.as_bytes().first() {
+                Some(b'(' | b'[' | b'{') => self.depth += 1,
+                Some(b')' | b']' | b'}') => self.depth = self.depth.saturating_sub(1),
+                Some(b'"') => {
+                    used += match string::end(&found.as_bytes()[1..]) {
+                        string::Ending::Quote(length) => length + 1,
+                        string::Ending::LineBreak(length) => length,
+                        string::Ending::Input => found.len() - 1,
+                    };
+                }
+                _ if found.starts_with("//") => return,
+                _ if found.starts_with("/*") => {
+                    self.in_comment = true;
+                    used = 2;
+                }
+                _ => {}
+            }
+            rest = &found[used..];
+        }
+    }
+
+    fn are_open(&self) -> bool {
+        self.depth > 0 || self.in_comment
     }
 }
 
@@ -114,7 +253,17 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_needs_more() {
-        let more = ["kprobe:f {", "kprobe:f", "print(1", "1 +", "if (1) {", "/* a", "if (1) { print(1) } else"];
+        let more = [
+            "kprobe:f {",
+            "kprobe:f",
+            "print(1",
+            "1 +",
+            "if (1) {",
+            "/* a",
+            "if (1) { print(1) } else",
+            "#define A \\",
+            "#define A \\\n(1) + \\",
+        ];
         for text in more {
             assert!(needs_more(text, &NoHeaders), "{text}");
         }
@@ -129,10 +278,39 @@ mod tests {
             "",
             ")",
             "\"abc",
+            "#define A \\\n1",
+            "1 // \\",
         ];
         for text in whole {
             assert!(!needs_more(text, &NoHeaders), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_is_split_into_its_entries() {
+        let text = "#!/usr/bin/env rtrace\n// what it does\n\nconfig = { max_map_keys=5 }\n\nkprobe:f,\nkprobe:g\n{\n  \
+                    @ = 1;\n\n  // }\n  printf(\"{\");\n}\n\n// values\n@x = 1\n@y = 2;\nprint(@y); /* {\n */\n1 +\n2\n\
+                    // show\n:maps\n  :off 1\nif (1) {\n}\nelse {\n}\nkprobe:h < @ = 1\n>\n#define A \\\n  5\n\n";
+        let entries: Vec<String> = split(text, &NoHeaders).into_iter().map(|entry| entry.replace('\n', "|")).collect();
+        assert_eq!(
+            entries,
+            [
+                "#!/usr/bin/env rtrace|// what it does||config = { max_map_keys=5 }||kprobe:f,|kprobe:g|{|  @ = 1;||  // }|  \
+                 printf(\"{\");|}",
+                "// values|@x = 1",
+                "@y = 2;|print(@y); /* {| */",
+                "1 +|2",
+                ":maps",
+                "  :off 1",
+                "if (1) {|}|else {|}",
+                "kprobe:h < @ = 1|>|#define A \\|  5",
+            ]
+        );
+        for none in ["", "\n\n", "// only\n", "/* a\n b */\n"] {
+            assert_eq!(split(none, &NoHeaders), Vec::<&str>::new(), "{none}");
+        }
+        // What is never whole is one entry.
+        assert_eq!(split("kprobe:f {\n:maps\n1\n", &NoHeaders), ["kprobe:f {\n:maps\n1"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::lexer::{Sym, Token};
 use chumsky::prelude::*;
 
 /// Whether `name` alone is known to be a type.
-fn is_type_word(name: &str) -> bool {
+pub(crate) fn is_type_word(name: &str) -> bool {
     matches!(
         name,
         "bool"
