@@ -1,7 +1,7 @@
 //! Config variables: what a script's `config` block and the environment may set about how it is compiled and run.
 //!
 //! [`VARIABLES`] has a row for each. The block is read by [`Config::of_script`]; the environment, whose values come in as
-//! text, by [`Environment::read`], and it beats the block. Both end in the fields of [`Config`]. What a value may be is
+//! text, by [`Environment::read`], and it beats the block; what the user prefers ([`Environment::prefer`]) is beaten by both. Both end in the fields of [`Config`]. What a value may be is
 //! told in bpftrace's words, as scripts and their authors know them.
 
 use crate::ast::{ConfigItem, ConfigValue};
@@ -331,7 +331,7 @@ fn set_stack_mode(config: &mut Config, word: &str) -> bool {
 }
 
 /// Whether a word means yes; none if it means neither.
-pub(crate) fn truth(word: &str) -> Option<bool> {
+pub fn truth(word: &str) -> Option<bool> {
     match word.to_ascii_lowercase().as_str() {
         "1" | "true" | "on" | "yes" => Some(true),
         "0" | "false" | "off" | "no" => Some(false),
@@ -410,6 +410,10 @@ impl Config {
     /// The values that a script is compiled and run with: those of its block unless the environment has others.
     pub fn of_script(block: &[ConfigItem], environment: &Environment, report: &mut Vec<Diagnostic>) -> Self {
         let mut config = Self::default();
+        for (variable, value) in &environment.preferred {
+            // It has been set once already, in `Environment::prefer`.
+            let _ = variable.set(&mut config, value, variable.name);
+        }
         for item in block {
             // The parser has told of it.
             if item.name.text.is_empty() {
@@ -469,11 +473,19 @@ pub fn environment_text(name: &str, lookup: impl Fn(&str) -> Option<String>) -> 
 #[derive(Clone, Default)]
 pub struct Environment {
     values: Vec<(&'static Variable, ConfigValue)>,
+    /// What holds unless the script or the environment says otherwise.
+    preferred: Vec<(&'static Variable, ConfigValue)>,
+}
+
+/// The variables that somebody may prefer to be set for all scripts.
+pub fn preferable() -> impl Iterator<Item = &'static Variable> {
+    VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Gone | Kind::Environment))
 }
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.values.iter().map(|(variable, value)| (variable.name, value))).finish()
+        let all = self.preferred.iter().chain(&self.values);
+        f.debug_map().entries(all.map(|(variable, value)| (variable.name, value))).finish()
     }
 }
 
@@ -488,7 +500,20 @@ impl Environment {
                 values.push((variable, value));
             }
         }
-        Ok(Self { values })
+        Ok(Self { values, preferred: Vec::new() })
+    }
+
+    /// Has a variable set where neither the script nor the environment does. The error says what is wrong with the value.
+    pub fn prefer(&mut self, variable: &'static Variable, text: &str) -> Result<(), String> {
+        let value = ConfigValue::Text(text.to_owned());
+        variable.set(&mut Config::default(), &value, variable.name)?;
+        self.preferred.push((variable, value));
+        Ok(())
+    }
+
+    /// Takes over what another one prefers.
+    pub fn prefer_as(&mut self, other: &Self) {
+        self.preferred.extend(other.preferred.iter().cloned());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::preferences::Preferences;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
@@ -146,6 +147,14 @@ pub struct Args {
     /// Look for debug information of programs in these folders, too; relative ones count from the program's
     #[arg(long, value_name = "DIR:...", value_delimiter = ':', help_heading = SELDOM)]
     pub debuginfo: Vec<PathBuf>,
+
+    /// Leave the user's preferences out
+    #[arg(long, help_heading = SELDOM)]
+    pub no_config: bool,
+
+    /// What the user prefers.
+    #[arg(skip)]
+    pub preferences: Preferences,
 
     /// Do without these abilities of the kernel: kprobe_multi, uprobe_multi, kprobe_session
     #[arg(long, hide_possible_values = true, value_name = "FEATURE,...", value_delimiter = ',', help_heading = SELDOM)]

@@ -7,6 +7,7 @@
 use crate::args::{Args, When};
 use clap::ValueEnum;
 use lang::config::environment_text;
+use lang::highlight::Class;
 use runtime::output::paint::Paint;
 use rustix::fd::AsFd;
 use rustix::termios::{isatty, tcgetwinsize};
@@ -81,4 +82,39 @@ fn is_utf8() -> bool {
         let name = name.to_string_lossy().to_ascii_lowercase();
         name.contains("utf-8") || name.contains("utf8")
     })
+}
+
+/// What has a colour on the line that is being typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A part of the language.
+    Class(Class),
+    /// A command that there is.
+    Command,
+    /// A bracket at the cursor, and the one that belongs to it.
+    Partner,
+    /// What the user need not read.
+    Hint,
+    /// The part of it that matters now.
+    HintNow,
+}
+
+/// How a part is shown: parameters of a terminal's `SGR`. Only the sixteen colours are used that users choose for
+/// themselves, so that it can be read on any background; maps are as in the output.
+pub fn code(part: Part) -> &'static str {
+    match part {
+        Part::Class(Class::Comment) | Part::Hint => "90",
+        Part::Class(Class::Directive | Class::Keyword | Class::Provider) => "35",
+        Part::Class(Class::Type) => "34",
+        Part::Class(Class::Function | Class::Builtin) => "36",
+        Part::Class(Class::Map) => "1",
+        Part::Class(Class::Variable) => "94",
+        Part::Class(Class::Number) => "33",
+        Part::Class(Class::Text) => "32",
+        Part::Class(Class::Escape) => "1;32",
+        Part::Class(Class::Stray) => "1;31",
+        Part::Command => "1;36",
+        Part::Partner => "1;4",
+        Part::HintNow => "4;90",
+    }
 }

@@ -11,9 +11,9 @@ mod info;
 mod list;
 mod look;
 mod narrow;
-#[cfg(test)]
-#[path = "pages/text.rs"]
+#[cfg(any(test, feature = "pages"))]
 mod pages;
+mod preferences;
 mod prompt;
 mod report;
 mod run;
@@ -25,13 +25,19 @@ use args::{Args, Mode};
 use clap::Parser;
 use clap::error::ErrorKind;
 use lang::Source;
+use lang::config::environment_text;
+use preferences::{Preferences, Refused};
 use report::Reporter;
 use rustix::termios::isatty;
 use std::io::{ErrorKind as IoError, Read};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    #[cfg(feature = "pages")]
+    if let Some(code) = pages::write_if_asked() {
+        return code;
+    }
+    let mut args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
             // Help and version come this way too, and are no failure.
@@ -50,6 +56,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if !args.no_config {
+        args.preferences = match Preferences::read(&Reporter::new(args.color, false), run::environment) {
+            Ok(preferences) => preferences,
+            Err(Refused) => return ExitCode::FAILURE,
+        };
+        if args.color.is_none() && environment_text("color", run::environment).is_none() {
+            args.color = args.preferences.color;
+        }
+    }
     let reporter = Reporter::new(args.color, !args.no_warnings);
     if args.warnings > 1 {
         reporter.plain(

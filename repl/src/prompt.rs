@@ -5,13 +5,19 @@
 
 mod commands;
 mod editor;
+mod highlight;
+mod hints;
+mod history;
 mod screen;
 mod session;
 
 use crate::args::Args;
+use crate::look::{self, Look};
 use crate::report::Reporter;
 use crate::run::{self, Failed};
 use editor::{Editor, Line, Saved};
+use lang::c::Unread;
+use lang::parser::entry::split;
 use rustix::termios::isatty;
 use screen::Screen;
 use session::Session;
@@ -57,8 +63,9 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
         reporter.into(move |text| screen.show(text.as_bytes()))
     };
     let mut session = Session::begin(args, &reporter, &mut config, screen.clone())?;
+    let color = Look::of(std::io::stdout(), look::asked(args.color).0).color;
     // Threads take over that signals are blocked, which `begin` has seen to.
-    let editor = match Editor::start(&screen) {
+    let editor = match Editor::start(&screen, &args.preferences, color) {
         Ok(editor) => editor,
         Err(error) => return run::fail(&reporter, &format!("cannot read from the terminal: {error}"), None),
     };
@@ -96,14 +103,7 @@ fn talk(
         let Some(line) = editor.take() else { continue };
         let next = match &line {
             Line::Text(text) if text.trim().is_empty() => Next::Go,
-            Line::Text(text) => {
-                let next = match text.trim().strip_prefix(':') {
-                    Some(command) => commands::obey(session, command)?,
-                    None => session.enter(text)?,
-                };
-                screen.end_line();
-                next
-            }
+            Line::Text(text) => take(session, screen, text)?,
             // The first one may only have been meant for the line.
             Line::Interrupted if interrupts == 0 => {
                 screen.show(b"Ctrl-C again, Ctrl-D or :quit leaves\n");
@@ -124,4 +124,23 @@ fn talk(
         screen.settle();
         editor.go();
     }
+}
+
+/// Takes what was entered at once, which may be several entries if it was pasted.
+fn take(session: &mut Session<'_>, screen: &Screen, text: &str) -> Result<Next, runtime::session::RunError> {
+    let entries = match text.trim_end().contains('\n') {
+        true => split(text, &Unread),
+        false => vec![text],
+    };
+    for entry in entries {
+        let next = match entry.trim().strip_prefix(':') {
+            Some(command) => commands::obey(session, command)?,
+            None => session.enter(entry)?,
+        };
+        screen.end_line();
+        if let Next::Leave { .. } = next {
+            return Ok(next);
+        }
+    }
+    Ok(Next::Go)
 }

@@ -269,8 +269,9 @@ pub fn as_asked(target: KernelTarget, process: Option<u32>, args: &Args) -> Kern
 
 /// What the command line and the environment decide about a script's meaning.
 pub fn settings(args: &Args, reporter: &Reporter) -> Result<Settings, Failed> {
-    let environment =
+    let mut environment =
         Environment::read(environment).map_err(|title| reporter.plain(&title, None)).map_err(|()| Failed)?;
+    args.preferences.put_into(&mut environment);
     let (params, options) = (args.params(), args.options());
     Ok(Settings { has_child: args.command.is_some(), environment, params, options, allow_unsafe: args.unsafe_mode })
 }

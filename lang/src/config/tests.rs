@@ -133,3 +133,22 @@ fn a_bad_value_in_the_environment_is_told() {
     let error = Environment::read(set).map(|_| ()).unwrap_err();
     assert_eq!(error, "max_map_keys: expecting a number, got 0x10k");
 }
+
+#[test]
+fn what_is_preferred_gives_way_to_block_and_environment() {
+    let lookup = |name: &str| (name == "RTRACE_MAX_PROBES").then(|| "7".to_owned());
+    let mut environment = Environment::read(lookup).expect("it is a number");
+    let mut prefer = |name: &str, text: &str| {
+        let variable = preferable().find(|variable| variable.name == name).expect("there is one");
+        environment.prefer(variable, text)
+    };
+    for (name, text) in [("max_probes", "5"), ("max_map_keys", "5"), ("max_strlen", "5"), ("stack_mode", "perf")] {
+        assert_eq!(prefer(name, text), Ok(()));
+    }
+    assert_eq!(prefer("max_strlen", "none").map_err(|told| told.contains("expecting a number")), Err(true));
+    let parsed = parse("config = { max_map_keys=6 } begin { }");
+    let config = Config::of_script(&parsed.script.config, &environment, &mut Vec::new());
+    assert_eq!((config.max_probes, config.max_map_keys, config.max_strlen), (7, 6, 5));
+    assert_eq!(config.stack_mode, StackMode::Perf);
+    assert!(preferable().all(|variable| variable.name != "vmlinux" && variable.name != "unstable_macro"));
+}

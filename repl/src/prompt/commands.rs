@@ -72,6 +72,16 @@ fn find(name: &str) -> Result<&'static Command, (String, String)> {
     }
 }
 
+/// Whether a name, or the beginning of one, is a command.
+pub fn is_known(name: &str) -> bool {
+    find(name).is_ok()
+}
+
+/// The command that the beginning of a name can only mean.
+pub fn meant(name: &str) -> Option<&'static Command> {
+    find(name).ok()
+}
+
 fn help(session: &mut Session<'_>, about: &str) -> Result<Next, RunError> {
     let rows: Vec<&Command> = match about.trim_start_matches(':') {
         "" => COMMANDS.iter().collect(),

@@ -1,23 +1,38 @@
 //! Reads lines with rustyline, on a thread of its own: the session goes on while somebody types.
 
+use super::highlight::Looks;
+use super::hints::{self, Hint};
+use super::history::{self, Entries, Typed};
 use super::screen::{Screen, print};
+use crate::look::{self, Part};
+use crate::preferences::{Keys, Preferences};
 use lang::c::Unread;
+use lang::highlight::depth_at_end;
 use lang::parser::entry::needs_more;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::Completer;
+use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
-use rustyline::history::MemHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Context, ExternalPrinter, Helper};
-use std::cell::Cell;
+use rustyline::{
+    Cmd, ColorMode, ConditionalEventHandler, Config, Context, EditMode, Event, EventContext, EventHandler,
+    ExternalPrinter, Helper, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
+};
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, PoisonError};
 
 const PROMPT: &str = "rtrace> ";
+
+/// Blanks for each bracket that is open.
+const INDENT: usize = 2;
 
 /// What comes of reading a line.
 pub enum Line {
@@ -42,16 +57,12 @@ pub struct Editor {
 
 impl Editor {
     /// Starts the thread. What the screen shows from now on appears above the line.
-    pub fn start(screen: &Screen) -> io::Result<Self> {
+    pub fn start(screen: &Screen, preferences: &Preferences, color: bool) -> io::Result<Self> {
         let (sender, lines) = channel();
         let (go, may_go) = channel();
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let woken = wake.try_clone()?;
-        // A script of many lines needs them in one piece.
-        let config = Config::builder().auto_add_history(true).build();
-        let mut editor = rustyline::Editor::<Prompt, MemHistory>::with_history(config, MemHistory::new())
-            .map_err(io::Error::other)?;
-        editor.set_helper(Some(Prompt::default()));
+        let mut editor = editor(preferences, color)?;
         match editor.create_external_printer() {
             Ok(printer) => screen.start(printer)?,
             // A terminal that cannot move its cursor: what appears, appears where it is.
@@ -89,7 +100,53 @@ impl Editor {
     }
 }
 
-fn read(editor: &mut rustyline::Editor<Prompt, MemHistory>) -> Line {
+type Rustyline = rustyline::Editor<Prompt, Entries>;
+
+/// The editor with its keys.
+fn editor(preferences: &Preferences, color: bool) -> io::Result<Rustyline> {
+    let mode = match preferences.keys {
+        Keys::Emacs => EditMode::Emacs,
+        Keys::Vi => EditMode::Vi,
+    };
+    let config = Config::builder().auto_add_history(true).edit_mode(mode).color_mode(ColorMode::Forced).build();
+    let typed = Typed::default();
+    // A place that cannot be written leaves a history of this session alone, of which nobody has to be told.
+    let (entries, _) =
+        Entries::open(history::file(crate::run::environment), preferences.history_size, Arc::clone(&typed));
+    let mut editor = Rustyline::with_history(config, entries).map_err(io::Error::other)?;
+    let dedents = Arc::new(AtomicBool::new(false));
+    editor.set_helper(Some(Prompt {
+        has_text: Cell::new(false),
+        looks: Looks::new(color),
+        color,
+        has_hints: preferences.hints,
+        hint: RefCell::default(),
+        typed,
+        is_last: Cell::new(false),
+        prompt: Cell::new(PROMPT.len()),
+        dedents: Arc::clone(&dedents),
+    }));
+    let keys: [(KeyEvent, EventHandler); 4] = [
+        (key(KeyCode::Enter), EventHandler::Conditional(Box::new(Enter))),
+        (key(KeyCode::Char('}')), EventHandler::Conditional(Box::new(Close { dedents }))),
+        (key(KeyCode::Right), EventHandler::Conditional(Box::new(TakeHint))),
+        (key(KeyCode::End), EventHandler::Conditional(Box::new(TakeHint))),
+    ];
+    for (key, act) in keys {
+        editor.bind_sequence(key, act);
+    }
+    editor.set_max_history_size(preferences.history_size).map_err(io::Error::other)?;
+    Ok(editor)
+}
+
+fn key(code: KeyCode) -> KeyEvent {
+    KeyEvent(code, Modifiers::NONE)
+}
+
+fn read(editor: &mut Rustyline) -> Line {
+    if let Some(prompt) = editor.helper() {
+        prompt.is_last.set(false);
+    }
     let read = editor.readline(PROMPT);
     // What was there is there no more; the next line begins empty.
     let had_text = editor.helper().is_some_and(|prompt| prompt.has_text.replace(false));
@@ -113,39 +170,167 @@ impl ExternalPrinter for Direct {
 }
 
 /// What rustyline asks about a line.
-#[derive(Default)]
 struct Prompt {
     /// Something is on the line.
     has_text: Cell<bool>,
+    looks: Looks,
+    color: bool,
+    has_hints: bool,
+    /// What stands behind the line.
+    hint: RefCell<Hint>,
+    /// What was typed, for the arrow keys.
+    typed: Typed,
+    /// The line is drawn for the last time.
+    is_last: Cell<bool>,
+    /// The columns of the prompt, which is another one while the history is searched.
+    prompt: Cell<usize>,
+    /// The closing brace that is asked for is to stand under what it closes.
+    dedents: Arc<AtomicBool>,
 }
 
 impl Helper for Prompt {}
 
 impl Completer for Prompt {
     type Candidate = String;
-}
 
-impl Hinter for Prompt {
-    type Hint = String;
-
-    fn hint(&self, line: &str, _at: usize, _context: &Context<'_>) -> Option<String> {
-        self.has_text.set(!line.is_empty());
-        None
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        if self.dedents.swap(false, Ordering::Relaxed) {
+            return Ok(closing_brace(line, at));
+        }
+        Ok((at, Vec::new()))
     }
 }
 
-impl Highlighter for Prompt {}
+impl Hinter for Prompt {
+    type Hint = Hint;
+
+    fn hint(&self, line: &str, at: usize, context: &Context<'_>) -> Option<Hint> {
+        self.has_text.set(!line.is_empty());
+        let is_typed = context.history_index() == context.history().len();
+        if is_typed {
+            line.clone_into(&mut self.typed.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let may_hint = self.has_hints && at == line.len() && !is_tall(line);
+        let hint =
+            may_hint.then(|| hints::hint(line, is_typed.then_some(context.history()), self.prompt.get())).flatten();
+        *self.hint.borrow_mut() = hint.clone().unwrap_or_default();
+        hint
+    }
+}
+
+/// Whether a text has so many lines that nothing has room behind it.
+fn is_tall(text: &str) -> bool {
+    const LINES: usize = 20;
+    text.bytes().filter(|byte| *byte == b'\n').nth(LINES).is_some()
+}
+
+impl Highlighter for Prompt {
+    fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
+        match self.looks.draw(line, at, !self.is_last.get()) {
+            Some(drawn) => Cow::Owned(drawn),
+            None => Cow::Borrowed(line),
+        }
+    }
+
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        Cow::Borrowed(if self.looks.shows_prompt() { prompt } else { "" })
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if !self.color {
+            return Cow::Borrowed(hint);
+        }
+        let current = self.hint.borrow().current.clone();
+        let (grey, now) = (look::code(Part::Hint), look::code(Part::HintNow));
+        match (hint.get(..current.start), hint.get(current.clone()), hint.get(current.end..)) {
+            (Some(before), Some(at), Some(behind)) if !at.is_empty() => {
+                Cow::Owned(format!("\x1b[{grey}m{before}\x1b[0;{now}m{at}\x1b[0;{grey}m{behind}\x1b[0m"))
+            }
+            _ => Cow::Owned(format!("\x1b[{grey}m{hint}\x1b[0m")),
+        }
+    }
+
+    fn highlight_char(&self, line: &str, at: usize, kind: CmdKind) -> bool {
+        let is_last = kind == CmdKind::ForcedRefresh;
+        self.is_last.set(is_last);
+        self.looks.update(line, at, self.prompt.get(), is_last)
+    }
+}
 
 impl Validator for Prompt {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let text = context.input();
-        // An empty line ends what somebody does not know how to end.
-        let gives_up = text.ends_with('\n');
-        let is_entry = !text.trim_start().starts_with(':');
-        Ok(match is_entry && !gives_up && needs_more(text, &Unread) {
+        Ok(match wants_more(context.input()) {
             true => ValidationResult::Incomplete,
             false => ValidationResult::Valid(None),
         })
+    }
+}
+
+/// Whether a line is asked for after these.
+fn wants_more(text: &str) -> bool {
+    // An empty line ends what somebody does not know how to end.
+    let gives_up = text.trim_end_matches([' ', '\t']).ends_with('\n');
+    let is_entry = !text.trim_start().starts_with(':');
+    is_entry && !gives_up && needs_more(text, &Unread)
+}
+
+/// Whether what is typed is text, and not an order to the editor.
+fn inserts(context: &EventContext<'_>) -> bool {
+    context.mode() == EditMode::Emacs || context.input_mode() == InputMode::Insert
+}
+
+/// Begins the next line where its block has it. Pasted text comes another way, and is taken as it is.
+struct Enter;
+
+impl ConditionalEventHandler for Enter {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let line = context.line();
+        if !inserts(context) || context.pos() != line.len() || !wants_more(line) {
+            return None;
+        }
+        Some(Cmd::Insert(1, format!("\n{}", " ".repeat(INDENT * depth_at_end(line)))))
+    }
+}
+
+/// Puts a closing brace that begins a line under the beginning of what it closes.
+struct Close {
+    dedents: Arc<AtomicBool>,
+}
+
+impl ConditionalEventHandler for Close {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let (line, at) = (context.line(), context.pos());
+        let before = line.get(..at)?;
+        let blank = before.get(before.rfind('\n')? + 1..)?;
+        if !inserts(context) || at != line.len() || blank.is_empty() || !blank.trim().is_empty() {
+            return None;
+        }
+        self.dedents.store(true, Ordering::Relaxed);
+        // The one way to put something in the place of something else without taking it for what was cut.
+        Some(Cmd::Complete)
+    }
+}
+
+/// What takes the place of the blanks before the cursor: less of them, and a brace.
+fn closing_brace(line: &str, at: usize) -> (usize, Vec<String>) {
+    let before = line.get(..at).unwrap_or(line);
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let depth = depth_at_end(before).saturating_sub(1);
+    (start, vec![format!("{}}}", " ".repeat(INDENT * depth))])
+}
+
+/// Takes what stands behind the line, if it can be taken.
+struct TakeHint;
+
+impl ConditionalEventHandler for TakeHint {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let is_at_end = context.pos() == context.line().len();
+        match context.hint_text() {
+            Some(_) if is_at_end => Some(Cmd::CompleteHint),
+            // Some are only to be read, which is no reason to beep.
+            None if is_at_end && context.has_hint() => Some(Cmd::Noop),
+            _ => None,
+        }
     }
 }
 

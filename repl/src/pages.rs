@@ -1,4 +1,7 @@
-//! The texts, by the names of their files.
+//! What comes with the `rtrace` command: its manual page, and the completions of bash, zsh and fish. All of it is made from
+//! the command line's definition, by a command that is built for that and is not given away:
+//!
+//! `cargo run --features pages -- --write-pages FOLDER`
 
 use crate::args::Args;
 use clap::CommandFactory;
@@ -6,8 +9,26 @@ use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use std::io;
 
+/// Writes the files, if that is what the command line asks for.
+#[cfg(feature = "pages")]
+pub fn write_if_asked() -> Option<std::process::ExitCode> {
+    use std::process::ExitCode;
+    let mut words = std::env::args_os().skip(1);
+    let folder = (words.next()? == "--write-pages").then(|| words.next())??;
+    let folder = std::path::Path::new(&folder);
+    let write = |(name, text): (String, Vec<u8>)| std::fs::write(folder.join(name), text);
+    let written = std::fs::create_dir_all(folder).and_then(|()| all()?.into_iter().try_for_each(write));
+    Some(match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
+    })
+}
+
 /// Every file with its name.
-pub fn all() -> io::Result<Vec<(String, Vec<u8>)>> {
+fn all() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![("rtrace.1".to_owned(), manual()?)];
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let mut text = Vec::new();
