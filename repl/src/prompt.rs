@@ -54,6 +54,7 @@ pub fn is_wanted(args: &Args) -> bool {
 /// Talks until the user leaves; gives the exit code.
 pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     run::check_privileges(&reporter)?;
+    editor::take_stops(false);
     let mut config = session::config(args, &reporter)?;
     // Before anybody else sees the terminal.
     let before = Saved::now();

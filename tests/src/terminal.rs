@@ -1,12 +1,13 @@
 //! rtrace on a terminal: a pseudo-terminal with somebody who types, and a screen to look at.
 //!
 //! The screen understands what rustyline and the tool itself send, which is little: text, line ends, moving the cursor,
-//! clearing. It is endless downwards, so nothing that was ever shown is lost.
+//! clearing, colours. Lines go on in the next row where they are too long, and what is asked for as text are lines. What
+//! has left the screen at its top is kept, so nothing that was ever shown is lost.
 
 use crate::{patience, rtrace};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,9 @@ pub struct Terminal {
     child: Child,
     screen: Arc<Mutex<Screen>>,
 }
+
+/// Rows of a terminal unless somebody wants another number.
+const ROWS: u16 = 50;
 
 /// Looking at the screen this often is often enough.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -40,10 +44,24 @@ impl Terminal {
     /// Starts rtrace on a terminal that calls itself this and has so many columns.
     #[track_caller]
     pub fn open(args: &[&str], name: &str, columns: u16) -> Self {
-        let (keys, its) = pair(columns);
+        Self::with(args, name, (columns, ROWS), &[("NO_COLOR", "1")])
+    }
+
+    /// The same with so many columns and rows, and this in its environment.
+    #[track_caller]
+    pub fn with(args: &[&str], name: &str, size: (u16, u16), environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(rtrace());
-        command.args(args).env_clear().env("TERM", name).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
+        command.args(args);
+        Self::of(command, name, size, environment)
+    }
+
+    /// The same with a command of one's own.
+    #[track_caller]
+    pub fn of(mut command: Command, name: &str, size: (u16, u16), environment: &[(&str, &str)]) -> Self {
+        let (keys, its) = pair(size);
+        command.env_clear().env("TERM", name).env("LC_ALL", "C.UTF-8");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(environment.iter().copied());
         let end = || its.try_clone().expect("descriptors can be copied");
         command.stdin(end()).stdout(end()).stderr(end());
         // SAFETY: both calls are safe between fork and exec, and touch nothing but the new process.
@@ -58,7 +76,7 @@ impl Terminal {
         let child = command.spawn().expect("rtrace can be started");
         // The command holds the other end as well.
         drop((command, its));
-        let screen = Arc::new(Mutex::new(Screen::default()));
+        let screen = Arc::new(Mutex::new(Screen::new(size)));
         let (mut shown, seen) = (keys.try_clone().expect("descriptors can be copied"), Arc::clone(&screen));
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -77,6 +95,39 @@ impl Terminal {
     /// Presses keys.
     pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// Changes the terminal's size; what is on it stays where it is.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let mut screen = lock(&self.screen);
+        // SAFETY: the size lives through the call, which only reads it.
+        let done = unsafe { libc::ioctl(self.keys.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(done, 0, "a terminal can have another size: {}", std::io::Error::last_os_error());
+        (screen.columns, screen.height) = (columns.into(), rows.into());
+        screen.top = screen.top.max((screen.row + 1).saturating_sub(screen.height));
+    }
+
+    /// The last line that has this in it, with what it looks like: each part begins with its colours in braces.
+    pub fn painted(&self, part: &str) -> String {
+        lock(&self.screen).painted(part)
+    }
+
+    /// The rows that are on the screen now.
+    pub fn rows(&self) -> Vec<String> {
+        lock(&self.screen).visible()
+    }
+
+    /// Where the cursor is on the screen: row and column from 0.
+    pub fn cursor(&self) -> (usize, usize) {
+        let screen = lock(&self.screen);
+        (screen.row - screen.top, screen.column)
+    }
+
+    /// Waits until what is on the screen is as somebody wants it.
+    #[track_caller]
+    pub fn until(&self, what: &str, is_there: impl Fn(&[String], (usize, usize)) -> bool) {
+        self.wait(what, |screen| is_there(&screen.visible(), (screen.row - screen.top, screen.column)));
     }
 
     /// Waits until an empty prompt is there.
@@ -152,9 +203,9 @@ fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
 }
 
 /// The two ends of a new terminal: that of the person, and that of the program.
-fn pair(columns: u16) -> (File, OwnedFd) {
+fn pair((columns, rows): (u16, u16)) -> (File, OwnedFd) {
     let (mut ours, mut its) = (-1, -1);
-    let size = libc::winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: both numbers are written before they are used, and the descriptors are new.
     unsafe {
         let made = libc::openpty(&mut ours, &mut its, std::ptr::null_mut(), std::ptr::null(), &size);
@@ -166,17 +217,43 @@ fn pair(columns: u16) -> (File, OwnedFd) {
     }
 }
 
+/// A place on the screen: a letter, and the colours it has.
+#[derive(Clone, Default, PartialEq)]
+struct Cell {
+    /// Nothing behind a letter that takes two places.
+    letter: Option<char>,
+    colors: String,
+}
+
+/// A row of the screen.
+#[derive(Clone, Default)]
+struct Row {
+    cells: Vec<Cell>,
+    /// It goes on in the next one.
+    goes_on: bool,
+}
+
 /// What is to be seen.
-#[derive(Default)]
 struct Screen {
-    lines: Vec<Vec<char>>,
+    lines: Vec<Row>,
+    /// The first row that has not left the screen.
+    top: usize,
     row: usize,
     column: usize,
+    columns: usize,
+    height: usize,
+    /// The colours of what comes next.
+    colors: String,
     /// What is no whole character or sequence yet.
     rest: Vec<u8>,
 }
 
 impl Screen {
+    fn new((columns, height): (u16, u16)) -> Self {
+        let (columns, height) = (columns.into(), height.into());
+        Self { lines: Vec::new(), top: 0, row: 0, column: 0, columns, height, colors: String::new(), rest: Vec::new() }
+    }
+
     fn show(&mut self, bytes: &[u8]) {
         self.rest.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.rest) {
@@ -205,28 +282,46 @@ impl Screen {
     }
 
     fn put(&mut self, letter: char) {
+        const TAB: usize = 8;
         match letter {
             '\r' => self.column = 0,
-            '\n' => self.row += 1,
+            '\n' => self.down(),
+            '\t' => self.column = ((self.column / TAB + 1) * TAB).min(self.columns - 1),
             '\x08' => self.column = self.column.saturating_sub(1),
             letter if letter.is_control() => {}
             letter => {
-                let (line, column) = self.line();
-                if line.len() <= column {
-                    line.resize(column + 1, ' ');
+                let width = width(letter);
+                // The last column is left by the next letter, not before.
+                if self.column + width > self.columns {
+                    self.line().0.goes_on = true;
+                    self.down();
+                    self.column = 0;
                 }
-                line[column] = letter;
-                self.column += 1;
+                let colors = self.colors.clone();
+                let (row, column) = self.line();
+                let blank = Cell { letter: Some(' '), colors: String::new() };
+                let last = (column + width).max(row.cells.len());
+                row.cells.resize(last, blank);
+                for (at, cell) in row.cells[column..column + width].iter_mut().enumerate() {
+                    *cell = Cell { letter: (at == 0).then_some(letter), colors: colors.clone() };
+                }
+                self.column += width;
             }
         }
     }
 
     /// The line of the cursor, and its column.
-    fn line(&mut self) -> (&mut Vec<char>, usize) {
+    fn line(&mut self) -> (&mut Row, usize) {
         if self.lines.len() <= self.row {
-            self.lines.resize(self.row + 1, Vec::new());
+            self.lines.resize(self.row + 1, Row::default());
         }
         (&mut self.lines[self.row], self.column)
+    }
+
+    /// Goes to the next row, which the screen has to make room for if it is at its last one.
+    fn down(&mut self) {
+        self.row += 1;
+        self.top = self.top.max((self.row + 1).saturating_sub(self.height));
     }
 
     /// Moves the cursor or clears something.
@@ -234,38 +329,98 @@ impl Screen {
         let Some(body) = sequence.strip_prefix("\x1b[") else { return };
         let (body, last) = body.split_at(body.len() - 1);
         let count = body.parse().unwrap_or(1);
+        let (top, columns) = (self.top, self.columns);
         match last {
-            "A" => self.row = self.row.saturating_sub(count),
-            "B" => self.row += count,
-            "C" => self.column += count,
+            "A" => self.row = self.row.saturating_sub(count).max(top),
+            "B" => self.row = (self.row + count).min(top + self.height - 1),
+            "C" => self.column = (self.column + count).min(columns - 1),
             "D" => self.column = self.column.saturating_sub(count),
             "G" => self.column = count - 1,
+            "H" => (self.row, self.column) = (top, 0),
             "K" => {
-                let (line, column) = self.line();
-                line.truncate(column);
+                let (row, column) = self.line();
+                row.cells.truncate(column);
+                row.goes_on = false;
             }
             "J" => {
-                let (line, column) = self.line();
-                line.truncate(column);
+                let (row, column) = self.line();
+                row.cells.truncate(column);
+                row.goes_on = false;
                 let row = self.row;
                 self.lines.truncate(row + 1);
             }
-            // Colours, and what the terminal is to send.
+            "m" => {
+                for code in body.split(';') {
+                    match code {
+                        "" | "0" => self.colors.clear(),
+                        code if self.colors.is_empty() => code.clone_into(&mut self.colors),
+                        code => self.colors = format!("{};{code}", self.colors),
+                    }
+                }
+            }
+            // What the terminal is to send.
             _ => {}
         }
     }
 
+    /// The lines, each of one or several rows.
+    fn whole(&self) -> Vec<Vec<Cell>> {
+        let mut lines: Vec<Vec<Cell>> = Vec::new();
+        let mut goes_on = false;
+        for row in &self.lines {
+            match lines.last_mut().filter(|_| goes_on) {
+                Some(line) => line.extend(row.cells.iter().cloned()),
+                None => lines.push(row.cells.clone()),
+            }
+            goes_on = row.goes_on;
+        }
+        lines
+    }
+
     fn text(&self) -> Vec<String> {
-        self.lines.iter().map(|line| line.iter().collect()).collect()
+        self.whole().iter().map(|line| letters(line)).collect()
+    }
+
+    fn visible(&self) -> Vec<String> {
+        let last = self.lines.len().max(self.row + 1);
+        (self.top..last).map(|row| self.lines.get(row).map_or_else(String::new, |row| letters(&row.cells))).collect()
+    }
+
+    fn painted(&self, part: &str) -> String {
+        let lines = self.whole();
+        let Some(line) = lines.iter().rev().find(|line| letters(line).contains(part)) else { return String::new() };
+        let (mut text, mut colors) = (String::new(), "");
+        for cell in line {
+            if cell.colors != colors {
+                colors = &cell.colors;
+                text += &format!("{{{colors}}}");
+            }
+            text.extend(cell.letter);
+        }
+        text
     }
 
     fn prompts(&self) -> usize {
         self.text().iter().filter(|line| line.starts_with(PROMPT)).count()
     }
 
-    /// Whether the last line is an empty prompt.
+    /// Whether the last line is an empty prompt; rows below it may have been used before.
     fn has_prompt(&self) -> bool {
-        self.text().last().is_some_and(|line| line.trim_end() == PROMPT.trim_end())
+        self.text().iter().rfind(|line| !line.is_empty()).is_some_and(|line| line.trim_end() == PROMPT.trim_end())
+    }
+}
+
+fn letters(cells: &[Cell]) -> String {
+    cells.iter().filter_map(|cell| cell.letter).collect()
+}
+
+/// How many places a letter takes.
+fn width(letter: char) -> usize {
+    match u32::from(letter) {
+        0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 => 2,
+        0x1f300..=0x1f64f | 0x1f680..=0x1f6ff | 0x1f900..=0x1faff | 0x20000..=0x3fffd => 2,
+        _ => 1,
     }
 }
 
@@ -286,11 +441,32 @@ mod tests {
 
     #[test]
     fn a_screen_shows_what_is_left_of_what_was_written() {
-        let mut screen = Screen::default();
+        let mut screen = Screen::new((80, 50));
         screen.show(b"rtrace> x\r\x1b[Krtrace> xy");
         screen.show("\r\n\x1b[1mä".as_bytes());
         screen.show(b"\x1b");
         screen.show(b"[0m\r\nlast\r\x1b[1Abc\x1b[J");
         assert_eq!(screen.text(), ["rtrace> xy", "bc"]);
+    }
+
+    #[test]
+    fn long_lines_go_on_and_tall_ones_leave_the_screen() {
+        let mut screen = Screen::new((4, 2));
+        screen.show("abcd\r\nab日x\r\n".as_bytes());
+        assert_eq!(screen.text(), ["abcd", "ab日x"]);
+        assert_eq!(screen.visible(), ["x", ""]);
+        screen.show(b"1\r\n2\x1b[9A!");
+        assert_eq!(
+            (screen.text(), screen.visible()),
+            (vec!["abcd".into(), "ab日x".into(), "1!".into(), "2".into()], vec!["1!".into(), "2".into()])
+        );
+    }
+
+    #[test]
+    fn colours_are_seen() {
+        let mut screen = Screen::new((80, 50));
+        screen.show(b"a\x1b[1;32mb\x1b[0mc\x1b[1m\x1b[4md");
+        assert_eq!(screen.painted("c"), "a{1;32}b{}c{1;4}d");
+        assert_eq!(screen.painted("x"), "");
     }
 }

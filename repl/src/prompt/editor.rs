@@ -69,6 +69,7 @@ impl Editor {
             Err(_) => screen.start(Direct)?,
         }
         std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
+            take_stops(true);
             while may_go.recv().is_ok() {
                 let line = read(&mut editor);
                 // The session has ended if nobody takes it.
@@ -331,6 +332,20 @@ impl ConditionalEventHandler for TakeHint {
             None if is_at_end && context.has_hint() => Some(Cmd::Noop),
             _ => None,
         }
+    }
+}
+
+/// Whether Ctrl-Z stops the process in this thread, and in those that it starts. It must be the editor's and no other:
+/// rustyline asks for the signal, and draws the line anew when that call has returned. If another thread took it, the call
+/// would return before the process has stopped.
+pub fn take_stops(here: bool) {
+    // SAFETY: an empty set is valid, and both calls only read and write what is passed to them.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGTSTP);
+        let how = if here { libc::SIG_UNBLOCK } else { libc::SIG_BLOCK };
+        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
     }
 }
 

@@ -40,17 +40,18 @@ impl Looks {
     }
 
     /// Looks at a text with the cursor at a place, which is about to be drawn after a prompt of so many columns; for the
-    /// last time if it has been entered. Tells whether it has to be drawn anew although only the cursor moved.
+    /// last time if it has been entered. Tells whether it has to be drawn anew, and not only what was typed.
     pub fn update(&self, text: &str, cursor: usize, prompt: usize, is_last: bool) -> bool {
         let mut state = self.state.borrow_mut();
-        if state.text != text {
+        let is_changed = state.text != text;
+        if is_changed {
             text.clone_into(&mut state.text);
             state.found = if self.color && !is_command(text) { highlight(text) } else { Highlighted::default() };
         }
         let had_window = state.window.is_some();
         state.window = if is_last { None } else { window(text, cursor, prompt, size()) };
         let marks = self.color && !is_last && bracket(&state.found, text, cursor).is_some();
-        marks || had_window || state.window.is_some()
+        (self.color && is_changed) || marks || had_window || state.window.is_some()
     }
 
     /// Whether the beginning of the text is to be seen, and with it the prompt.

@@ -27,11 +27,14 @@ struct Queue {
 }
 
 impl Queue {
-    /// How much can be written: whole lines.
+    /// How much can be written: whole lines, and not so many at once that a key would have to wait for them.
     fn ready(&self) -> usize {
-        match self.ends_line {
-            true => self.bytes.len(),
-            false => self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1),
+        const AT_ONCE: usize = 64 << 10;
+        let is_end = |byte: &u8| *byte == b'\n';
+        match self.bytes.get(..AT_ONCE).and_then(|first| first.iter().rposition(is_end)) {
+            Some(last) => last + 1,
+            None if self.ends_line => self.bytes.len(),
+            None => self.bytes.iter().rposition(is_end).map_or(0, |last| last + 1),
         }
     }
 }
@@ -60,7 +63,7 @@ impl Screen {
             let ready = queue.ready();
             if ready > 0 {
                 let mut text: Vec<u8> = queue.bytes.drain(..ready).collect();
-                if std::mem::take(&mut queue.ends_line) && text.last() != Some(&b'\n') {
+                if queue.bytes.is_empty() && std::mem::take(&mut queue.ends_line) && text.last() != Some(&b'\n') {
                     text.push(b'\n');
                 }
                 queue.is_busy = true;
