@@ -6,6 +6,7 @@
 //! An output format is one file with one type behind the [`Output`] trait, and one row in [`FORMATS`]. What all formats
 //! must agree on is shared: [`value`] (the usual text form), [`printf`] (conversions), [`aggregate`] (merging what the CPUs
 //! gathered), [`buckets`] (which values a bucket holds), [`series`] (which intervals are shown) and [`map`] (the order of entries).
+//! Beside the formats stands [`live`], which draws maps for somebody who watches them change, by what [`tally`] has noted.
 //!
 //! Scripts that were written for bpftrace must find every byte in its place, so the forms are the measured ones, odd as a
 //! few of them are; each oddity is named where it is made.
@@ -22,6 +23,7 @@ pub mod aggregate;
 pub mod buckets;
 mod gfp;
 pub mod json;
+pub mod live;
 pub mod map;
 mod names;
 pub mod number;
@@ -31,6 +33,7 @@ pub mod printf;
 pub mod quantiles;
 pub mod series;
 pub mod shares;
+pub mod tally;
 pub mod text;
 pub mod trial;
 pub mod value;

@@ -113,6 +113,25 @@ pub fn sorted(map: &Map, entries: &Entries, top: u64) -> Vec<usize> {
     order[skipped..].iter().map(|(_, _, index)| *index).collect()
 }
 
+/// The indices of the entries as somebody looks at them who sees the first few only: by value, the largest first, those of
+/// equal value by key; or by key where [`sorted`] does so. Of these `most` at most.
+pub fn ranked(map: &Map, entries: &Entries, most: usize) -> Vec<usize> {
+    let parts = map.key.as_deref().unwrap_or_default();
+    let mut order: Vec<(u64, u64, usize)> = (0..entries.len())
+        .map(|index| (!value_order(&map.value, entries.value(index)), key_order(parts, entries.key(index)), index))
+        .collect();
+    let order_of = |a: &(u64, u64, usize), b: &(u64, u64, usize)| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| compare(parts, entries.key(a.2), entries.key(b.2)))
+    };
+    if most < order.len() {
+        // Finding those is a lot less than sorting all.
+        order.select_nth_unstable_by(most, order_of);
+        order.truncate(most);
+    }
+    order.sort_unstable_by(order_of);
+    order.into_iter().map(|(_, _, index)| index).collect()
+}
+
 /// What an entry is sorted by first; the same for all when the map is sorted by key.
 fn value_order(ty: &Type, value: &[u8]) -> u64 {
     match ty {

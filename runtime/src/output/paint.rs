@@ -40,13 +40,13 @@ impl Role {
 }
 
 /// Columns of the bar of a histogram's largest row.
-const BAR: usize = 52;
+pub(super) const BAR: usize = 52;
 
 /// Columns before and behind the bar in a histogram's row.
 const AROUND: usize = 28;
 
 /// Less than this shows nothing.
-const LEAST_BAR: usize = 8;
+pub(super) const LEAST_BAR: usize = 8;
 
 /// One to eight eighths of a column, from the left.
 const EIGHTHS: [&str; 8] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
@@ -66,14 +66,19 @@ impl Paint {
 
     /// Appends a bar for `count`, if the longest one stands for `largest`, and blanks to where that one ends.
     pub fn bar(self, out: &mut Vec<u8>, count: u64, largest: u64) {
+        let width = self.blocks.map_or(BAR, |columns| columns.saturating_sub(AROUND).clamp(LEAST_BAR, BAR));
+        self.bar_of(out, count, largest, width);
+    }
+
+    /// The same where the longest one has so many columns.
+    pub fn bar_of(self, out: &mut Vec<u8>, count: u64, largest: u64, width: usize) {
         // In 128 bits, for the product may not fit 64.
         let share = |parts: usize| (u128::from(count) * parts as u128 / u128::from(largest.max(1))) as usize;
-        let Some(columns) = self.blocks else {
-            let filled = share(BAR);
+        if self.blocks.is_none() {
+            let filled = share(width);
             self.with(out, Role::Bar, |out| out.resize(out.len() + filled, b'@'));
-            return out.resize(out.len() + BAR - filled, b' ');
-        };
-        let width = columns.saturating_sub(AROUND).clamp(LEAST_BAR, BAR);
+            return out.resize(out.len() + width - filled, b' ');
+        }
         // What is there is seen, however little it is.
         let eighths = share(width * 8).max(usize::from(count > 0));
         let (full, rest) = (eighths / 8, eighths % 8);

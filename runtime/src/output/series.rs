@@ -126,7 +126,7 @@ pub fn points(aggregate: Aggregate, state: &[u8], latest: Option<u64>, div: u64)
 }
 
 /// Columns of the chart, its borders included.
-const WIDTH: usize = 53;
+pub(super) const WIDTH: usize = 53;
 
 /// Columns for the smallest value above and below the chart; the largest has the rest.
 const SMALLEST: usize = 21;
@@ -146,29 +146,40 @@ fn precision(points: &[Point]) -> (usize, &'static str) {
 
 /// Appends the lines of the chart. A series without intervals has one line that says so.
 pub fn write_chart(out: &mut Vec<u8>, points: &[Point], world: &dyn World) {
+    write_chart_of(out, points, WIDTH, world);
+}
+
+/// Columns of a line of the chart beside the chart itself, at most: the time, and the longest of the values.
+pub fn around_chart(points: &[Point]) -> usize {
+    let values = points.iter().filter_map(|point| point.value).map(|value| exact(value).to_string().len());
+    time_width(precision(points).0) + 2 + values.max().unwrap_or(1)
+}
+
+/// The same with a chart of so many columns.
+pub fn write_chart_of(out: &mut Vec<u8>, points: &[Point], width: usize, world: &dyn World) {
     if points.is_empty() {
         return out.extend_from_slice(b"<no data>");
     }
     let (digits, unit) = precision(points);
-    let time_width = "hh:mm:ss".len() + if digits > 0 { 1 + digits } else { 0 };
+    let time_width = time_width(digits);
     let range = Range::of(points);
-    write_bounds(out, time_width, range);
+    write_bounds(out, time_width, width, range);
     let heading = if digits > 0 { format!("hh:mm:ss.{unit}") } else { "hh:mm:ss".to_owned() };
     out.extend_from_slice(heading.as_bytes());
     // By bytes, of which the letter in μs has two: the heading of that unit is a column too short.
     out.resize(out.len() + (time_width + 1).saturating_sub(heading.len()), b' ');
-    write_border(out, b'|');
+    write_border(out, b'|', width);
     for point in points {
         write_time(out, point.start, digits, world);
         out.push(b' ');
-        let mut line = [b' '; WIDTH];
+        let mut line = vec![b' '; width];
         line[0] = b'|';
-        line[WIDTH - 1] = b'|';
-        if let Some(zero) = range.and_then(Range::zero) {
+        line[width - 1] = b'|';
+        if let Some(zero) = range.and_then(|range| range.zero(width)) {
             line[zero] = b'.';
         }
         if let (Some(value), Some(range)) = (point.value, range) {
-            line[range.place(value)] = b'*';
+            line[range.place(value, width)] = b'*';
         }
         out.extend_from_slice(&line);
         out.push(b' ');
@@ -179,23 +190,29 @@ pub fn write_chart(out: &mut Vec<u8>, points: &[Point], world: &dyn World) {
         out.push(b'\n');
     }
     out.resize(out.len() + time_width + 1, b' ');
-    write_border(out, b'v');
-    write_bounds(out, time_width, range);
+    write_border(out, b'v', width);
+    write_bounds(out, time_width, width, range);
 }
 
-fn write_border(out: &mut Vec<u8>, end: u8) {
+/// Columns of a time with so many digits after the second.
+fn time_width(digits: usize) -> usize {
+    "hh:mm:ss".len() + if digits > 0 { 1 + digits } else { 0 }
+}
+
+fn write_border(out: &mut Vec<u8>, end: u8, width: usize) {
     out.push(end);
-    out.resize(out.len() + WIDTH - 2, b'_');
+    out.resize(out.len() + width - 2, b'_');
     out.extend_from_slice(&[end, b'\n']);
 }
 
 /// Appends the smallest and the largest value over the ends of the chart.
-fn write_bounds(out: &mut Vec<u8>, time_width: usize, range: Option<Range>) {
+fn write_bounds(out: &mut Vec<u8>, time_width: usize, width: usize, range: Option<Range>) {
     let [smallest, largest] = match range {
         Some(range) => [range.smallest, range.largest].map(|bound| bound.to_string()),
         None => ["null", "null"].map(str::to_owned),
     };
-    let (left, right) = (SMALLEST, WIDTH - SMALLEST);
+    let left = SMALLEST.min(width / 2);
+    let right = width - left;
     push_fmt(out, format_args!("{:1$}{smallest:<left$}{largest:>right$}\n", "", time_width + 1));
 }
 
@@ -222,20 +239,20 @@ impl Range {
     }
 
     /// The column of a value.
-    fn place(self, value: Number) -> usize {
-        self.column(WIDTH - 1, exact(value))
+    fn place(self, value: Number, width: usize) -> usize {
+        self.column(width - 1, exact(value), width)
     }
 
     /// The column of 0, if there are values on both sides.
-    fn zero(self) -> Option<usize> {
+    fn zero(self, width: usize) -> Option<usize> {
         // By the whole width, where values have one less: so bpftrace does, and it is seldom seen.
-        (self.smallest < 0 && self.largest > 0).then(|| self.column(WIDTH, 0)).filter(|column| *column > 0)
+        (self.smallest < 0 && self.largest > 0).then(|| self.column(width, 0, width)).filter(|column| *column > 0)
     }
 
     /// In single precision and in this order, so that every value comes to stand where bpftrace has it.
-    fn column(self, width: usize, value: i128) -> usize {
-        let share = width as f32 * (value - self.smallest) as f32 / (self.largest - self.smallest) as f32;
-        (share as usize).min(WIDTH - 1)
+    fn column(self, columns: usize, value: i128, width: usize) -> usize {
+        let share = columns as f32 * (value - self.smallest) as f32 / (self.largest - self.smallest) as f32;
+        (share as usize).min(width - 1)
     }
 }
 
@@ -345,12 +362,12 @@ mod tests {
 
     #[test]
     fn a_place_in_the_chart_is_exact_for_any_values() {
-        let at = |smallest, largest, value| Range { smallest, largest }.place(Number::Signed(value));
+        let at = |smallest, largest, value| Range { smallest, largest }.place(Number::Signed(value), WIDTH);
         assert_eq!([at(0, 10, 0), at(0, 10, 5), at(0, 10, 10)], [0, 26, 52]);
         let (least, most) = (i64::MIN.into(), i64::MAX.into());
         assert_eq!([at(least, most, i64::MIN), at(least, most, 0), at(least, most, i64::MAX)], [0, 26, 52]);
-        assert_eq!(Range { smallest: -1, largest: 1000 }.zero(), None, "it would be the border");
-        assert_eq!(Range { smallest: -1000, largest: 1 }.zero(), Some(52));
+        assert_eq!(Range { smallest: -1, largest: 1000 }.zero(WIDTH), None, "it would be the border");
+        assert_eq!(Range { smallest: -1000, largest: 1 }.zero(WIDTH), Some(52));
     }
 
     #[test]

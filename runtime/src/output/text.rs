@@ -210,7 +210,7 @@ fn write_outline(out: &mut Vec<u8>, outline: Outline, div: u64) {
 }
 
 /// Appends the label of a row: `(..., 0)`, `[5]`, `[8, 16)` or `[100, ...)`.
-fn write_label(out: &mut Vec<u8>, aggregate: Aggregate, bounds: Bounds) {
+pub(super) fn write_label(out: &mut Vec<u8>, aggregate: Aggregate, bounds: Bounds) {
     match bounds {
         Bounds { low: None, end: None } => {}
         Bounds { low: None, end: Some(end) } => {
