@@ -3,6 +3,7 @@
 use crate::preferences::Preferences;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What `rtrace` was asked to do.
 #[derive(Debug, Parser)]
@@ -77,6 +78,12 @@ pub struct Args {
     /// Colours and block characters: if the output is a terminal, always, or never
     #[arg(long, value_enum, value_name = "auto|always|never", hide_possible_values = true, help_heading = OUTPUT)]
     pub color: Option<When>,
+
+    /// Redraw all maps in place while the script runs, each second or so often (such as 500ms), until q or exit()
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "1s")]
+    #[arg(value_parser = crate::live::interval, conflicts_with_all = ["test", "bench", "fmt", "mode", "list", "debug"])]
+    #[arg(help_heading = OUTPUT)]
+    pub live: Option<Duration>,
 
     /// At the end, draw the maps whose keys have stacks as a flame graph (SVG) into this file
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]

@@ -9,6 +9,7 @@ mod files;
 mod headers;
 mod info;
 mod list;
+mod live;
 mod look;
 mod narrow;
 #[cfg(any(test, feature = "pages"))]

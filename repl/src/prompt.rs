@@ -47,6 +47,7 @@ pub fn is_wanted(args: &Args) -> bool {
         || args.flamegraph.is_some()
         || args.command.is_some()
         || args.probe_filter.is_some()
+        || args.live.is_some()
         || !args.debug.is_empty();
     !is_for_scripts && isatty(std::io::stdin()) && isatty(std::io::stdout())
 }

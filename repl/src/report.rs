@@ -45,6 +45,11 @@ impl Reporter {
         Self { sink: Some(Box::new(sink)), ..self }
     }
 
+    /// Another one that looks the same, and writes elsewhere.
+    pub fn beside(&self, sink: impl Fn(&str) + 'static) -> Self {
+        Self { look: self.look, warnings: self.warnings, sink: Some(Box::new(sink)) }
+    }
+
     /// Writes one diagnostic about a script.
     pub fn show(&self, sources: &SourceMap, diagnostic: &Diagnostic) {
         self.show_detailed(sources, diagnostic, "");

@@ -8,6 +8,7 @@ use crate::files::Files;
 use crate::headers::Folders;
 use crate::info;
 use crate::list;
+use crate::live::{self, Aside};
 use crate::look;
 use crate::report::{self, Reporter};
 use crate::select;
@@ -33,14 +34,15 @@ use runtime::machine::processes::Processes;
 use runtime::machine::{Machine, symbols};
 use runtime::output::world::Shared;
 use runtime::output::{self, Output, Place};
-use runtime::session::{self, Config, Host, Job, RunError, run};
+use runtime::session::{self, Config, Host, Job, RunError, Viewer, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::termios::isatty;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An error has been shown; the process ends with this code.
 pub struct Failed;
@@ -85,6 +87,12 @@ fn replace(path: &Path, text: &str, reporter: &Reporter) -> Result<u8, Failed> {
 /// Compiles a script and runs it; gives the exit code.
 pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Reporter) -> Result<u8, Failed> {
     let started = Instant::now();
+    if args.live.is_some()
+        && let Some(refusal) = live::refusal()
+    {
+        let help = "run it without --live: print(@map) in an interval shows maps anywhere";
+        return fail(reporter, &format!("--live redraws maps on a terminal, but {refusal}"), Some(help));
+    }
     let target = KernelTarget::new();
     let mut files = Files::new(source.name());
     let headers = Folders::new(source.name(), &args.include_dirs, &args.includes, target.has_btf());
@@ -196,19 +204,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     }
     let graph = args.flamegraph.as_ref().map(|path| flame_graph(path, reporter)).transpose()?;
     let packets_output = packets_output(&program, args, reporter)?;
-    let mut config = Config {
-        packets_output,
-        child: child(args, unwinds, reporter)?,
-        process: process.map(|number| watch(number, reporter)).transpose()?,
-        dry_run: args.dry_run,
-        quiet: args.quiet,
-        pid: process,
-        dwarf_pids,
-        mode: trial,
-        processes: Processes::default(),
-        flame_graph: graph.zip(drawn),
-        interactive: false,
-    };
+    let processes = Processes::default();
     let symbols = symbols::Options {
         demangle: program.config.cpp_demangle,
         debug_info: program.config.show_debug_info,
@@ -220,10 +216,36 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         hist_summary: program.config.hist_summary,
         str_trunc_trailer: program.config.str_trunc_trailer.clone().into_bytes(),
         texts: output::Texts::new(&program.texts),
-        world: Shared::new(Machine::new(symbols, config.processes.clone())),
+        world: Shared::new(Machine::new(symbols, processes.clone())),
         paint: look::paint(args),
     };
-    let mut output = open_output(args, Box::new(io::stdout()), shown.clone(), reporter)?;
+    let is_seen = isatty(io::stderr());
+    let live = args.live.filter(|_| !args.dry_run);
+    let aside = live.map(|interval| aside(shown.clone(), interval, reporter)).transpose()?;
+    let kept = aside.as_ref().map(Aside::kept);
+    // What goes elsewhere is in nobody's way.
+    let beside = kept.clone().filter(|_| is_seen);
+    let beside = beside.map(|kept| reporter.beside(move |text| kept.print(text.as_bytes())));
+    let reporter = beside.as_ref().unwrap_or(reporter);
+    let mut config = Config {
+        packets_output,
+        child: child(args, unwinds, reporter)?,
+        process: process.map(|number| watch(number, reporter)).transpose()?,
+        dry_run: args.dry_run,
+        quiet: args.quiet,
+        pid: process,
+        dwarf_pids,
+        mode: trial,
+        processes,
+        flame_graph: graph.zip(drawn),
+        interactive: false,
+        viewer: aside.map(|aside| -> Box<dyn Viewer> { Box::new(aside) }),
+    };
+    let shown_on: Box<dyn Write> = match kept {
+        Some(kept) => Box::new(kept),
+        None => Box::new(io::stdout()),
+    };
+    let mut output = open_output(args, shown_on, shown.clone(), reporter)?;
     let missing_probes = program.config.missing_probes;
     let mut host = Terminal { args, tells_attached: trial == session::Mode::Trace, missing_probes, sources, reporter };
     let mut result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
@@ -416,6 +438,14 @@ pub fn check_privileges(reporter: &Reporter) -> Result<(), Failed> {
     let title = format!("rtrace may not load BPF programs: {} missing", missing.join(" and "));
     let help = "run it as root, or give it the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search+ep $(which rtrace)";
     fail(reporter, &title, Some(help))
+}
+
+/// Takes the terminal for `--live`.
+fn aside(settings: output::Settings, interval: Duration, reporter: &Reporter) -> Result<Aside, Failed> {
+    match Aside::open(settings, interval) {
+        Ok(aside) => Ok(aside),
+        Err(error) => fail(reporter, &format!("--live cannot have the terminal: {error}"), None),
+    }
 }
 
 fn child(args: &Args, is_watched: bool, reporter: &Reporter) -> Result<Option<Child>, Failed> {

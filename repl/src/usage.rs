@@ -5,6 +5,7 @@ use crate::args::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, Error};
 use lang::nearest::nearest;
+use std::error::Error as _;
 
 /// How a command line is made.
 pub const SYNOPSIS: &str = "\
@@ -27,8 +28,10 @@ const MISSING: &[(&str, &str)] = &[
 /// The title of the error and what would work.
 pub fn explain(error: &Error) -> (String, String) {
     let argument = text(error, ContextKind::InvalidArg);
-    // clap names an option with what follows it: `--mode <MODE>`.
-    let option = argument.as_deref().map(|argument| argument.split([' ', '=']).next().unwrap_or(argument));
+    // clap names an option with what follows it: `--mode <MODE>`, `--live[=<INTERVAL>]`.
+    let bare = |argument: &str| argument.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
+    let option = argument.as_deref().map(bare);
+    let option = option.as_deref();
     let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
     let suggested = text(error, ContextKind::SuggestedValue).map(|near| format!("did you mean {near}?"));
     let (title, help) = match (error.kind(), option) {
@@ -42,12 +45,14 @@ pub fn explain(error: &Error) -> (String, String) {
             (format!("{option} can only be {known}, not '{value}'"), suggested)
         }
         (ErrorKind::ArgumentConflict, Some(option)) => match text(error, ContextKind::PriorArg) {
-            Some(other) if other.split(' ').next() != Some(option) => {
-                (format!("{option} conflicts with {}", other.split(' ').next().unwrap_or(&other)), None)
-            }
+            Some(other) if bare(&other) != option => (format!("{option} conflicts with {}", bare(&other)), None),
             _ => (format!("{option} is given more than once"), None),
         },
         (ErrorKind::MissingRequiredArgument, Some(option)) => (format!("{option} is missing"), None),
+        (ErrorKind::ValueValidation, Some(option)) => {
+            let reason = error.source().map_or(value, ToString::to_string);
+            (format!("{option}: {reason}"), None)
+        }
         (ErrorKind::TooManyValues, Some(option)) => (format!("{option} takes no value"), None),
         (ErrorKind::InvalidUtf8, _) => ("an argument is not text in UTF-8".into(), None),
         _ => {
@@ -135,6 +140,8 @@ mod tests {
         assert_eq!(wrong(&["-e"]), format!("-e, --execute needs a value; {lists}"));
         assert_eq!(wrong(&["--color"]), "--color needs a value; it is one of auto, always or never");
         assert_eq!(wrong(&["--test=5"]), format!("--test takes no value; {lists}"));
+        assert_eq!(wrong(&["--live", "--test"]), format!("--live conflicts with --test; {lists}"));
+        assert_eq!(wrong(&["--live=5x"]), format!("--live: 5x is no interval such as 1s, 500ms or 2m; {lists}"));
         assert!(wrong(&["--emit-llvm", "x"]).ends_with("--emit-elf writes the object"));
         assert_eq!(wrong(&["--check"]), format!("--fmt is missing; {lists}"));
     }

@@ -8,6 +8,7 @@
 mod entries;
 mod events;
 mod trial;
+mod watched;
 
 use crate::attach::{AttachError, PinError};
 use crate::child::{Child, Ended};
@@ -40,6 +41,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use thiserror::Error;
+pub use watched::Viewer;
+use watched::Watched;
 
 /// Why a run did not come to pass, or came to a sudden end.
 #[derive(Debug, Error)]
@@ -113,6 +116,8 @@ pub struct Config {
     pub mode: Mode,
     /// Entries come while others run, each of which ends for itself.
     pub interactive: bool,
+    /// Who looks at the maps while events come.
+    pub viewer: Option<Box<dyn Viewer>>,
 }
 
 /// What is run beside `begin` and `end`.
@@ -248,6 +253,8 @@ pub struct Live<'a> {
     answer: Option<Vec<u8>>,
     /// Notes the processes that are met.
     watch: Option<Watch>,
+    /// Maps that somebody looks at.
+    watched: Option<Watched>,
 }
 
 enum Held {
@@ -300,6 +307,7 @@ impl<'a> Live<'a> {
             asked: None,
             answer: None,
             watch: None,
+            watched: None,
         };
         live.adopt(0, job, loaded)?;
         Ok(live)

@@ -1,6 +1,7 @@
 //! The commands of the prompt. Each is a row; whoever obeys, helps or completes reads the rows.
 
 mod probes;
+mod watch;
 
 use super::Next;
 use super::session::Session;
@@ -31,6 +32,12 @@ pub static COMMANDS: &[Command] = &[
     Command { name: "quit", takes: "", help: "leave, and show the maps", act: quit },
     Command { name: "quit!", takes: "", help: "leave without showing the maps", act: quit_at_once },
     Command { name: "rm", takes: "N...", help: "remove probes", act: probes::remove },
+    Command {
+        name: "watch",
+        takes: "[@MAP...] [every 1s]",
+        help: "redraw maps until a key is pressed",
+        act: watch::watch,
+    },
 ];
 
 /// Does what a line asks for, which comes without its colon.

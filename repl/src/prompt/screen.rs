@@ -3,6 +3,7 @@
 //! A thread hands it to rustyline, which may keep it waiting until the next line is read; so whoever shows something never
 //! waits for the user. Only whole lines are handed on while a line may be edited: half a one would be drawn over.
 
+use crate::live::kept::{Most, Shared};
 use rustyline::ExternalPrinter;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ struct Queue {
     ends_line: bool,
     /// No line is read any more, though somebody may still believe so.
     is_left: bool,
+    /// Somebody else has the terminal, and what is shown is kept there.
+    aside: Option<Shared>,
 }
 
 impl Queue {
@@ -83,6 +86,10 @@ impl Screen {
         /// A terminal that takes no more, or a user who reads what is there.
         const PATIENCE: Duration = Duration::from_millis(100);
         let mut queue = self.lock();
+        if let Some(aside) = queue.aside.clone() {
+            drop(queue);
+            return aside.print(bytes);
+        }
         if queue.bytes.len() > MUCH {
             let waited = self.0.1.wait_timeout_while(queue, PATIENCE, |queue| queue.bytes.len() > MUCH);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -90,6 +97,23 @@ impl Screen {
         queue.bytes.extend_from_slice(bytes);
         drop(queue);
         self.0.1.notify_all();
+    }
+
+    /// From now on what is shown goes there, which hands it on to the screen when nobody else has the terminal.
+    pub fn aside(&self, most: Most) -> Shared {
+        let screen = self.clone();
+        let sink = move |bytes: &[u8]| {
+            screen.lock().bytes.extend_from_slice(bytes);
+            screen.0.1.notify_all();
+        };
+        let aside = Shared::new(sink, most);
+        self.lock().aside = Some(aside.clone());
+        aside
+    }
+
+    /// It is shown here again.
+    pub fn back(&self) {
+        self.lock().aside = None;
     }
 
     /// From now on the terminal is as it was before there was a prompt; what is shown stands below the line that was

@@ -4,6 +4,7 @@
 //! that went well does it count.
 
 mod listing;
+mod watch;
 
 use super::Next;
 use super::screen::Screen;

@@ -24,6 +24,9 @@ const BREATH: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 impl Live<'_> {
     /// Hands over events until the run ends.
     pub(super) fn events(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        if let Some(mut viewer) = self.config.viewer.take() {
+            return self.events_seen(&mut *viewer, output, host);
+        }
         while self.exit.is_none() {
             self.turn(None, output, host)?;
         }
@@ -243,8 +246,14 @@ impl Live<'_> {
                 let info = &self.program.maps[map.index()];
                 output.shares(info, &self.entries_of(map)?, record.arguments[0]).map_err(output_error)
             }
-            Control::Clear => self.store.clear(map).map_err(failed),
-            Control::Zero => self.store.zero(map).map_err(failed),
+            Control::Clear => {
+                self.take_away(map)?;
+                self.store.clear(map).map_err(failed)
+            }
+            Control::Zero => {
+                self.take_away(map)?;
+                self.store.zero(map).map_err(failed)
+            }
             Control::Site => self.first_news(record.number as usize, output, host),
             Control::Process => {
                 if let Some(unwinder) = &self.unwinder {
