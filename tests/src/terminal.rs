@@ -2,7 +2,8 @@
 //!
 //! The screen understands what rustyline and the tool itself send, which is little: text, line ends, moving the cursor,
 //! clearing, colours. Lines go on in the next row where they are too long, and what is asked for as text are lines. What
-//! has left the screen at its top is kept, so nothing that was ever shown is lost.
+//! has left the screen at its top is kept, so nothing that was ever shown is lost. The other screen, which a program may
+//! have for itself, is one of its own.
 
 use crate::{patience, rtrace};
 use std::fs::File;
@@ -76,7 +77,7 @@ impl Terminal {
         let child = command.spawn().expect("rtrace can be started");
         // The command holds the other end as well.
         drop((command, its));
-        let screen = Arc::new(Mutex::new(Screen::new(size)));
+        let screen = Arc::new(Mutex::new(Screen::new((size.0.into(), size.1.into()))));
         let (mut shown, seen) = (keys.try_clone().expect("descriptors can be copied"), Arc::clone(&screen));
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -104,8 +105,11 @@ impl Terminal {
         // SAFETY: the size lives through the call, which only reads it.
         let done = unsafe { libc::ioctl(self.keys.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         assert_eq!(done, 0, "a terminal can have another size: {}", std::io::Error::last_os_error());
-        (screen.columns, screen.height) = (columns.into(), rows.into());
-        screen.top = screen.top.max((screen.row + 1).saturating_sub(screen.height));
+        let size = (columns.into(), rows.into());
+        screen.resize(size);
+        if let Some(other) = &mut screen.other {
+            other.resize(size);
+        }
     }
 
     /// The last line that has this in it, with what it looks like: each part begins with its colours in braces.
@@ -159,6 +163,51 @@ impl Terminal {
     #[track_caller]
     pub fn shows(&self, text: &str) {
         self.wait(text, |screen| screen.text().iter().any(|line| line.contains(text)));
+    }
+
+    /// The lines of the other screen, if the program is on it.
+    pub fn other(&self) -> Option<Vec<String>> {
+        lock(&self.screen).other.as_ref().map(|other| other.text())
+    }
+
+    /// Waits until the other screen is as it should be; its lines then.
+    #[track_caller]
+    pub fn sees(&self, what: &str, is_seen: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let end = Instant::now() + patience(LIMIT);
+        loop {
+            let other = self.other();
+            match other {
+                Some(lines) if is_seen(&lines) => return lines,
+                _ => {}
+            }
+            let other = other.unwrap_or_default().join("\n");
+            assert!(Instant::now() < end, "{what} was never seen:\n{other}\nand on the first screen:\n{}", self.text());
+            sleep(GLANCE);
+        }
+    }
+
+    /// Waits until the program has left the other screen.
+    #[track_caller]
+    pub fn is_back(&self) {
+        self.wait("the first screen again", |screen| screen.other.is_none());
+    }
+
+    /// Whether keys come line by line, are shown, and may be signals: how the terminal was at first.
+    pub fn is_as_it_was(&self) -> bool {
+        // SAFETY: the structure is written before it is used.
+        let modes = unsafe {
+            let mut modes = std::mem::zeroed();
+            assert_eq!(libc::tcgetattr(self.keys.as_raw_fd(), &mut modes), 0, "it is a terminal");
+            modes
+        };
+        let all = libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN;
+        modes.c_lflag & all == all
+    }
+
+    /// Sends rtrace a signal.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: a signal to a child that has not been waited for.
+        unsafe { libc::kill(self.child.id() as i32, signal) };
     }
 
     /// The whole screen.
@@ -246,12 +295,28 @@ struct Screen {
     colors: String,
     /// What is no whole character or sequence yet.
     rest: Vec<u8>,
+    /// The other screen, while it is used.
+    other: Option<Box<Screen>>,
 }
 
 impl Screen {
-    fn new((columns, height): (u16, u16)) -> Self {
-        let (columns, height) = (columns.into(), height.into());
-        Self { lines: Vec::new(), top: 0, row: 0, column: 0, columns, height, colors: String::new(), rest: Vec::new() }
+    fn new((columns, height): (usize, usize)) -> Self {
+        Self {
+            lines: Vec::new(),
+            top: 0,
+            row: 0,
+            column: 0,
+            columns,
+            height,
+            colors: String::new(),
+            rest: Vec::new(),
+            other: None,
+        }
+    }
+
+    fn resize(&mut self, (columns, height): (usize, usize)) {
+        (self.columns, self.height) = (columns, height);
+        self.top = self.top.max((self.row + 1).saturating_sub(height));
     }
 
     fn show(&mut self, bytes: &[u8]) {
@@ -283,6 +348,9 @@ impl Screen {
 
     fn put(&mut self, letter: char) {
         const TAB: usize = 8;
+        if let Some(other) = &mut self.other {
+            return other.put(letter);
+        }
         match letter {
             '\r' => self.column = 0,
             '\n' => self.down(),
@@ -326,6 +394,12 @@ impl Screen {
 
     /// Moves the cursor or clears something.
     fn obey(&mut self, sequence: &str) {
+        match (sequence, &mut self.other) {
+            ("\x1b[?1049h", _) => return self.other = Some(Box::new(Screen::new((self.columns, self.height)))),
+            ("\x1b[?1049l", _) => return self.other = None,
+            (_, Some(other)) => return other.obey(sequence),
+            _ => {}
+        }
         let Some(body) = sequence.strip_prefix("\x1b[") else { return };
         let (body, last) = body.split_at(body.len() - 1);
         let count = body.parse().unwrap_or(1);
@@ -336,7 +410,13 @@ impl Screen {
             "C" => self.column = (self.column + count).min(columns - 1),
             "D" => self.column = self.column.saturating_sub(count),
             "G" => self.column = count - 1,
-            "H" => (self.row, self.column) = (top, 0),
+            // From the top.
+            "H" => {
+                let (row, column) = body.split_once(';').unwrap_or((body, ""));
+                self.row = top + row.parse::<usize>().unwrap_or(1) - 1;
+                self.column = column.parse::<usize>().unwrap_or(1) - 1;
+            }
+            "J" if body == "2" => self.lines.truncate(top),
             "K" => {
                 let (row, column) = self.line();
                 row.cells.truncate(column);
@@ -447,6 +527,10 @@ mod tests {
         screen.show(b"\x1b");
         screen.show(b"[0m\r\nlast\r\x1b[1Abc\x1b[J");
         assert_eq!(screen.text(), ["rtrace> xy", "bc"]);
+        screen.show(b"\x1b[?1049h\x1b[2;3Hx\x1b[1;1H\x1b[2Ky");
+        assert_eq!(screen.other.as_ref().map(|other| other.text()), Some(vec!["y".to_owned(), "  x".to_owned()]));
+        screen.show(b"\x1b[?1049l.");
+        assert_eq!(screen.text(), ["rtrace> xy", "bc."]);
     }
 
     #[test]

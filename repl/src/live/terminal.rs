@@ -127,11 +127,15 @@ impl Terminal {
     pub fn key(&mut self) -> Option<Key> {
         let first = self.byte(Timespec::default())?;
         let Ok(first) = first else { return Some(Key::Gone) };
-        if first != b'\x1b' {
-            return Some(Key::Letter(first));
-        }
         /// Bytes of one key come together, even over a slow line.
         const TOGETHER: Timespec = Timespec { tv_sec: 0, tv_nsec: 30_000_000 };
+        if first != b'\x1b' {
+            // What is left of a letter would be none for whoever reads next.
+            for _ in 1..letter_bytes(first) {
+                let _ = self.byte(TOGETHER);
+            }
+            return Some(Key::Letter(first));
+        }
         let mut body = Vec::new();
         while let Some(Ok(byte)) = self.byte(TOGETHER) {
             body.push(byte);
@@ -162,6 +166,14 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// The bytes of a letter in UTF-8 that begins with this one.
+fn letter_bytes(first: u8) -> u32 {
+    match first.leading_ones() {
+        count @ 2..=4 => count,
+        _ => 1,
     }
 }
 
@@ -196,7 +208,17 @@ fn restore_before_panics() {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, meaning};
+    use super::{Key, letter_bytes, meaning};
+
+    #[test]
+    fn letters_are_taken_as_a_whole() {
+        for letter in ['a', 'ä', '漢', '🦀'] {
+            let mut bytes = [0; 4];
+            let text = letter.encode_utf8(&mut bytes);
+            assert_eq!(letter_bytes(text.as_bytes()[0]) as usize, text.len());
+        }
+        assert_eq!(letter_bytes(0xff), 1);
+    }
 
     #[test]
     fn keys_of_several_bytes_are_known() {

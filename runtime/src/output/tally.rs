@@ -1,8 +1,9 @@
 //! What has come of a map since it was looked at last: the rates of those who watch it.
 //!
 //! Whatever counts up is compared with what it was. What `clear()` and `zero()` take away in between is noted by whoever
-//! does it, just before, so that a map which a script empties each second still has its true rate. Only the entries that
-//! are shown are compared, so a look at a hundred thousand entries costs little more than reading them.
+//! does it, just before, so that a map which a script empties each second still has its true rate; and it is shown as it
+//! was then, because whoever looks each second as well might never see it but empty. Only the entries that are shown are
+//! compared, so a look at a hundred thousand entries costs little more than reading them.
 
 use std::time::Duration;
 
@@ -50,23 +51,27 @@ impl Tally {
         }
     }
 
-    /// What the map held at the last look.
+    /// What the map held at the last look, or when it was emptied since the one before.
     pub fn entries(&self) -> &Entries {
-        &self.now
+        self.taken.last().unwrap_or(&self.now)
     }
 
-    /// For some entries of the last look, by their indices: what has come since the one before, as a value or state of its
+    /// For some of [`Self::entries`], by their indices: what has come since the look before, as a value or state of its
     /// own. None if there was none before, or for a map that does not count anything.
     pub fn news(&self, map: &Map, indices: &[usize]) -> Option<Vec<Vec<u8>>> {
         let before = self.before.as_ref().filter(|_| counts(&map.value) && !self.elapsed.is_zero())?;
-        let mut sums: Vec<Vec<u8>> = indices.iter().map(|index| self.now.value(*index).to_vec()).collect();
+        let shown = self.entries();
+        let mut sums: Vec<Vec<u8>> = indices.iter().map(|index| shown.value(*index).to_vec()).collect();
         let mut olds: Vec<Option<&[u8]>> = vec![None; indices.len()];
         let rows: HashMap<&[u8], usize> =
-            indices.iter().enumerate().map(|(row, index)| (self.now.key(*index), row)).collect();
+            indices.iter().enumerate().map(|(row, index)| (shown.key(*index), row)).collect();
         let found = |entries: &Entries, index: usize| rows.get(entries.key(index)).copied();
-        for taken in &self.taken {
-            for (index, row) in (0..taken.len()).filter_map(|index| Some((index, found(taken, index)?))) {
-                combine(&mut sums[row], taken.value(index), u64::wrapping_add);
+        // All that was there beside what is shown.
+        if let Some((_, taken)) = self.taken.split_last() {
+            for others in taken.iter().chain([&self.now]) {
+                for (index, row) in (0..others.len()).filter_map(|index| Some((index, found(others, index)?))) {
+                    combine(&mut sums[row], others.value(index), u64::wrapping_add);
+                }
             }
         }
         for (index, row) in (0..before.len()).filter_map(|index| Some((index, found(before, index)?))) {
@@ -75,7 +80,7 @@ impl Tally {
         for ((sum, old), index) in sums.iter_mut().zip(olds).zip(indices) {
             match old {
                 // It has begun anew without our knowing: all that is there is new.
-                Some(old) if has_fallen(&map.value, old, sum) => *sum = self.now.value(*index).to_vec(),
+                Some(old) if has_fallen(&map.value, old, sum) => *sum = shown.value(*index).to_vec(),
                 Some(old) => combine(sum, old, u64::wrapping_sub),
                 None => {}
             }
@@ -137,7 +142,7 @@ mod tests {
         entries
     }
 
-    /// What has come for each key of the second look.
+    /// What has come for each key of the second look, or of what was taken away last.
     fn news<const WORDS: usize>(
         value: Type,
         first: &[(u64, [i64; WORDS])],
@@ -146,13 +151,15 @@ mod tests {
     ) -> Vec<(u64, Vec<i64>)> {
         let map = map(value);
         let mut tally = Tally::new(entries(&map, first));
-        let all: Vec<usize> = (0..second.len()).collect();
         assert_eq!(tally.news(&map, &[]), None, "nothing is known of what was before");
         taken.iter().for_each(|taken| tally.take_away(entries(&map, taken)));
         tally.look(entries(&map, second), Duration::from_secs(2));
+        let shown = taken.last().copied().unwrap_or(second);
+        let all: Vec<usize> = (0..shown.len()).collect();
+        assert_eq!(tally.entries().len(), shown.len());
         let news = tally.news(&map, &all).unwrap();
         let news = news.iter().map(|state| words(state).map(|word| word as i64).collect());
-        second.iter().map(|(key, _)| *key).zip(news).collect()
+        shown.iter().map(|(key, _)| *key).zip(news).collect()
     }
 
     const COUNT: Type = Type::Aggregate(Aggregate::Count);
@@ -173,9 +180,10 @@ mod tests {
     fn what_was_cleared_counts_as_well() {
         // 10, then up to 25 and cleared, then up to 3 and cleared, then 4.
         assert_eq!(
-            news(COUNT, &[(1, [10])], &[&[(1, [25]), (2, [6])], &[(1, [3])]], &[(1, [4]), (2, [1])]),
+            news(COUNT, &[(1, [10])], &[&[(1, [25]), (2, [6])], &[(1, [3]), (2, [0])]], &[(1, [4]), (2, [1])]),
             [(1, vec![22]), (2, vec![7])]
         );
+        assert_eq!(news(COUNT, &[], &[&[(1, [10])]], &[]), [(1, vec![10])], "emptied whenever somebody looks");
         // zero() keeps the keys.
         assert_eq!(news(COUNT, &[(1, [10])], &[&[(1, [12])]], &[(1, [0])]), [(1, vec![2])]);
         let map = map(COUNT);
