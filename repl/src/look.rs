@@ -53,10 +53,18 @@ impl Look {
 /// How the output proper is drawn. What does not go to a terminal is as bpftrace has it, unless something else was asked
 /// for.
 pub fn paint(args: &Args) -> Paint {
+    painted(args, args.output.is_none() && isatty(std::io::stdout()))
+}
+
+/// How standard output is drawn on, which is a terminal, wherever the output proper goes.
+pub fn screen(args: &Args) -> Paint {
+    painted(args, true)
+}
+
+fn painted(args: &Args, is_terminal: bool) -> Paint {
     /// Of a terminal that does not say how wide it is.
     const WIDTH: usize = 80;
     let (when, _) = asked(args.color);
-    let is_terminal = args.output.is_none() && isatty(std::io::stdout());
     if when == When::Never || when == When::Auto && !is_terminal {
         return Paint::default();
     }

@@ -221,7 +221,8 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     };
     let is_seen = isatty(io::stderr());
     let live = args.live.filter(|_| !args.dry_run);
-    let aside = live.map(|interval| aside(shown.clone(), interval, reporter)).transpose()?;
+    let seen = output::Settings { paint: look::screen(args), ..shown.clone() };
+    let aside = live.map(|interval| aside(seen, interval, reporter)).transpose()?;
     let kept = aside.as_ref().map(Aside::kept);
     // What goes elsewhere is in nobody's way.
     let beside = kept.clone().filter(|_| is_seen);

@@ -29,7 +29,7 @@ pub struct Tally {
 
 impl Tally {
     /// More entries than this that were taken away are not remembered between two looks: rates are too small then.
-    const MOST: usize = 1 << 20;
+    const MOST: usize = 1 << 18;
 
     /// The first look.
     pub fn new(now: Entries) -> Self {

@@ -26,7 +26,7 @@ pub(super) struct Watched {
 }
 
 impl Live<'_> {
-    /// From now on these maps are watched.
+    /// From now on these maps, each of which is named once, are watched.
     pub fn watch(&mut self, maps: &[MapId]) -> Result<(), RunError> {
         let read = |map: &MapId| Ok((*map, Tally::new(self.entries_of(*map)?)));
         let maps = maps.iter().map(read).collect::<Result<_, RunError>>()?;
@@ -60,14 +60,11 @@ impl Live<'_> {
 
     /// Notes what is about to be removed from a map.
     pub(super) fn take_away(&mut self, map: MapId) -> Result<(), RunError> {
-        if self.watched.as_ref().is_none_or(|watched| watched.maps.iter().all(|(other, _)| *other != map)) {
-            return Ok(());
+        let Some(mut watched) = self.watched.take() else { return Ok(()) };
+        if let Some((_, tally)) = watched.maps.iter_mut().find(|(other, _)| *other == map) {
+            tally.take_away(self.entries_of(map)?);
         }
-        let entries = self.entries_of(map)?;
-        let tallies = self.watched.iter_mut().flat_map(|watched| &mut watched.maps);
-        for (_, tally) in tallies.filter(|(other, _)| *other == map) {
-            tally.take_away(entries.clone());
-        }
+        self.watched = Some(watched);
         Ok(())
     }
 

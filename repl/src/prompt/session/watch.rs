@@ -4,7 +4,9 @@ use super::super::Next;
 use super::Session;
 use crate::live::kept::{Most, Shared};
 use crate::live::{Keys, View, all_maps, refusal};
+use crate::look;
 use lang::typed::MapId;
+use runtime::output;
 use runtime::session::RunError;
 use std::io;
 use std::os::fd::AsFd;
@@ -26,6 +28,7 @@ impl Session<'_> {
         };
         for name in names {
             match self.live.program().maps.iter().position(|map| map.name == *name) {
+                Some(index) if maps.contains(&MapId(index as u32)) => {}
                 Some(index) => maps.push(MapId(index as u32)),
                 None => {
                     // Says so, and what may be meant.
@@ -60,9 +63,9 @@ impl Session<'_> {
         let (stdin, stdout) = (io::stdin(), io::stdout());
         let copies =
             stdin.as_fd().try_clone_to_owned().and_then(|input| Ok((input, stdout.as_fd().try_clone_to_owned()?)));
-        let opened = copies.and_then(|(input, screen)| {
-            View::open((input, Keys::AnyLeaves), screen, self.shown.clone(), kept, interval)
-        });
+        let settings = output::Settings { paint: look::screen(self.args), ..self.shown.clone() };
+        let opened =
+            copies.and_then(|(input, screen)| View::open((input, Keys::AnyLeaves), screen, settings, kept, interval));
         let mut view = match opened {
             Ok(view) => view,
             Err(error) => return Ok(Err(error)),
