@@ -208,7 +208,50 @@ fn restore_before_panics() {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, letter_bytes, meaning};
+    use super::{ENTER, Key, LEAVE, Terminal, letter_bytes, meaning};
+    use rustix::termios::{LocalModes, tcgetattr};
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::fd::{FromRawFd, OwnedFd};
+
+    /// The two ends of a new terminal.
+    fn pair() -> (File, OwnedFd) {
+        let (mut ours, mut its) = (-1, -1);
+        let none = std::ptr::null_mut();
+        // SAFETY: both numbers are written before they are used, and the descriptors are new.
+        unsafe {
+            assert_eq!(libc::openpty(&mut ours, &mut its, none, none.cast(), none.cast()), 0);
+            (File::from_raw_fd(ours), OwnedFd::from_raw_fd(its))
+        }
+    }
+
+    #[test]
+    fn keys_come_at_once_and_a_panic_puts_the_terminal_back() {
+        let (mut ours, its) = pair();
+        let is_as_it_was = || {
+            let modes = tcgetattr(&its).expect("it is a terminal").local_modes;
+            modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+        };
+        assert!(is_as_it_was());
+        let copy = || its.try_clone().expect("descriptors can be copied");
+        let mut terminal = Terminal::enter(copy(), copy()).expect("it can be taken");
+        assert!(!is_as_it_was());
+        terminal.draw(vec!["one".to_owned(), "two".to_owned()]);
+        terminal.draw(vec!["one".to_owned(), "2".to_owned()]);
+        ours.write_all("ä\x1b[B\x03x".as_bytes()).expect("it takes keys");
+        let keys: Vec<Key> = (0..4).filter_map(|_| terminal.key()).collect();
+        assert_eq!(keys, [Key::Letter(0xc3), Key::Down, Key::Letter(3), Key::Letter(b'x')]);
+        assert_eq!(terminal.key(), None);
+        let panicked = std::thread::spawn(move || {
+            let _terminal = terminal;
+            panic!("as it should");
+        });
+        assert!(panicked.join().is_err() && is_as_it_was());
+        let mut shown = vec![0; 4096];
+        let count = ours.read(&mut shown).expect("something was shown");
+        let expected = [ENTER, b"\x1b[1;1H\x1b[2Kone\x1b[2;1H\x1b[2Ktwo\x1b[2;1H\x1b[2K2", LEAVE].concat();
+        assert_eq!(String::from_utf8_lossy(&shown[..count]), String::from_utf8_lossy(&expected));
+    }
 
     #[test]
     fn letters_are_taken_as_a_whole() {
