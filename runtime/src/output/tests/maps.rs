@@ -255,3 +255,28 @@ fn keyed_histograms_are_sorted_by_their_totals() {
     check(&map, &entries, 1, 1, &last);
     check(&map, &entries, 0, 1, &format!("@a[0, z]:\n{first}\n@a[1, y]:\n{first}\n{last}"));
 }
+
+#[test]
+fn whoever_sees_the_first_few_sees_the_largest() {
+    let map = map_of("a", keyed(Type::I64), Type::I64);
+    let mut entries = Entries::new(&map);
+    // In no order, with equal values, and some below zero.
+    for key in 0..1000i64 {
+        let key = key * 7919 % 1000;
+        entries.push(&key.to_ne_bytes(), &((key % 97) - 20).to_ne_bytes());
+    }
+    let all = map::ranked(&map, &entries, usize::MAX);
+    let pair = |index: &usize| {
+        let word = |bytes: &[u8]| i64::from_ne_bytes(bytes.try_into().unwrap());
+        (-word(entries.value(*index)), word(entries.key(*index)))
+    };
+    assert!(all.len() == 1000 && all.is_sorted_by_key(pair));
+    for most in [0, 1, 10, 999, 1000, 5000] {
+        assert_eq!(map::ranked(&map, &entries, most), all[..most.min(1000)], "{most}");
+    }
+    // By key where the values have no order.
+    let map = map_of("a", keyed(Type::I64), Type::Str(8));
+    let mut entries = Entries::new(&map);
+    [3i64, -1, 2].iter().for_each(|key| entries.push(&key.to_ne_bytes(), b"abcdefgh"));
+    assert_eq!(map::ranked(&map, &entries, 2), [1, 2]);
+}
