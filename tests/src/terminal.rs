@@ -167,7 +167,7 @@ impl Terminal {
 
     /// The lines of the other screen, if the program is on it.
     pub fn other(&self) -> Option<Vec<String>> {
-        lock(&self.screen).other.as_ref().map(|other| other.text())
+        lock(&self.screen).other.as_ref().map(|other| other.visible())
     }
 
     /// Waits until the other screen is as it should be; its lines then.
