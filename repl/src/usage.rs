@@ -16,8 +16,6 @@ USAGE:
 /// Options of bpftrace's that are not here, and what to do instead.
 const MISSING: &[(&str, &str)] = &[
     ("--aot", "programs that run without rtrace are not supported yet; --emit-elf writes the compiled object"),
-    ("--debuginfo", "separate debug information is not supported yet"),
-    ("--dwarf-pid", "unwinding by DWARF is not supported yet"),
     (
         "--emit-llvm",
         "there is no LLVM here: -d clif,clif-opt shows the intermediate form, --emit-elf writes the object",

@@ -117,6 +117,21 @@ impl Terminal {
         lock(&self.screen).painted(part)
     }
 
+    /// All lines in pieces of one look each: its colours, as numbers between semicolons, and its text.
+    pub fn pieces(&self) -> Vec<Vec<(String, String)>> {
+        let of = |line: Vec<Cell>| {
+            let mut pieces: Vec<(String, String)> = Vec::new();
+            for cell in line {
+                match pieces.last_mut().filter(|(colors, _)| *colors == cell.colors) {
+                    Some((_, text)) => text.extend(cell.letter),
+                    None => pieces.push((cell.colors, cell.letter.map(String::from).unwrap_or_default())),
+                }
+            }
+            pieces
+        };
+        lock(&self.screen).whole().into_iter().map(of).collect()
+    }
+
     /// The rows that are on the screen now.
     pub fn rows(&self) -> Vec<String> {
         lock(&self.screen).visible()

@@ -60,14 +60,14 @@ impl Aside {
 impl Viewer for Aside {
     fn begin(&mut self, live: &mut Live<'_>) -> Result<(), RunError> {
         let failed = |error| RunError::System("taking the terminal", error);
-        self.pipe.read(self.kept.clone()).map_err(failed)?;
         live.watch(&all_maps(live))?;
         let copies = self.input.try_clone().and_then(|input| Ok((input, self.screen.try_clone()?)));
         let (input, screen) = copies.map_err(failed)?;
         let (settings, kept) = (self.settings.clone(), self.kept.clone());
         let view = View::open((input, Keys::QuitEnds), screen, settings, kept, self.interval).map_err(failed)?;
         self.view.insert(view).show(live);
-        Ok(())
+        // What the command has written by now belongs beside the maps as well.
+        self.pipe.read(self.kept.clone()).map_err(failed)
     }
 
     fn wake(&self) -> BorrowedFd<'_> {
