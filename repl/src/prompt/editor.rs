@@ -124,7 +124,6 @@ fn editor(preferences: &Preferences, color: bool) -> io::Result<Rustyline> {
         hint: RefCell::default(),
         typed,
         is_last: Cell::new(false),
-        prompt: Cell::new(PROMPT.len()),
         dedents: Arc::clone(&dedents),
     }));
     let keys: [(KeyEvent, EventHandler); 4] = [
@@ -183,8 +182,6 @@ struct Prompt {
     typed: Typed,
     /// The line is drawn for the last time.
     is_last: Cell<bool>,
-    /// The columns of the prompt, which is another one while the history is searched.
-    prompt: Cell<usize>,
     /// The closing brace that is asked for is to stand under what it closes.
     dedents: Arc<AtomicBool>,
 }
@@ -212,8 +209,7 @@ impl Hinter for Prompt {
             line.clone_into(&mut self.typed.lock().unwrap_or_else(PoisonError::into_inner));
         }
         let may_hint = self.has_hints && at == line.len() && !is_tall(line);
-        let hint =
-            may_hint.then(|| hints::hint(line, is_typed.then_some(context.history()), self.prompt.get())).flatten();
+        let hint = may_hint.then(|| hints::hint(line, is_typed.then_some(context.history()), PROMPT.len())).flatten();
         *self.hint.borrow_mut() = hint.clone().unwrap_or_default();
         hint
     }
@@ -254,7 +250,7 @@ impl Highlighter for Prompt {
     fn highlight_char(&self, line: &str, at: usize, kind: CmdKind) -> bool {
         let is_last = kind == CmdKind::ForcedRefresh;
         self.is_last.set(is_last);
-        self.looks.update(line, at, self.prompt.get(), is_last)
+        self.looks.update(line, at, PROMPT.len(), is_last)
     }
 }
 

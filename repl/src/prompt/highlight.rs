@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(drawn(":nosuch x", 0), ":nosuch x");
         assert_eq!(drawn("(1))", 4), "(^[33m1^[0m)^[1;31m)^[0m");
         assert_eq!(drawn("(1)", 3), "^[1;4m(^[0m^[33m1^[0m^[1;4m)^[0m");
-        assert_eq!(drawn("a\x07\x1b[2Jb", 0), "a[2Jb");
+        assert_eq!(drawn("a\x07\x1b[Jb", 0), "a[Jb");
     }
 
     #[test]

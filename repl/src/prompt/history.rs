@@ -5,15 +5,20 @@
 //! what is kept is written anew when a session begins. Whoever writes holds a lock on the file, and looks whether it is
 //! still the one that its name leads to.
 
-use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat, open, stat};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat, mkdirat, open, openat, stat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 use rustyline::history::{History, SearchDirection, SearchResult};
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// An entry longer than this is not written to the file.
 const MOST_BYTES: usize = 64 << 10;
@@ -57,10 +62,9 @@ impl Entries {
             self.file = None;
             return Ok(());
         }
-        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
+        let made = path.parent().map_or(Ok(Vec::new()), make_folder)?;
         let mut file = locked(path)?;
+        give_away(made, &file)?;
         let length = file.metadata()?.len();
         let skipped = length.saturating_sub(MOST_OF_FILE);
         file.seek(SeekFrom::Start(skipped))?;
@@ -72,7 +76,7 @@ impl Entries {
         let newest = lines.iter().rev().filter(|line| seen.insert(**line)).take(self.most);
         self.entries = newest.map(|line| unescaped(line)).collect::<Vec<_>>().into_iter().rev().collect();
         if lines.len() > 2 * self.most || skipped > 0 {
-            rewrite(path, &self.entries)?;
+            rewrite(path, &file, &self.entries)?;
         }
         Ok(())
     }
@@ -92,7 +96,9 @@ impl Entries {
         }
         self.entries.push_back(line.to_owned());
         if let Some(path) = self.file.as_deref().filter(|_| line.len() <= MOST_BYTES)
-            && locked(path).and_then(|mut file| file.write_all(format!("{}\n", escaped(line)).as_bytes())).is_err()
+            && let Err(error) =
+                locked(path).and_then(|mut file| file.write_all(format!("{}\n", escaped(line)).as_bytes()))
+            && error.kind() != io::ErrorKind::ResourceBusy
         {
             // The session goes on with what it remembers.
             self.file = None;
@@ -196,17 +202,53 @@ impl History for Entries {
     }
 }
 
+/// Makes a folder, and those above it that are not there; gives those, behind the one that was there.
+fn make_folder(folder: &Path) -> io::Result<Vec<OwnedFd>> {
+    let missing = folder.ancestors().take_while(|folder| !folder.exists()).count();
+    let Some(above) = folder.ancestors().nth(missing).filter(|_| missing > 0) else { return Ok(Vec::new()) };
+    // Each by the descriptor of the one above it: nobody whose home this is can put something else in its place.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut made = vec![open(above, flags, Mode::empty())?];
+    for name in folder.strip_prefix(above).into_iter().flatten() {
+        let Some(above) = made.last() else { break };
+        // Another session may have been quicker.
+        mkdirat(above, name, Mode::RWXU).or_else(|error| if error == Errno::EXIST { Ok(()) } else { Err(error) })?;
+        let folder = openat(above, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        made.push(folder);
+    }
+    Ok(made)
+}
+
+/// What was made belongs to whom the folder does in which it was made, whose home that most likely is.
+fn give_away(made: Vec<OwnedFd>, file: &File) -> io::Result<()> {
+    let Some((above, folders)) = made.split_first() else { return Ok(()) };
+    let owner = fstat(above)?;
+    if owner.st_uid == geteuid().as_raw() {
+        return Ok(());
+    }
+    let (user, group) = (Some(owner.st_uid), Some(owner.st_gid));
+    fchown(file, user, group)?;
+    folders.iter().rev().try_for_each(|folder| fchown(folder, user, group))
+}
+
 /// The file, which nobody else writes to until this is dropped.
 fn locked(path: &Path) -> io::Result<File> {
-    /// Whoever writes it anew does so once.
-    const TRIES: usize = 8;
+    /// Others hold the lock for a moment only, unless they were stopped in it.
+    const TRIES: usize = 20;
+    const MOMENT: Duration = Duration::from_millis(5);
     let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     for _ in 0..TRIES {
         let file = File::from(open(path, flags, Mode::RUSR | Mode::WUSR)?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"));
         }
-        flock(&file, FlockOperation::LockExclusive)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {
+                sleep(MOMENT);
+                continue;
+            }
+            taken => taken?,
+        }
         let (held, named) = (fstat(&file)?, stat(path));
         if named.is_ok_and(|named| (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)) {
             if file.metadata()?.mode() & 0o077 != 0 {
@@ -215,18 +257,22 @@ fn locked(path: &Path) -> io::Result<File> {
             return Ok(file);
         }
     }
-    Err(io::Error::new(io::ErrorKind::ResourceBusy, "others go on replacing it"))
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "others hold it"))
 }
 
 /// Writes the file anew. The old one is locked.
-fn rewrite(path: &Path, entries: &VecDeque<String>) -> io::Result<()> {
+fn rewrite(path: &Path, old: &File, entries: &VecDeque<String>) -> io::Result<()> {
     let beside = path.with_extension(std::process::id().to_string());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let text: String = entries.iter().map(|entry| escaped(entry) + "\n").collect();
-    let written = open(&beside, flags, Mode::RUSR | Mode::WUSR)
-        .map_err(io::Error::from)
-        .and_then(|file| File::from(file).write_all(text.as_bytes()))
-        .and_then(|()| std::fs::rename(&beside, path));
+    let owner = fstat(old)?;
+    let write = |mut file: File| {
+        file.write_all(text.as_bytes())?;
+        fchown(&file, Some(owner.st_uid), Some(owner.st_gid))?;
+        std::fs::rename(&beside, path)
+    };
+    let written =
+        open(&beside, flags, Mode::RUSR | Mode::WUSR).map_err(io::Error::from).and_then(|file| write(file.into()));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
@@ -289,6 +335,23 @@ mod tests {
         assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
         assert_eq!(all(&opened(&path, 2)), expected[1..]);
         let _ = std::fs::remove_dir_all(path.parent().and_then(Path::parent).expect("a folder"));
+    }
+
+    #[test]
+    fn what_is_made_in_somebodys_home_is_theirs() {
+        let path = place("home");
+        let home = path.ancestors().nth(2).expect("it is in a folder");
+        std::fs::create_dir_all(home).expect("there is room");
+        // Who is not root cannot give anything away.
+        if !geteuid().is_root() || std::os::unix::fs::lchown(home, Some(12345), Some(54321)).is_err() {
+            return;
+        }
+        opened(&path, 9).keep("@x");
+        for made in [&path, path.parent().expect("a folder")] {
+            let found = std::fs::metadata(made).expect("it is there");
+            assert_eq!((found.uid(), found.gid()), (12345, 54321), "{}", made.display());
+        }
+        let _ = std::fs::remove_dir_all(home);
     }
 
     #[test]
