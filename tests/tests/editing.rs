@@ -440,6 +440,20 @@ fn a_line_stays_whole_while_output_floods_past_it() {
 }
 
 #[test]
+fn the_escape_key_does_not_hold_up_the_output() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("interval:ms:20 { @n++; printf(\"tick %d\\n\", @n) }");
+    terminal.shows("tick 5");
+    terminal.press("1 + \x1b");
+    terminal.shows("tick 100");
+    terminal.press("\x03");
+    terminal.ready();
+    terminal.press("2\r");
+    terminal.shows("2 : int8");
+}
+
+#[test]
 fn a_session_can_be_suspended() {
     requires!(Bpf, Program("bash"));
     let mut command = Command::new("bash");

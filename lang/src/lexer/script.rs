@@ -42,8 +42,12 @@ impl<'a> Lexer<'a> {
     /// the choice between two values, but blanks or a question mark before it.
     fn begins_point(&self) -> bool {
         let is_of_point = |byte: &u8| super::is_word(*byte) || matches!(byte, b'*' | b'[' | b']' | b'-' | b'.');
-        let length = self.bytes[self.pos..].iter().take_while(|byte| is_of_point(byte)).count();
-        let (word, rest) = self.text[self.pos..].split_at(length);
+        let text = &self.text[self.pos..];
+        // It may have a name.
+        let name = text.bytes().take_while(|byte| super::is_word(*byte)).count();
+        let text = text[name..].strip_prefix('=').filter(|_| name > 0).unwrap_or(text);
+        let length = text.bytes().take_while(|byte| is_of_point(byte)).count();
+        let (word, rest) = text.split_at(length);
         rest.starts_with(':') && !rest.starts_with("::") || super::is_lone_probe(word)
     }
 

@@ -228,6 +228,7 @@ mod tests {
             "BEGIN",
             "interval:s:1 { print(@) }",
             "*:x { }",
+            "mine=kprobe:f { }",
         ] {
             assert_eq!(Kind::of(text), Kind::Script, "{text}");
         }
@@ -245,6 +246,8 @@ mod tests {
             "*(uint8 *)0",
             "AF_INET::X",
             "nsecs / 5",
+            "a=b",
+            "a==b ? c : d",
             "",
         ] {
             assert_eq!(Kind::of(text), Kind::Statements, "{text}");

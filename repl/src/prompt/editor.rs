@@ -105,11 +105,19 @@ type Rustyline = rustyline::Editor<Prompt, Entries>;
 
 /// The editor with its keys.
 fn editor(preferences: &Preferences, color: bool) -> io::Result<Rustyline> {
-    let mode = match preferences.keys {
-        Keys::Emacs => EditMode::Emacs,
-        Keys::Vi => EditMode::Vi,
+    // After the escape key, so many milliseconds may pass before the next one is a key by itself. Nothing is shown above
+    // the line in that time.
+    let (mode, timeout) = match preferences.keys {
+        Keys::Emacs => (EditMode::Emacs, 500),
+        Keys::Vi => (EditMode::Vi, 100),
     };
-    let config = Config::builder().auto_add_history(true).edit_mode(mode).color_mode(ColorMode::Forced).build();
+    let config = Config::builder()
+        .auto_add_history(true)
+        .edit_mode(mode)
+        .keyseq_timeout(Some(timeout))
+        // The colours are ours, and so is what is shown of a tall text.
+        .color_mode(ColorMode::Forced)
+        .build();
     let typed = Typed::default();
     // A place that cannot be written leaves a history of this session alone, of which nobody has to be told.
     let (entries, _) =
