@@ -301,16 +301,19 @@ fn vfscount_counts_calls_of_functions() {
 #[test]
 fn dcsnoop_has_names_that_were_not_known() {
     requires!(Bpf, Kprobes, Btf);
+    let name = format!("rt_unknown_{}", std::process::id());
     let out = Run::file("dcsnoop").run(|_| {
         named("rt_looker", || {
             for _ in 0..3 {
-                assert!(fs::metadata(format!("/tmp/rt_unknown_{}", std::process::id())).is_err());
+                assert!(fs::metadata(std::env::temp_dir().join(&name).join("rt_below")).is_err());
             }
         });
     });
-    let name = format!("rt_unknown_{}", std::process::id());
-    assert_eq!(rows(&out, &["rt_looker", &name]).len(), 1, "{out}");
-    assert_eq!(out.int("@missed[rt_looker]"), 1, "{out}");
+    // Some file systems do not keep what they do not have.
+    let times = rows(&out, &["rt_looker", &name]).len();
+    assert!(times == 1 || times == 3, "{out}");
+    assert_eq!(out.int("@missed[rt_looker]"), times as i64, "{out}");
+    out.code(0).nowhere("rt_below");
 }
 
 #[test]
