@@ -472,6 +472,53 @@ fn mmapsnoop_has_size_rights_and_file() {
     assert_eq!(rows(&out, &["rt_mapping", "9000", "r--s", name]).len(), 1, "{out}");
 }
 
+#[test]
+fn cachestat_counts_pages_that_are_read() {
+    // Files in memory are read in another way.
+    requires!(Bpf, Tracefs, Btf, File("/dev/vda"), Kernel(6, 12));
+    let file = Scratch::file("scripts-cached", vec![b'x'; 100 * 4096]);
+    let session = Run::file("cachestat").start();
+    session.wait_attached();
+    (0..10).for_each(|_| assert_eq!(fs::read(file.path()).expect("our own file").len(), 100 * 4096));
+    let asked = |row: &Vec<&str>| row.get(1).and_then(|asked| asked.parse::<u64>().ok()).unwrap_or(0);
+    let deadline = Instant::now() + rtrace_tests::patience(Duration::from_secs(5));
+    loop {
+        let text = session.stdout();
+        let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|row| row.len() == 6);
+        if rows.map(|row| asked(&row)).sum::<u64>() >= 1000 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "not all pages are there:\n{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    session.interrupt().code(0);
+}
+
+#[test]
+fn kmemleaks_has_what_is_kept() {
+    requires!(Bpf, Tracefs);
+    let mut kept = Vec::new();
+    let out = option(Run::file("kmemleaks"), "--min-s=0").parameter("--top=1000").run(|_| {
+        kept.extend((0..150).map(|_| std::io::pipe().expect("there are descriptors left")));
+        (0..150).for_each(|_| drop(std::io::pipe().expect("there are descriptors left")));
+    });
+    let pieces = out.code(0).int("@pieces[alloc_pipe_info]");
+    // One or two for each pipe, and some of others.
+    assert!((150..450).contains(&pieces), "{out}");
+    assert!(out.int("@bytes[alloc_pipe_info]") >= 150 * 100, "{out}");
+}
+
+#[test]
+fn pidpersec_tells_processes_from_threads() {
+    requires!(Bpf, Tracefs);
+    let out = Run::file("pidpersec").run(|_| {
+        let work = Command::new(sibling("work")).args(["stack", "thread", "30"]).status();
+        assert!(work.expect("our own program").success());
+    });
+    let (threads, processes) = (out.code(0).int("@threads"), out.int("@processes"));
+    assert!(threads >= 30 && processes >= 1, "{out}");
+}
+
 /// A control group that may have so much memory, in the unified hierarchy or in that of the controller; it ends with this
 /// value.
 struct MemoryGroup(PathBuf);
