@@ -39,7 +39,8 @@ usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
   --env NAME=VALUE  set a variable for the cases, such as RTRACE_REFERENCE=1
   --package NAME    run the tests of this package in the guest, too; the source tree is not there
   --refresh         look for newer kernels although there are some
-  CASE              run only cases whose names contain one of these";
+  CASE              run only cases whose names contain one of these, or those of a file: scripts is all of scripts.rs,
+                    scripts_network.rs and scripts_system.rs";
 
 /// Applets of busybox that cases may use; a test that wants another adds it here.
 const APPLETS: &[&str] = &[
