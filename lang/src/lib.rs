@@ -12,6 +12,7 @@ mod carets;
 pub mod check;
 pub mod config;
 pub mod ctypes;
+pub mod cursor;
 pub mod diag;
 pub mod dump;
 pub mod dump_types;

@@ -12,30 +12,15 @@ use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
 /// Words that cannot be names.
+#[rustfmt::skip]
+pub const KEYWORDS: &[&str] = &[
+    "if", "else", "let", "return", "while", "for", "unroll", "break", "continue", "true", "false", "sizeof",
+    "offsetof", "typeof", "typeinfo", "comptime", "struct", "union", "enum", "import", "macro",
+];
+
+/// Whether a word cannot be a name.
 pub(crate) fn is_keyword(word: &str) -> bool {
-    matches!(
-        word,
-        "if" | "else"
-            | "let"
-            | "return"
-            | "while"
-            | "for"
-            | "unroll"
-            | "break"
-            | "continue"
-            | "true"
-            | "false"
-            | "sizeof"
-            | "offsetof"
-            | "typeof"
-            | "typeinfo"
-            | "comptime"
-            | "struct"
-            | "union"
-            | "enum"
-            | "import"
-            | "macro"
-    )
+    KEYWORDS.contains(&word)
 }
 
 /// Any expression.
