@@ -42,6 +42,7 @@ use indexmap::IndexMap;
 pub use known::{CheckedEntry, Known, check_entry};
 use names::{Declared, Maps, Scopes};
 use std::borrow::Cow;
+pub use type_names::plain_types;
 
 /// What the command line decides about a script's meaning.
 #[derive(Clone, Debug, Default)]

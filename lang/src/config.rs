@@ -161,6 +161,22 @@ pub struct Variable {
     pub help: &'static str,
 }
 
+impl Variable {
+    /// The words that it may be set to; none if it takes numbers or any text.
+    pub fn words(&self) -> Vec<&'static str> {
+        const LIST: &str = "valid values are ";
+        match &self.kind {
+            Kind::Bool(_) => vec!["true", "false"],
+            Kind::Unstable(_) => [Unstable::Enable, Unstable::Warn, Unstable::Error].map(Unstable::name).to_vec(),
+            Kind::Word(_, told) => {
+                let list = told.split_once(LIST).map_or("", |(_, list)| list).trim_end_matches('.');
+                list.split(", ").map(|word| word.trim_start_matches("and ")).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// What a variable may be set to, with its place in [`Config`].
 pub enum Kind {
     /// Yes or no.

@@ -11,8 +11,7 @@ use net::{Direction, XdpMode};
 use perf::{Rate, Source};
 use std::ops::RangeInclusive;
 
-pub use point::parse_attach_point;
-pub(crate) use point::without_name;
+pub use point::{parse_attach_point, without_name};
 
 /// A family of probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

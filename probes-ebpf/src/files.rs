@@ -53,6 +53,18 @@ impl Files {
         found.into_iter().collect()
     }
 
+    /// The names without a slash that [`Files::find`] may find something for: programs, and libraries as `libc`. In no
+    /// order, some more than once.
+    pub fn names(&self) -> Vec<String> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let folders = path.split(':').filter(|folder| folder.starts_with('/')).filter_map(|folder| self.at(folder));
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path).into_iter().flatten().flatten());
+        let programs = files.filter_map(|entry| entry.file_name().into_string().ok());
+        let cache = self.at("/etc/ld.so.cache").and_then(|found| fs::read(found.path).ok()).unwrap_or_default();
+        let libraries = in_cache(&cache, library_flags()).filter_map(|(name, _)| name.split_once(".so"));
+        programs.chain(libraries.map(|(name, _)| name.to_owned())).collect()
+    }
+
     /// The program that the process runs.
     pub fn of_process(&self) -> Option<Found> {
         let process = self.process?;
@@ -247,36 +259,40 @@ fn library_flags() -> Option<u32> {
 }
 
 /// The path of a library in the text of `/etc/ld.so.cache`.
+fn cached_library(cache: &[u8], asked: &str, flags: Option<u32>) -> Option<String> {
+    let mut best = None;
+    for (name, path) in in_cache(cache, flags) {
+        if name == asked {
+            return Some(path.to_owned());
+        }
+        if best.is_none() && is_library(asked, name) {
+            best = Some(path);
+        }
+    }
+    best.map(str::to_owned)
+}
+
+/// The libraries in the text of `/etc/ld.so.cache`, with their paths.
 ///
 /// The format is glibc's `struct cache_file_new` (sysdeps/generic/dl-cache.h), maybe behind one of the old format.
-fn cached_library(cache: &[u8], asked: &str, flags: Option<u32>) -> Option<String> {
+fn in_cache(cache: &[u8], flags: Option<u32>) -> impl Iterator<Item = (&str, &str)> {
     const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
     const HEADER: usize = 48;
     const ENTRY: usize = 24;
-    let start = memchr::memmem::find(cache, MAGIC)?;
-    let cache = &cache[start..];
+    let cache = memchr::memmem::find(cache, MAGIC).map_or(&[][..], |start| &cache[start..]);
     let number = |at: usize| Some(u32::from_ne_bytes(cache.get(at..at + 4)?.try_into().ok()?));
     let text = |at: u32| {
         let bytes = cache.get(at as usize..)?;
         std::str::from_utf8(&bytes[..memchr::memchr(0, bytes)?]).ok()
     };
-    let count = number(MAGIC.len())? as usize;
-    let mut best = None;
-    for index in 0..count.min(cache.len() / ENTRY) {
+    let count = number(MAGIC.len()).unwrap_or(0) as usize;
+    (0..count.min(cache.len() / ENTRY)).filter_map(move |index| {
         let at = HEADER + index * ENTRY;
-        let (kind, key, value) = (number(at)?, number(at + 4)?, number(at + 8)?);
-        let (Some(key), Some(value)) = (text(key), text(value)) else { continue };
-        if flags.is_some_and(|flags| kind & 0xff00 != flags) {
-            continue;
-        }
-        if key == asked {
-            return Some(value.to_owned());
-        }
-        if best.is_none() && is_library(asked, key) {
-            best = Some(value.to_owned());
-        }
-    }
-    best
+        let kind = number(at)?;
+        let is_ours = flags.is_none_or(|flags| kind & 0xff00 == flags);
+        let entry = (text(number(at + 4)?)?, text(number(at + 8)?)?);
+        is_ours.then_some(entry)
+    })
 }
 
 /// A path as text, for what takes paths as text only.

@@ -44,6 +44,8 @@ pub struct Lister<'a> {
     btf: OnceCell<Option<Arc<Btf>>>,
     tracefs: OnceCell<Option<Tracefs>>,
     traceable: OnceCell<Option<Traceable>>,
+    /// See [`Lister::naming`].
+    names_all: bool,
 }
 
 /// A pattern taken apart.
@@ -116,7 +118,12 @@ impl<'a> Lister<'a> {
     /// Reads nothing yet.
     pub fn new(options: Options, out: &'a mut dyn Write) -> Self {
         let (btf, tracefs, traceable) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { options, out, warnings: Vec::new(), btf, tracefs, traceable }
+        Self { options, out, warnings: Vec::new(), btf, tracefs, traceable, names_all: false }
+    }
+
+    /// Lists what can be named, too, where this kernel has no such probes.
+    pub fn naming(self) -> Self {
+        Self { names_all: true, ..self }
     }
 
     /// What was worth saying, once each.

@@ -110,6 +110,10 @@ pub struct Args {
     #[arg(long, help_heading = INSTEAD)]
     pub scripts: bool,
 
+    /// Print what the beginning of an attach point may become, a line each, for the completion of shells
+    #[arg(long, value_name = "BEGINNING", hide = true, allow_hyphen_values = true)]
+    pub complete_probe: Option<String>,
+
     /// Print what the kernel can do for tracing, and end
     #[arg(long, help_heading = INSTEAD)]
     pub info: bool,

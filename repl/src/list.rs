@@ -1,6 +1,7 @@
 //! `-l`: the probes of this machine, or those of a program.
 
 use crate::args::Args;
+use crate::prompt;
 use crate::report::Reporter;
 use crate::run::{Failed, process};
 use crate::scripts;
@@ -61,6 +62,27 @@ pub fn without_bodies(script: &mut Script) {
     }
 }
 
+/// Prints what the beginning of an attach point may become.
+pub fn complete(args: &Args, beginning: &str, reporter: &Reporter) -> Result<u8, Failed> {
+    match prompt::complete::print(beginning, &options(args, process(args, reporter)?)) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            reporter.plain(&format!("cannot write: {error}"), None);
+            Err(Failed)
+        }
+        _ => Ok(0),
+    }
+}
+
+/// What the command line says of listings.
+fn options(args: &Args, process: Option<u32>) -> Options {
+    Options {
+        process,
+        arguments: args.verbose,
+        functions: args.traceable_functions.clone(),
+        debug_folders: args.debuginfo.clone(),
+    }
+}
+
 fn list(
     args: &Args,
     process: Option<u32>,
@@ -68,13 +90,7 @@ fn list(
     run: impl FnOnce(&mut Lister<'_>) -> io::Result<()>,
 ) -> Result<u8, Failed> {
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-    let options = Options {
-        process,
-        arguments: args.verbose,
-        functions: args.traceable_functions.clone(),
-        debug_folders: args.debuginfo.clone(),
-    };
-    let mut lister = Lister::new(options, &mut out);
+    let mut lister = Lister::new(options(args, process), &mut out);
     let result = run(&mut lister);
     let warnings = lister.into_warnings();
     let result = result.and_then(|()| io::Write::flush(&mut out));

@@ -94,6 +94,9 @@ fn main() -> ExitCode {
     if args.scripts {
         return code(scripts::show(&args.words, &reporter));
     }
+    if let Some(beginning) = &args.complete_probe {
+        return code(list::complete(&args, beginning, &reporter));
+    }
     if args.info {
         return code(info::print(args.format == "json", &reporter));
     }

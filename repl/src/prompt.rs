@@ -4,10 +4,12 @@
 //! waits for events and for lines at once, and a line is either a command ([`commands`]) or an entry ([`session`]).
 
 mod commands;
+pub mod complete;
 mod editor;
 mod highlight;
 mod hints;
 mod history;
+mod knowledge;
 mod screen;
 mod session;
 
@@ -16,6 +18,7 @@ use crate::look::{self, Look};
 use crate::report::Reporter;
 use crate::run::{self, Failed};
 use editor::{Editor, Line, Saved};
+use knowledge::Shared;
 use lang::c::Unread;
 use lang::parser::entry::split;
 use rustix::termios::isatty;
@@ -67,11 +70,12 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     let mut session = Session::begin(args, &reporter, &mut config, screen.clone())?;
     let color = Look::of(std::io::stdout(), look::asked(args.color).0).color;
     // Threads take over that signals are blocked, which `begin` has seen to.
-    let editor = match Editor::start(&screen, &args.preferences, color) {
+    let knowledge = Shared::default();
+    let editor = match Editor::start(&screen, &args.preferences, color, knowledge.clone()) {
         Ok(editor) => editor,
         Err(error) => return run::fail(&reporter, &format!("cannot read from the terminal: {error}"), None),
     };
-    let result = talk(&mut session, &editor, &screen, &before);
+    let result = talk(&mut session, &editor, &knowledge, &screen, &before);
     screen.settle();
     drop(before);
     match result {
@@ -84,12 +88,14 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
 fn talk(
     session: &mut Session<'_>,
     editor: &Editor,
+    knowledge: &Shared,
     screen: &Screen,
     before: &Saved,
 ) -> Result<u8, runtime::session::RunError> {
     /// As of a script that a signal has ended.
     const INTERRUPTED: u8 = 0;
     let mut interrupts = 0;
+    session.tell(knowledge);
     editor.go();
     loop {
         let is_line = session.poll(editor.wake())?;
@@ -124,6 +130,7 @@ fn talk(
         }
         // What the line has to say stands above the next prompt.
         screen.settle();
+        session.tell(knowledge);
         editor.go();
     }
 }

@@ -46,6 +46,11 @@ pub fn check_entry(known: &Known, entry: &Script, target: &dyn Target, settings:
 }
 
 impl Known {
+    /// The macros.
+    pub fn macros(&self) -> &[Macro] {
+        &self.definitions.macros
+    }
+
     /// Whether a map is known and something has been assigned to it.
     pub fn has_map(&self, name: &str) -> bool {
         self.maps.is_assigned(name)

@@ -142,13 +142,17 @@ impl Checker<'_> {
                 near.next().map(|near| format!("did you mean `{}{near}`?", tag.prefix()))
             }
         };
-        let scalar = SCALAR_TYPES.iter().map(|(name, ..)| *name);
-        let names = scalar.chain(["string", "void"]).chain(crate::c::standard_types());
         let near = |names| nearest(name, names, 1).first().map(|near| format!("did you mean `{near}`?"));
-        let help = help.or_else(|| if tag.is_none() { near(names) } else { None });
+        let help = help.or_else(|| if tag.is_none() { near(plain_types()) } else { None });
         let error = Diagnostic::error(span, format!("Cannot resolve unknown type \"{shown}\""));
         self.report(error.with_maybe_help(help));
     }
+}
+
+/// Names of types that need no tag and no definition.
+pub fn plain_types() -> impl Iterator<Item = &'static str> {
+    let scalar = SCALAR_TYPES.iter().map(|(name, ..)| *name);
+    scalar.chain(["string", "void"]).chain(crate::c::standard_types())
 }
 
 /// No value is larger.

@@ -29,7 +29,7 @@ pub fn parse_attach_point(point: &AttachPoint) -> Result<(Spec, String), Diagnos
 }
 
 /// An attach point behind the name that it may be given: `NAME=`. What the name is for is not settled yet.
-pub(crate) fn without_name(text: &str) -> &str {
+pub fn without_name(text: &str) -> &str {
     match text.split_once('=') {
         Some((name, point)) if !name.contains([':', '"']) => point,
         _ => text,

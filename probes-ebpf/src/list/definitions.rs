@@ -23,6 +23,17 @@ fn split(pattern: &str) -> Option<(&'static str, &'static [Kind], &str)> {
 }
 
 impl Lister<'_> {
+    /// Lists the names that the kernel's enums give to numbers, in no order.
+    ///
+    /// # Errors
+    /// As [`Lister::list`].
+    pub fn constants(&mut self) -> io::Result<()> {
+        let Some(btf) = self.btf() else { return Ok(()) };
+        let enums = btf.types_of(&[Kind::Enum, Kind::Enum64]).into_iter().flatten();
+        enums.flat_map(|ty| ty.enumerators()).try_for_each(|constant| writeln!(self.out, "{}", constant.name))?;
+        self.out.flush()
+    }
+
     /// Lists types by name or with their definitions. One that several files have is listed once, from the kernel proper
     /// if it has it.
     pub(super) fn definitions(&mut self, pattern: &str) -> io::Result<()> {

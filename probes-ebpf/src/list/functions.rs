@@ -17,7 +17,7 @@ const MOST_ARGS: usize = 12;
 
 impl Lister<'_> {
     pub(super) fn kprobes(&mut self, row: &Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
-        if !kernel::has_kprobes() {
+        if !self.names_all && !kernel::has_kprobes() {
             if named {
                 self.warn(format!("this kernel has no {}s (it was built without CONFIG_KPROBES)", row.name));
             }
@@ -25,6 +25,20 @@ impl Lister<'_> {
         }
         let Some(list) = self.take_traceable(true) else { return Ok(()) };
         let result = self.kprobes_of(&list, row, asked, named);
+        let _ = self.traceable.set(Some(list));
+        result
+    }
+
+    /// Lists the functions of the kernel that can be traced, with their modules, in the kernel's order: those whose names
+    /// begin so.
+    ///
+    /// # Errors
+    /// As [`Lister::list`].
+    pub fn functions(&mut self, beginning: &str) -> io::Result<()> {
+        let Some(list) = self.take_traceable(true) else { return Ok(()) };
+        let mut wanted = list.iter().filter(|(_, function)| function.starts_with(beginning));
+        let result = wanted.try_for_each(|(module, function)| writeln!(self.out, "{module}:{function}"));
+        drop(wanted);
         let _ = self.traceable.set(Some(list));
         result
     }

@@ -13,7 +13,7 @@ use std::io;
 
 impl Lister<'_> {
     pub(super) fn uprobes(&mut self, row: &Provider, asked: Asked<'_>, named: bool) -> io::Result<()> {
-        if !kernel::has_uprobes() {
+        if !self.names_all && !kernel::has_uprobes() {
             self.warn(format!("this kernel has no {}s (it was built without CONFIG_UPROBES)", row.name));
             return Ok(());
         }
@@ -90,7 +90,7 @@ impl Lister<'_> {
 impl Lister<'_> {
     /// `usdt:[FILE:][PROVIDER:]NAME`; a probe that has several places is listed once.
     pub(super) fn usdts(&mut self, row: &Provider, asked: Asked<'_>) -> io::Result<()> {
-        if !kernel::has_uprobes() {
+        if !self.names_all && !kernel::has_uprobes() {
             self.warn(format!("this kernel has no {}s (it was built without CONFIG_UPROBES)", row.name));
             return Ok(());
         }

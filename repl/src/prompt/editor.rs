@@ -1,8 +1,10 @@
 //! Reads lines with rustyline, on a thread of its own: the session goes on while somebody types.
 
+use super::complete::Completer as Words;
 use super::highlight::Looks;
 use super::hints::{self, Hint};
 use super::history::{self, Entries, Typed};
+use super::knowledge::Shared;
 use super::screen::{Screen, print};
 use crate::look::{self, Part};
 use crate::preferences::{Keys, Preferences};
@@ -18,8 +20,8 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, ConditionalEventHandler, Config, Context, EditMode, Event, EventContext, EventHandler,
-    ExternalPrinter, Helper, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, EditMode, Event, EventContext,
+    EventHandler, ExternalPrinter, Helper, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -57,12 +59,12 @@ pub struct Editor {
 
 impl Editor {
     /// Starts the thread. What the screen shows from now on appears above the line.
-    pub fn start(screen: &Screen, preferences: &Preferences, color: bool) -> io::Result<Self> {
+    pub fn start(screen: &Screen, preferences: &Preferences, color: bool, knowledge: Shared) -> io::Result<Self> {
         let (sender, lines) = channel();
         let (go, may_go) = channel();
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let woken = wake.try_clone()?;
-        let mut editor = editor(preferences, color)?;
+        let mut editor = editor(preferences, color, Words::new(knowledge, screen.clone()))?;
         match editor.create_external_printer() {
             Ok(printer) => screen.start(printer)?,
             // A terminal that cannot move its cursor: what appears, appears where it is.
@@ -104,7 +106,7 @@ impl Editor {
 type Rustyline = rustyline::Editor<Prompt, Entries>;
 
 /// The editor with its keys.
-fn editor(preferences: &Preferences, color: bool) -> io::Result<Rustyline> {
+fn editor(preferences: &Preferences, color: bool, words: Words) -> io::Result<Rustyline> {
     // After the escape key, so many milliseconds may pass before the next one is a key by itself. Nothing is shown above
     // the line in that time.
     let (mode, timeout) = match preferences.keys {
@@ -114,6 +116,7 @@ fn editor(preferences: &Preferences, color: bool) -> io::Result<Rustyline> {
     let config = Config::builder()
         .auto_add_history(true)
         .edit_mode(mode)
+        .completion_type(CompletionType::List)
         .keyseq_timeout(Some(timeout))
         // The colours are ours, and so is what is shown of a tall text.
         .color_mode(ColorMode::Forced)
@@ -133,6 +136,7 @@ fn editor(preferences: &Preferences, color: bool) -> io::Result<Rustyline> {
         typed,
         is_last: Cell::new(false),
         dedents: Arc::clone(&dedents),
+        words,
     }));
     let keys: [(KeyEvent, EventHandler); 4] = [
         (key(KeyCode::Enter), EventHandler::Conditional(Box::new(Enter))),
@@ -192,6 +196,8 @@ struct Prompt {
     is_last: Cell<bool>,
     /// The closing brace that is asked for is to stand under what it closes.
     dedents: Arc<AtomicBool>,
+    /// What Tab finds.
+    words: Words,
 }
 
 impl Helper for Prompt {}
@@ -203,7 +209,8 @@ impl Completer for Prompt {
         if self.dedents.swap(false, Ordering::Relaxed) {
             return Ok(closing_brace(line, at));
         }
-        Ok((at, Vec::new()))
+        // A choice is shown above the line, by the one who knows what there is to say of it.
+        Ok(self.words.complete(line, at).map_or((at, Vec::new()), |(start, text)| (start, vec![text])))
     }
 }
 
@@ -212,6 +219,7 @@ impl Hinter for Prompt {
 
     fn hint(&self, line: &str, at: usize, context: &Context<'_>) -> Option<Hint> {
         self.has_text.set(!line.is_empty());
+        self.words.foresee(line, at);
         let is_typed = context.history_index() == context.history().len();
         if is_typed {
             line.clone_into(&mut self.typed.lock().unwrap_or_else(PoisonError::into_inner));

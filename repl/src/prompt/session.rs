@@ -3,6 +3,7 @@
 //! An entry is read, checked, compiled and loaded by itself, against what those before have left, and only when all of
 //! that went well does it count.
 
+mod knowledge;
 mod listing;
 mod watch;
 
