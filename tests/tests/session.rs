@@ -83,6 +83,9 @@ fn definitions_last_for_the_session() {
     assert!(maps.contains("10 entries"), "{maps}");
     assert_eq!(terminal.enter("macro twice(a) { a + a + 1 }"), "");
     assert_eq!(terminal.enter("twice(2)"), "5 : int8");
+    // Without a semicolon, which the language does not ask for.
+    terminal.enter("struct more { int a; }");
+    assert_eq!(terminal.enter("printf(\"%d\", sizeof(struct more) + sizeof(struct pair))"), "12");
 }
 
 #[test]
@@ -160,7 +163,7 @@ fn probes_are_taken_off_put_on_and_removed() {
     requires!(Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);
     let writes = |terminal: &mut Terminal, probe: &str| {
-        let writer = Worker::new("rt_writer", Work::write("/dev/null", 5, 8));
+        let writer = Worker::new("rt_toggled", Work::write("/dev/null", 5, 8));
         if !probe.is_empty() {
             terminal.enter(probe);
         }
@@ -168,7 +171,7 @@ fn probes_are_taken_off_put_on_and_removed() {
         terminal.enter("@n")
     };
     assert_eq!(
-        writes(&mut terminal, "tracepoint:syscalls:sys_enter_write /comm == \"rt_writer\"/ { @n = count() }"),
+        writes(&mut terminal, "tracepoint:syscalls:sys_enter_write /comm == \"rt_toggled\"/ { @n = count() }"),
         "@n: 5"
     );
     assert_eq!(terminal.enter(":off 1"), "#1 is off");

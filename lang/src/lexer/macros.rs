@@ -39,6 +39,10 @@ impl<'a> Lexer<'a> {
             self.pos = preprocessor.script_item(self.text, self.pos);
             self.take_diagnostics();
             self.keep_c(start);
+            // In C it has to be there.
+            if !self.c.ends_with(";\n") {
+                self.c.insert(self.c.len() - 1, ';');
+            }
         }
     }
 
