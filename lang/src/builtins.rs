@@ -72,8 +72,8 @@ const ARG_LAST_EXAMPLE: &str = "usdt:./server:shop:order { @[arg10, arg11] = cou
 /// All builtins.
 #[rustfmt::skip]
 pub static BUILTINS: &[Builtin] = &[
-    row("pid", BuiltinId::Pid, Type::U32, "Process id (thread group id) of the current task.", "interval:s:1 { print(pid); }"),
-    row("tid", BuiltinId::Tid, Type::U32, "Thread id of the current task.", "interval:s:1 { print(tid); }"),
+    row("pid", BuiltinId::Pid, Type::U32, "Process id (thread group id) of the current task as rtrace's own namespace of processes counts; 0 for what is not in it.", "interval:s:1 { print(pid); }"),
+    row("tid", BuiltinId::Tid, Type::U32, "Thread id of the current task as rtrace's own namespace of processes counts; 0 for what is not in it.", "interval:s:1 { print(tid); }"),
     row("uid", BuiltinId::Uid, Type::U64, "User id of the current task.", "tracepoint:syscalls:sys_enter_write { @[uid] = count(); }"),
     row("gid", BuiltinId::Gid, Type::U64, "Group id of the current task.", "tracepoint:syscalls:sys_enter_write { @[gid] = count(); }"),
     row("comm", BuiltinId::Comm, Type::Str(COMM_LEN), "Name of the current task, at most 15 bytes.", "tracepoint:syscalls:sys_enter_write { @[comm] = count(); }"),
@@ -82,7 +82,7 @@ pub static BUILTINS: &[Builtin] = &[
     row("elapsed", BuiltinId::Elapsed, Type::U64, "Nanoseconds since rtrace started tracing.", "interval:s:1 { print(elapsed); }"),
     row("probe", BuiltinId::Probe, Type::Str(0), "Full name of the probe that fired.", "interval:s:1 { print(probe); }"),
     row("cpid", BuiltinId::Cpid, Type::U32, "Process id of the command started by `-c`; 0 without one.", "tracepoint:syscalls:sys_enter_write /pid == cpid/ { @ = count(); }"),
-    row("func", BuiltinId::Func, Type::Str(0), "Name of the traced function.", "kprobe:vfs_read, kprobe:vfs_write { @[func] = count(); }"),
+    row("func", BuiltinId::Func, Type::Str(0), "Name of the traced function: in kprobe, fentry and their returns as ksym() gives it, in uprobe as text.", "kprobe:vfs_read, kprobe:vfs_write { @[func] = count(); }"),
     row("probetype", BuiltinId::Probetype, Type::Str(PROBETYPE_LEN), "Kind of the probe that fired, such as `kprobe`.", "interval:s:1 { print(probetype); }"),
     row("retval", BuiltinId::Retval, Type::U64, "What the traced function returns, as unsigned 64 bits; with its own type at fexit.", "kretprobe:vfs_read { @[retval] = count(); }"),
     row("has_cpid", BuiltinId::HasCpid, Type::Bool, "Whether a command was started by `-c`.", "begin { print(has_cpid); }"),
@@ -94,7 +94,7 @@ pub static BUILTINS: &[Builtin] = &[
     row("curtask", BuiltinId::Curtask, Type::U64, "The current task: a pointer to its `struct task_struct`.", "begin { print(curtask); }"),
     row("ctx", BuiltinId::Context, Type::U64, "What the kernel hands to the program: at `iter` a pointer to the `struct bpf_iter__KIND` with the object at hand, at kprobes and uprobes to a `struct pt_regs`.", "iter:task { print(ctx.task.pid); }"),
     row("usermode", BuiltinId::Usermode, Type::Int(IntType { bits: 8, signed: false }), "1 when the event came while the process's own code ran, else 0.", "interval:s:1 { print(usermode); }"),
-    row("username", BuiltinId::Username, Type::Username, "Name of the current task's user.", "tracepoint:syscalls:sys_enter_write { @[username] = count(); }"),
+    row("username", BuiltinId::Username, Type::Username, "Name of the current task's user, found when it is printed.", "tracepoint:syscalls:sys_enter_write { @[username] = count(); }"),
     row("arg0", BuiltinId::Arg(0), Type::U64, ARG, ARG_EXAMPLE),
     row("arg1", BuiltinId::Arg(1), Type::U64, ARG, ARG_EXAMPLE),
     row("arg2", BuiltinId::Arg(2), Type::U64, ARG, ARG_EXAMPLE),

@@ -159,6 +159,35 @@ pub struct Variable {
     pub default: &'static str,
     /// One line.
     pub help: &'static str,
+    /// From when on a new value counts in a session.
+    pub holds: Holds,
+    /// A script that sets it and compiles; empty for what a script cannot set.
+    pub example: &'static str,
+}
+
+/// From when on a value that is set in a session counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// At once, for what is running as well.
+    AtOnce,
+    /// For what is entered from then on: programs that are running have been compiled with the old one.
+    Later,
+    /// From the beginning of the session: what shows values is made then.
+    Start,
+    /// Never: it has no effect, or only the environment has it.
+    Never,
+}
+
+impl Holds {
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::AtOnce => "at once",
+            Self::Later => "for what is entered from now on",
+            Self::Start => "from the start of a session",
+            Self::Never => "no effect",
+        }
+    }
 }
 
 impl Variable {
@@ -209,7 +238,14 @@ pub enum Kind {
 }
 
 const fn row(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Variable {
-    Variable { name, older_names: &[], kind, default, help }
+    Variable { name, older_names: &[], kind, default, help, holds: Holds::Never, example: "" }
+}
+
+impl Variable {
+    /// Counts from then on, and is set like this.
+    const fn set_by(self, holds: Holds, example: &'static str) -> Self {
+        Self { holds, example, ..self }
+    }
 }
 
 /// The value of a variable, as `config.NAME` gives it.
@@ -277,39 +313,39 @@ const SHOWN: [&str; 21] = [
 #[rustfmt::skip]
 pub static VARIABLES: &[Variable] = &[
     row("btf", Kind::Environment, "", "A BTF file to use instead of the running kernel's"),
-    row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE"),
+    row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE").set_by(Holds::Start, "config = { cache_user_symbols = NONE } profile:hz:99 { @[ustack] = count(); }"),
     row("color", Kind::Environment, "auto", "Colours in messages: auto, always or never"),
-    Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written") },
-    row("dummy_ts_map", Kind::Text(|c| &mut c.dummy_ts_map), "", "A map without key that tseries() reads in place of the clock, for tests"),
-    row("hist_summary", Kind::Bool(|c| &mut c.hist_summary), "false", "Print count, mean and percentiles after each histogram"),
+    Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written").set_by(Holds::Start, "config = { cpp_demangle = false } profile:hz:99 { @[ustack] = count(); }") },
+    row("dummy_ts_map", Kind::Text(|c| &mut c.dummy_ts_map), "", "A map without key that tseries() reads in place of the clock, for tests").set_by(Holds::Later, r#"config = { dummy_ts_map = "clock"; unstable_tseries = enable } begin { @clock = 5; @ = tseries(1, 1s, 3); }"#),
+    row("hist_summary", Kind::Bool(|c| &mut c.hist_summary), "false", "Print count, mean and percentiles after each histogram").set_by(Holds::Start, "config = { hist_summary = true } tracepoint:syscalls:sys_enter_write { @ = hist(args.count); }"),
     row("kernel_build", Kind::Environment, "", "The build folder of the kernel's headers"),
     row("kernel_source", Kind::Environment, "", "The source folder of the kernel's headers"),
-    row("lazy_symbolication", Kind::Bool(|c| &mut c.lazy_symbolication), "true", "Look symbols up when they are printed, not before"),
-    row("license", Kind::License, "GPL", "The license that the kernel is told"),
-    row("log_size", Kind::Number(|c| &mut c.log_size), "1000000", "Bytes of the verifier's log"),
-    row("max_bpf_progs", Kind::Number(|c| &mut c.max_bpf_progs), "1024", "Most programs that a script may be compiled to"),
-    Variable { older_names: &["cat_bytes_max"], ..row("max_cat_bytes", Kind::Number(|c| &mut c.max_cat_bytes), "10240", "Most bytes that cat() prints") },
-    Variable { older_names: &["map_keys_max"], ..row("max_map_keys", Kind::Limited { least: 1, most: 1 << 30, place: |c| &mut c.max_map_keys }, "4096", "Most entries of a map") },
-    row("max_probes", Kind::Number(|c| &mut c.max_probes), "1024", "Most attach points of a script"),
-    Variable { older_names: &["strlen"], ..row("max_strlen", Kind::Limited { least: 1, most: 1 << 20, place: |c| &mut c.max_strlen }, "1024", "Most bytes of a text read by str()") },
+    row("lazy_symbolication", Kind::Bool(|c| &mut c.lazy_symbolication), "true", "Look symbols up when they are printed, not before").set_by(Holds::Never, "config = { lazy_symbolication = true } begin { }"),
+    row("license", Kind::License, "GPL", "The license that the kernel is told").set_by(Holds::Later, r#"config = { license = "Dual BSD/GPL" } begin { }"#),
+    row("log_size", Kind::Number(|c| &mut c.log_size), "1000000", "Bytes of the verifier's log").set_by(Holds::Later, "config = { log_size = 8000000 } begin { }"),
+    row("max_bpf_progs", Kind::Number(|c| &mut c.max_bpf_progs), "1024", "Most programs that a script may be compiled to").set_by(Holds::Later, "config = { max_bpf_progs = 4096 } kprobe:vfs_* { @[probe] = count(); }"),
+    Variable { older_names: &["cat_bytes_max"], ..row("max_cat_bytes", Kind::Number(|c| &mut c.max_cat_bytes), "10240", "Most bytes that cat() prints").set_by(Holds::AtOnce, r#"config = { max_cat_bytes = 100 } begin { cat("/proc/self/maps"); }"#) },
+    Variable { older_names: &["map_keys_max"], ..row("max_map_keys", Kind::Limited { least: 1, most: 1 << 30, place: |c| &mut c.max_map_keys }, "4096", "Most entries of a map").set_by(Holds::Later, "config = { max_map_keys = 100000 } tracepoint:syscalls:sys_enter_write { @[tid, args.count] = count(); }") },
+    row("max_probes", Kind::Number(|c| &mut c.max_probes), "1024", "Most attach points of a script").set_by(Holds::Later, "config = { max_probes = 4096 } kprobe:tcp_* { @[func] = count(); }"),
+    Variable { older_names: &["strlen"], ..row("max_strlen", Kind::Limited { least: 1, most: 1 << 20, place: |c| &mut c.max_strlen }, "1024", "Most bytes of a text read by str()").set_by(Holds::Later, "config = { max_strlen = 4096 } tracepoint:syscalls:sys_enter_openat { print(str(args.filename)); }") },
     row("max_type_res_iterations", Kind::Gone, "", ""),
-    row("missing_probes", Kind::Word(set_missing_probes, "Invalid value for missing_probes: valid values are ignore, warn, and error."), "error", "Attach points that are not there: ignore, warn or error"),
-    row("on_stack_limit", Kind::Number(|c| &mut c.on_stack_limit), "32", "Accepted for bpftrace's sake; rtrace finds room by itself"),
-    row("perf_rb_pages", Kind::Number(|c| &mut c.perf_rb_pages), "0", "Pages of the buffer for printed records, and of each processor's for packets"),
-    row("print_maps_on_exit", Kind::Bool(|c| &mut c.print_maps_on_exit), "true", "Print all maps at the end"),
-    row("show_debug_info", Kind::Bool(|c| &mut c.show_debug_info), "true", "Show file and line in stacks where they are known"),
-    row("stack_mode", Kind::Word(set_stack_mode, "Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id."), "bpftrace", "How stacks are printed: bpftrace, perf, raw or build_id"),
-    row("str_trunc_trailer", Kind::Text(|c| &mut c.str_trunc_trailer), "..", "Follows text that was cut off"),
+    row("missing_probes", Kind::Word(set_missing_probes, "Invalid value for missing_probes: valid values are ignore, warn, and error."), "error", "Attach points that are not there: ignore, warn or error").set_by(Holds::Later, "config = { missing_probes = warn } tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat { @ = count(); }"),
+    row("on_stack_limit", Kind::Number(|c| &mut c.on_stack_limit), "32", "Accepted for bpftrace's sake; rtrace finds room by itself").set_by(Holds::Never, "config = { on_stack_limit = 64 } begin { }"),
+    row("perf_rb_pages", Kind::Number(|c| &mut c.perf_rb_pages), "0", "Pages of the buffer for printed records, and of each processor's for packets").set_by(Holds::Start, r#"config = { perf_rb_pages = 1024 } tracepoint:syscalls:sys_enter_write { printf("%s %d\n", comm, args.count); }"#),
+    row("print_maps_on_exit", Kind::Bool(|c| &mut c.print_maps_on_exit), "true", "Print all maps at the end").set_by(Holds::AtOnce, "config = { print_maps_on_exit = false } tracepoint:syscalls:sys_enter_write { @ = count(); } end { print(@); }"),
+    row("show_debug_info", Kind::Bool(|c| &mut c.show_debug_info), "true", "Show file and line in stacks where they are known").set_by(Holds::Start, "config = { show_debug_info = false } profile:hz:99 { @[ustack] = count(); }"),
+    row("stack_mode", Kind::Word(set_stack_mode, "Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id."), "bpftrace", "How stacks are printed: bpftrace, perf, raw or build_id").set_by(Holds::Later, "config = { stack_mode = perf } profile:hz:99 { @[kstack] = count(); }"),
+    row("str_trunc_trailer", Kind::Text(|c| &mut c.str_trunc_trailer), "..", "Follows text that was cut off").set_by(Holds::Start, r#"config = { str_trunc_trailer = "..." } begin { print(str(0)); }"#),
     row("symbol_source", Kind::Gone, "", ""),
     row("unstable_addr", Kind::Gone, "", ""),
-    row("unstable_dw_ustack", Kind::Unstable(|c| &mut c.unstable_dw_ustack), "warn", "dw_ustack(): enable, warn or error"),
+    row("unstable_dw_ustack", Kind::Unstable(|c| &mut c.unstable_dw_ustack), "warn", "dw_ustack(): enable, warn or error").set_by(Holds::Later, "config = { unstable_dw_ustack = enable } profile:hz:99 /pid == cpid/ { @[dw_ustack] = count(); }"),
     row("unstable_import", Kind::Gone, "", ""),
-    row("unstable_import_statement", Kind::Unstable(|c| &mut c.unstable_import_statement), "error", "import within a probe: enable, warn or error"),
+    row("unstable_import_statement", Kind::Unstable(|c| &mut c.unstable_import_statement), "error", "import within a probe: enable, warn or error").set_by(Holds::Later, "config = { unstable_import_statement = warn } begin { }"),
     row("unstable_macro", Kind::Gone, "", ""),
     row("unstable_map_decl", Kind::Gone, "", ""),
-    row("unstable_tseries", Kind::Unstable(|c| &mut c.unstable_tseries), "warn", "tseries(): enable, warn or error"),
-    row("unstable_typeinfo", Kind::Unstable(|c| &mut c.unstable_typeinfo), "error", "typeinfo(): enable, warn or error"),
-    row("use_blazesym", Kind::Ignored, "", "Accepted for bpftrace's sake"),
+    row("unstable_tseries", Kind::Unstable(|c| &mut c.unstable_tseries), "warn", "tseries(): enable, warn or error").set_by(Holds::Later, "config = { unstable_tseries = enable } interval:ms:100 { @ = tseries(rand % 10, 1s, 10); }"),
+    row("unstable_typeinfo", Kind::Unstable(|c| &mut c.unstable_typeinfo), "error", "typeinfo(): enable, warn or error").set_by(Holds::Later, "config = { unstable_typeinfo = enable } begin { print(typeinfo(pid)); }"),
+    row("use_blazesym", Kind::Ignored, "", "Accepted for bpftrace's sake").set_by(Holds::Never, "config = { use_blazesym = true } begin { }"),
     row("vmlinux", Kind::Environment, "", "The kernel image to take symbols from"),
 ];
 
@@ -416,6 +452,13 @@ impl Variable {
     }
 }
 
+/// The variable that goes by this name: with a prefix or without, in capitals or not, an older name or today's.
+pub fn variable(name: &str) -> Option<&'static Variable> {
+    let name = plain_name(name);
+    let by_older_name = || VARIABLES.iter().find(|variable| variable.older_names.contains(&name.as_str()));
+    VARIABLES.iter().find(|variable| variable.name == name).or_else(by_older_name)
+}
+
 /// The name without prefix, in lower case.
 fn plain_name(name: &str) -> String {
     let name = name.to_ascii_lowercase();
@@ -452,8 +495,7 @@ impl Config {
     fn set_from_block(&mut self, item: &ConfigItem) -> Result<Option<String>, Diagnostic> {
         let written = &item.name.text;
         let name = plain_name(written);
-        let by_older_name = || VARIABLES.iter().find(|variable| variable.older_names.contains(&name.as_str()));
-        let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name).or_else(by_older_name) else {
+        let Some(variable) = variable(written) else {
             let title = format!("{written}: not a known configuration option");
             let candidates = VARIABLES.iter().filter(|variable| !matches!(variable.kind, Kind::Gone));
             let near = nearest(&name, candidates.map(|variable| variable.name), 1);
@@ -506,6 +548,11 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
+    /// Whether it says something of this variable, and so has the last word.
+    pub fn sets(&self, name: &str) -> bool {
+        self.values.iter().any(|(variable, _)| variable.name == name)
+    }
+
     /// Asks `lookup` for the environment variable of each config variable. The error says what is wrong with a value.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let mut values = Vec::new();

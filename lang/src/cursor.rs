@@ -7,8 +7,6 @@ use crate::c::{Texts, Unread};
 use crate::lexer::{self, Sym, Token};
 use crate::parser::entry::{FRAME, Kind};
 
-pub use crate::parser::KEYWORDS;
-
 /// What stands before a place.
 #[derive(Clone, Debug, Default)]
 pub struct Before<'a> {

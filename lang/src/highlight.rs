@@ -11,9 +11,10 @@ use crate::functions::{FUNCTIONS, FunctionId, function};
 use crate::lexer::{Sym, Token, lex, lex_inside};
 use crate::packets::PROTOCOLS;
 use crate::parser::entry::{FRAME, Kind};
-use crate::parser::{is_keyword, is_type_word};
+use crate::parser::is_type_word;
 use crate::probes::provider;
 use crate::span::Span;
+use crate::words::is_reserved;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -119,7 +120,7 @@ pub fn call_at_end(text: &str) -> Option<Call> {
         for (index, argument) in open.into_iter().rev() {
             match (tokens[index].0, index.checked_sub(1).map(|before| tokens[before])) {
                 (Token::Sym(Sym::OpenParen), Some((Token::Ident(name), span)))
-                    if whole.get(span.range()) == Some(name) && !is_keyword(name) =>
+                    if whole.get(span.range()) == Some(name) && !is_reserved(name) =>
                 {
                     return Some(Call { name: name.to_owned(), argument });
                 }
@@ -181,7 +182,7 @@ fn named(name: &str) -> Option<Class> {
     });
     match names.get(name) {
         Some(class) => Some(*class),
-        None if is_keyword(name) => Some(Class::Keyword),
+        None if is_reserved(name) => Some(Class::Keyword),
         None if is_type_word(name) => Some(Class::Type),
         None => None,
     }

@@ -36,8 +36,10 @@ pub mod printf;
 pub mod probes;
 pub mod span;
 pub mod target;
+pub mod topics;
 pub mod typed;
 pub mod types;
+pub mod words;
 
 pub use check::{Checked, CheckedEntry, Known, Settings, check, check_entry};
 pub use diag::{Diagnostic, Severity};

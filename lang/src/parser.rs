@@ -21,8 +21,6 @@ mod stmt;
 mod types;
 
 pub use depth::MAX_DEPTH;
-pub use expr::KEYWORDS;
-pub(crate) use expr::is_keyword;
 pub(crate) use types::is_type_word;
 
 use crate::ast::Script;

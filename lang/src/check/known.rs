@@ -56,6 +56,11 @@ impl Known {
         self.maps.is_assigned(name)
     }
 
+    /// Whether a macro of this name is defined.
+    pub fn has_macro(&self, name: &str) -> bool {
+        self.definitions.macros.iter().any(|item| item.name.text == name)
+    }
+
     /// What of these declarations is about maps that have been in use without one.
     pub(super) fn declared_too_late(&self, declarations: &[MapDecl]) -> Vec<Diagnostic> {
         let is_new = |new: &&MapDecl| self.definitions.maps.iter().all(|old| old.name.text != new.name.text);

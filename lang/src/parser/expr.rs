@@ -11,18 +11,6 @@ use crate::span::Span;
 use chumsky::pratt::{infix, left, postfix, prefix};
 use chumsky::prelude::*;
 
-/// Words that cannot be names.
-#[rustfmt::skip]
-pub const KEYWORDS: &[&str] = &[
-    "if", "else", "let", "return", "while", "for", "unroll", "break", "continue", "true", "false", "sizeof",
-    "offsetof", "typeof", "typeinfo", "comptime", "struct", "union", "enum", "import", "macro",
-];
-
-/// Whether a word cannot be a name.
-pub(crate) fn is_keyword(word: &str) -> bool {
-    KEYWORDS.contains(&word)
-}
-
 /// Any expression.
 pub(super) fn expression<'a>() -> impl Rule<'a, Expr> {
     recursive(|expression| {

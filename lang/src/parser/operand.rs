@@ -1,13 +1,14 @@
 //! Operands: literals, names, calls, maps, whatever stands in brackets, and the words that take a type.
 
 use super::error::{Expect, ParseError};
-use super::expr::{condition, is_keyword};
+use super::expr::condition;
 use super::input::{Node, Rule, sym, word};
 use super::{skip, types};
 use crate::ast::{BinaryOp, Block, Expr, ExprKind, Name, ValueBlock};
 use crate::diag::Diagnostic;
 use crate::lexer::{Sym, Token, string};
 use crate::span::Span;
+use crate::words::is_reserved;
 use chumsky::prelude::*;
 
 /// What operators stand between.
@@ -37,7 +38,7 @@ pub(super) fn operand<'a>(expression: impl Rule<'a, Expr>, block: impl Rule<'a, 
 
 /// `name`, `name(...)`.
 fn named<'a>(expression: impl Rule<'a, Expr>) -> impl Rule<'a, Expr> {
-    let name = select! { Token::Ident(name) if !is_keyword(name) => name.to_owned() };
+    let name = select! { Token::Ident(name) if !is_reserved(name) => name.to_owned() };
     let name = name.map_with(|text, e| Name { text, span: e.span() });
     let args = skip::committed(expression.separated_by(sym(Sym::Comma)).collect(), Sym::CloseParen)
         .delimited_by(sym(Sym::OpenParen), sym(Sym::CloseParen));

@@ -74,5 +74,5 @@ fn is_reserved(name: &str) -> bool {
     matches!(name, "args" | "ctx" | "kstack" | "nsecs" | "pid" | "tid" | "ustack")
         || name.starts_with("__builtin_")
         || number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-        || super::expr::is_keyword(name)
+        || crate::words::is_reserved(name)
 }

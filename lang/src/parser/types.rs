@@ -4,12 +4,12 @@
 //! what stands within is read once, however deep it nests.
 
 use super::error::Expect;
-use super::expr::is_keyword;
 use super::input::{Cursor, Rule, look_ahead, sym, word};
 use super::skip::step;
 use crate::ast::{Expr, TypeBase, TypeName, TypeOf, TypeSuffix, TypeTag};
 use crate::builtins;
 use crate::lexer::{Sym, Token};
+use crate::words::is_reserved;
 use chumsky::prelude::*;
 
 /// Whether `name` alone is known to be a type.
@@ -83,7 +83,7 @@ fn type_ahead<'a>(input: &mut Cursor<'a, '_>) -> Option<Ahead> {
             }
             Ahead::Certain
         }
-        _ if is_keyword(name) || is_builtin(name) => return None,
+        _ if is_reserved(name) || is_builtin(name) => return None,
         _ if is_type_word(name) => Ahead::Certain,
         _ => Ahead::Name,
     };
@@ -179,7 +179,7 @@ fn named<'a>() -> impl Rule<'a, TypeBase> {
         .at_least(1)
         .collect::<Vec<_>>()
         .map(|words| words.join(" "));
-    let single = select! { Token::Ident(name) if !is_keyword(name) => name.to_owned() };
+    let single = select! { Token::Ident(name) if !is_reserved(name) => name.to_owned() };
     c_words.or(single).map(|name| TypeBase::Named { tag: None, name })
 }
 

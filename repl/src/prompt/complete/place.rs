@@ -4,7 +4,8 @@
 //! lexer that reads it (`lang::cursor`); what is broken further to the left does not matter.
 
 use lang::ast::TypeTag;
-use lang::cursor::{Before, Bracket, KEYWORDS, Piece, PieceKind, Within, before};
+use lang::cursor::{Before, Bracket, Piece, PieceKind, Within, before};
+use lang::words::is_reserved;
 
 /// A place, and what has been typed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +203,7 @@ fn at_word<'a>(text: &'a str, left: &'a str, read: &Before<'a>) -> What<'a> {
             "else" => What::Statement,
             // What it names is new.
             "let" | "macro" => What::Nothing,
-            word if KEYWORDS.contains(&word) => What::Value,
+            word if is_reserved(word) => What::Value,
             _ => after_operand(left, last, innermost.bracket),
         },
         PieceKind::Sign if last.is(".") || last.is("->") => match member(read, left) {
@@ -266,7 +267,7 @@ fn member<'a>(read: &Before<'a>, left: &'a str) -> Option<Member<'a>> {
 fn operand(pieces: &[Piece<'_>], end: usize) -> Option<usize> {
     let mut at = end.checked_sub(1)?;
     loop {
-        let is_name = |piece: &Piece<'_>| piece.kind == PieceKind::Word && !KEYWORDS.contains(&piece.text);
+        let is_name = |piece: &Piece<'_>| piece.kind == PieceKind::Word && !is_reserved(piece.text);
         match pieces[at].kind {
             PieceKind::Close(bracket @ (Bracket::Round | Bracket::Square)) => {
                 let open = opening(pieces, at)?;

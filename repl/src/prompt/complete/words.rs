@@ -8,10 +8,11 @@ use lang::ast::{Macro, MacroParamKind, TypeTag};
 use lang::builtins::BUILTINS;
 use lang::check::plain_types;
 use lang::config::{Kind, VARIABLES};
-use lang::cursor::{Before, KEYWORDS, PieceKind, before};
+use lang::cursor::{Before, PieceKind, before};
 use lang::functions::{FUNCTIONS, FunctionId};
 use lang::packets::{PROTOCOLS, protocol};
 use lang::probes::{PROVIDERS, ProviderId, provider, without_name};
+use lang::words::reserved_names;
 
 /// Words that begin what is no probe, with what follows them.
 const ITEMS: [(&str, &str); 8] = [
@@ -74,9 +75,9 @@ pub fn statements(scene: &Scene<'_>, others: Vec<Candidate>, lists: &dyn Lists, 
 
 /// What may stand in a value.
 pub fn values(scene: &Scene<'_>, lists: &dyn Lists, found: &mut Found) {
-    let is_value = |word: &&&str| !STATEMENTS.contains(*word) && !matches!(**word, "import" | "macro");
+    let is_value = |word: &&str| !STATEMENTS.contains(word) && !matches!(*word, "import" | "macro");
     let in_brackets = scene.read.pieces.iter().rev().find(|piece| piece.text != found.typed);
-    let keywords = KEYWORDS.iter().filter(is_value).chain(&["if"]).map(|word| match *word {
+    let keywords = reserved_names().filter(is_value).chain(["if"]).map(|word| match word {
         "sizeof" | "offsetof" | "typeof" | "typeinfo" => Candidate::new(format!("{word}(")),
         "struct" | "union" | "enum" => Candidate::new(format!("{word} ")),
         word => Candidate::new(word),
@@ -285,7 +286,7 @@ mod tests {
 
     #[test]
     fn keywords_are_either_of_statements_or_of_values() {
-        assert!(STATEMENTS.iter().all(|word| KEYWORDS.contains(word)));
+        assert!(STATEMENTS.iter().all(|word| lang::words::is_reserved(word)));
     }
 
     #[test]
