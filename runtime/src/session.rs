@@ -7,6 +7,7 @@
 
 mod entries;
 mod events;
+mod measured;
 mod trial;
 mod watched;
 
@@ -28,11 +29,13 @@ use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Sizes};
 use codegen::object::Object;
 use entries::Entry;
+use entries::Snapshot;
 pub use entries::{Added, Evaluated};
 use lang::diag::Diagnostic;
 use lang::span::Span;
 use lang::target::Attach;
 use lang::typed::{self, FormatId, MapId};
+pub use measured::{Measured, Spent, measure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, TimerfdClockId, TimerfdFlags, clock_gettime, timerfd_create};
 use std::collections::HashSet;
@@ -255,6 +258,10 @@ pub struct Live<'a> {
     watch: Option<Watch>,
     /// Maps that somebody looks at.
     watched: Option<Watched>,
+    /// In a session, how it was before anything was entered.
+    base: Option<Snapshot>,
+    /// What the latest entry has taken.
+    spent: Spent,
 }
 
 enum Held {
@@ -308,8 +315,11 @@ impl<'a> Live<'a> {
             answer: None,
             watch: None,
             watched: None,
+            base: None,
+            spent: Spent::default(),
         };
         live.adopt(0, job, loaded)?;
+        live.base = live.config.interactive.then(|| live.snapshot());
         Ok(live)
     }
 

@@ -96,7 +96,8 @@ pub struct Evaluated {
 }
 
 /// To go back to.
-struct Snapshot {
+#[derive(Clone)]
+pub(super) struct Snapshot {
     layout: Layout,
     program: typed::Program,
 }
@@ -279,7 +280,7 @@ impl Live<'_> {
         host: &mut dyn Host,
     ) -> Result<Added, RunError> {
         let before = self.snapshot();
-        let attached = self.load(number, job).and_then(|()| self.start(number, host));
+        let attached = self.timed_load(number, job).and_then(|()| self.timed_start(number, host));
         // What `begin` has printed has happened, whatever became of the others.
         let replayed = self.replay(output, host);
         let added = match attached {
@@ -308,7 +309,7 @@ impl Live<'_> {
     ) -> Result<Evaluated, RunError> {
         let before = self.snapshot();
         self.asked = asked;
-        let mut result = self.load(number, job).and_then(|()| self.begin(number));
+        let mut result = self.timed_load(number, job).and_then(|()| self.begin(number));
         result = result.and(self.replay(output, host)).and(self.settle(output, host));
         (self.asked, self.over) = (None, false);
         self.remove(number);
@@ -350,7 +351,7 @@ impl Live<'_> {
         result.map(drop)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot { layout: self.layout.clone(), program: self.program.clone() }
     }
 
@@ -371,7 +372,7 @@ impl Live<'_> {
     }
 
     /// Loads an entry beside the others.
-    fn load(&mut self, number: u32, job: &Job<'_>) -> Result<(), RunError> {
+    pub(super) fn load(&mut self, number: u32, job: &Job<'_>) -> Result<(), RunError> {
         let open = self.entries.iter().flat_map(|entry| &entry.programs).flat_map(|program| &program.points);
         let open: u64 = open.map(|point| point.attach.places() as u64).sum();
         let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
@@ -385,7 +386,7 @@ impl Live<'_> {
         self.adopt(number, job, loaded)
     }
 
-    fn start(&mut self, number: u32, host: &mut dyn Host) -> Result<Added, RunError> {
+    pub(super) fn start(&mut self, number: u32, host: &mut dyn Host) -> Result<Added, RunError> {
         self.begin(number)?;
         self.start_unwinder()?;
         let is_over = std::mem::take(&mut self.over);
@@ -426,6 +427,23 @@ impl Live<'_> {
         let is_known = self.off(number);
         self.entries.retain(|entry| entry.number != number);
         is_known
+    }
+
+    /// Makes it as it was before anything was entered. What has been printed is handed on; `end` probes are not run.
+    pub fn reset(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
+        self.detach();
+        self.drain(super::ALL, output, host)?;
+        self.tick(output, host)?;
+        // The first one has nothing but what all of them share.
+        self.entries.truncate(1);
+        if let Some(base) = self.base.clone() {
+            self.rewind(base)?;
+        }
+        (self.packets, self.watch) = (Packets::default(), None);
+        self.exited.clear();
+        (self.exit, self.hushed, self.over) = (None, false, false);
+        self.store.word(codegen::layout::START_TIME).store(since_boot(), Ordering::Relaxed);
+        flush(output)
     }
 
     /// Takes off the entries that have called `exit()`, and hands on what has been printed.
