@@ -110,6 +110,10 @@ pub struct Args {
     #[arg(long, help_heading = INSTEAD)]
     pub scripts: bool,
 
+    /// Explain a builtin, function, provider, statement or config variable, or list all: functions, providers, ...
+    #[arg(long, value_name = "TOPIC", num_args = 0..=1, default_missing_value = "", help_heading = INSTEAD)]
+    pub doc: Option<String>,
+
     /// Print what the beginning of an attach point may become, a line each, for the completion of shells
     #[arg(long, value_name = "BEGINNING", hide = true, allow_hyphen_values = true)]
     pub complete_probe: Option<String>,

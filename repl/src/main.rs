@@ -97,6 +97,9 @@ fn main() -> ExitCode {
     if let Some(beginning) = &args.complete_probe {
         return code(list::complete(&args, beginning, &reporter));
     }
+    if let Some(topic) = &args.doc {
+        return code(prompt::explain(topic, &reporter));
+    }
     if args.info {
         return code(info::print(args.format == "json", &reporter));
     }

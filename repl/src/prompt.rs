@@ -13,7 +13,7 @@ mod knowledge;
 mod screen;
 mod session;
 
-use crate::args::Args;
+use crate::args::{Args, When};
 use crate::look::{self, Look};
 use crate::report::Reporter;
 use crate::run::{self, Failed};
@@ -95,7 +95,7 @@ fn talk(
     /// As of a script that a signal has ended.
     const INTERRUPTED: u8 = 0;
     let mut interrupts = 0;
-    session.tell(knowledge);
+    session.inform(knowledge);
     editor.go();
     loop {
         let is_line = session.poll(editor.wake())?;
@@ -130,7 +130,7 @@ fn talk(
         }
         // What the line has to say stands above the next prompt.
         screen.settle();
-        session.tell(knowledge);
+        session.inform(knowledge);
         editor.go();
     }
 }
@@ -142,8 +142,12 @@ fn take(session: &mut Session<'_>, screen: &Screen, text: &str) -> Result<Next, 
         false => vec![text],
     };
     for entry in entries {
-        let next = match entry.trim().strip_prefix(':') {
+        let next = match entry.trim().strip_prefix(':').or_else(|| bare(session, entry.trim())) {
             Some(command) => commands::obey(session, command)?,
+            None if entry.trim() == "exit" && !session.has_macro("exit") => {
+                session.reporter().plain("exit is a function", Some("type exit() or :quit to leave"));
+                Next::Go
+            }
             None => session.enter(entry)?,
         };
         screen.end_line();
@@ -152,4 +156,32 @@ fn take(session: &mut Session<'_>, screen: &Screen, text: &str) -> Result<Next, 
         }
     }
     Ok(Next::Go)
+}
+
+/// What people type who do not know yet that commands begin with a colon.
+fn bare<'t>(session: &Session<'_>, text: &'t str) -> Option<&'t str> {
+    let word = text.split_whitespace().next()?;
+    let is_command = match word {
+        "quit" => text == word,
+        // `help` and what it is about, which are words.
+        "help" => !text.contains(['(', '=', ';', '{']),
+        "?" => true,
+        _ => false,
+    };
+    (is_command && !session.has_macro(word)).then_some(text)
+}
+
+/// The columns of the terminal, as many as are good to read.
+fn width() -> usize {
+    const MOST: usize = 100;
+    let width = Look::of(std::io::stdout(), When::Never).width;
+    width.unwrap_or(80).clamp(20, MOST)
+}
+
+/// Prints what is to be read about a topic; gives the exit code.
+pub fn explain(topic: &str, reporter: &Reporter) -> Result<u8, Failed> {
+    match commands::answer(topic, "rtrace --doc", width()) {
+        Ok(text) => run::print(&text, reporter),
+        Err((title, help)) => run::fail(reporter, &title, Some(&help)),
+    }
 }

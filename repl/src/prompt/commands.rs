@@ -1,12 +1,15 @@
 //! The commands of the prompt. Each is a row; whoever obeys, helps or completes reads the rows.
 
+mod inspect;
 mod probes;
+mod topics;
 mod watch;
 
 use super::Next;
 use super::session::Session;
 use lang::nearest::nearest;
 use runtime::session::RunError;
+pub use topics::answer;
 
 /// A command.
 pub struct Command {
@@ -23,15 +26,25 @@ pub struct Command {
 type Act = fn(&mut Session<'_>, &str) -> Result<Next, RunError>;
 
 /// All commands.
+#[rustfmt::skip]
 pub static COMMANDS: &[Command] = &[
-    Command { name: "help", takes: "[COMMAND]", help: "say what the commands do", act: help },
+    Command { name: "asm", takes: "N...", help: "show the instructions of probes", act: inspect::asm },
+    Command { name: "clif", takes: "[-O] N...", help: "show the intermediate code of probes; -O: behind the mid-end", act: inspect::clif },
+    Command { name: "fields", takes: "PROBE | struct NAME", help: "show the arguments of probes, or the members of a type with their places", act: inspect::fields },
+    Command { name: "help", takes: "[TOPIC]", help: "say what commands do, or explain anything of the language", act: topics::help },
+    Command { name: "list", takes: "[-v] PATTERN", help: "list what can be traced, as rtrace -l; -v: with arguments", act: inspect::list },
     Command { name: "maps", takes: "", help: "list the maps with their types and sizes", act: probes::maps },
     Command { name: "off", takes: "N...", help: "detach probes, and keep them", act: probes::off },
     Command { name: "on", takes: "N...", help: "attach them again", act: probes::on },
     Command { name: "probes", takes: "", help: "list the probes", act: probes::probes },
     Command { name: "quit", takes: "", help: "leave, and show the maps", act: quit },
     Command { name: "quit!", takes: "", help: "leave without showing the maps", act: quit_at_once },
+    Command { name: "reset", takes: "", help: "remove all probes, maps and definitions", act: inspect::reset },
     Command { name: "rm", takes: "N...", help: "remove probes", act: probes::remove },
+    Command { name: "set", takes: "[NAME=VALUE]", help: "set a config variable, or list them all", act: inspect::set },
+    Command { name: "stats", takes: "[off]", help: "measure how often and how long probes run", act: inspect::stats },
+    Command { name: "time", takes: "[on|off]", help: "tell how long the stages of each entry take", act: inspect::time },
+    Command { name: "type", takes: "EXPR", help: "tell the type of an expression, a map or a function, which is not run", act: inspect::type_of },
     Command {
         name: "watch",
         takes: "[@MAP...] [every 1s]",
@@ -57,14 +70,19 @@ pub fn obey(session: &mut Session<'_>, line: &str) -> Result<Next, RunError> {
     }
 }
 
+/// What commands go by as well.
+const ALIASES: &[(&str, &str)] = &[("?", "help"), ("h", "help"), ("q", "quit"), ("q!", "quit!")];
+
 /// The command that is meant by a name or the beginning of one.
 fn find(name: &str) -> Result<&'static Command, (String, String)> {
+    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
     if let Some(command) = COMMANDS.iter().find(|command| command.name == name) {
         return Ok(command);
     }
-    let begun: Vec<&Command> = COMMANDS.iter().filter(|command| command.name.starts_with(name)).collect();
-    // `quit!` is only what it is called.
-    let begun: Vec<&Command> = begun.into_iter().filter(|command| !command.name.ends_with('!')).collect();
+    // What cannot be taken back is only what it is called.
+    let is_begun =
+        |command: &&Command| command.name.starts_with(name) && !command.name.ends_with('!') && command.name != "reset";
+    let begun: Vec<&Command> = COMMANDS.iter().filter(is_begun).collect();
     match &begun[..] {
         [one] => Ok(one),
         [] => {
@@ -87,31 +105,6 @@ pub fn is_known(name: &str) -> bool {
 /// The command that the beginning of a name can only mean.
 pub fn meant(name: &str) -> Option<&'static Command> {
     find(name).ok()
-}
-
-fn help(session: &mut Session<'_>, about: &str) -> Result<Next, RunError> {
-    let rows: Vec<&Command> = match about.trim_start_matches(':') {
-        "" => COMMANDS.iter().collect(),
-        name => match find(name) {
-            Ok(command) => vec![command],
-            Err((title, help)) => {
-                session.reporter().plain(&title, Some(&help));
-                return Ok(Next::Go);
-            }
-        },
-    };
-    let usage = |command: &Command| format!(":{} {}", command.name, command.takes);
-    let width = rows.iter().map(|command| usage(command).len()).max().unwrap_or(0);
-    let mut text = String::new();
-    if about.is_empty() {
-        text += "A probe is attached when it is entered: tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }\n\
-                 A statement is run at once, an expression is shown with its type, and a map with what it holds: @\n\n";
-    }
-    for command in rows {
-        text += &format!("{:<width$}  {}\n", usage(command), command.help);
-    }
-    session.say(&text);
-    Ok(Next::Go)
 }
 
 fn quit(_: &mut Session<'_>, _: &str) -> Result<Next, RunError> {
@@ -138,6 +131,8 @@ mod tests {
         assert_eq!(found("q"), Ok("quit"));
         assert_eq!(found("quit!"), Ok("quit!"));
         assert_eq!(found("of"), Ok("off"));
+        assert_eq!(found("?"), Ok("help"));
+        assert_eq!(found("r"), Ok("rm"));
         assert_eq!(found("o"), Err(":o may be several commands; :off, :on".to_owned()));
         assert_eq!(found("probs"), Err("there is no command :probs; did you mean :probes?".to_owned()));
         assert_eq!(found("zzz"), Err("there is no command :zzz; :help lists the commands".to_owned()));

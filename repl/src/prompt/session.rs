@@ -3,8 +3,12 @@
 //! An entry is read, checked, compiled and loaded by itself, against what those before have left, and only when all of
 //! that went well does it count.
 
+mod inspect;
 mod knowledge;
 mod listing;
+mod members;
+mod settings;
+mod stats;
 mod watch;
 
 use super::Next;
@@ -16,6 +20,7 @@ use crate::headers::Folders;
 use crate::look;
 use crate::report::Reporter;
 use crate::run::{self, Failed, Terminal};
+use crate::select;
 use codegen::layout::Sizes;
 use codegen::object::{Options, compile_entry};
 use lang::ast::{self, ExprKind, Name, Script, StmtKind};
@@ -34,6 +39,7 @@ use runtime::machine::{Machine, symbols};
 use runtime::output::world::Shared;
 use runtime::output::{self, Output, Text};
 use runtime::session::{Config, Evaluated, Job, Live, Mode, RunError};
+use stats::{Clock, Stats};
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
@@ -62,6 +68,8 @@ pub struct Session<'a> {
     next: u32,
     /// So many statements have been run.
     statements: u32,
+    clock: Clock,
+    stats: Option<Stats>,
 }
 
 /// A probe that was entered, and is not removed.
@@ -147,6 +155,8 @@ impl<'a> Session<'a> {
             probes: Vec::new(),
             next: 1,
             statements: 0,
+            clock: Clock::default(),
+            stats: None,
         })
     }
 
@@ -196,6 +206,13 @@ impl<'a> Session<'a> {
 
     /// Takes what was entered.
     pub fn enter(&mut self, text: &str) -> Result<Next, RunError> {
+        self.clock.start();
+        let next = self.take(text)?;
+        self.tell_time();
+        Ok(next)
+    }
+
+    fn take(&mut self, text: &str) -> Result<Next, RunError> {
         let begun = Instant::now();
         if let Some(name) = lone_map(text) {
             self.show_map(name)?;
@@ -210,6 +227,7 @@ impl<'a> Session<'a> {
             let headers = Continued::new(&self.c, &self.headers);
             parse_entry(Source::new(name, text), kind, &mut self.sources, &mut Files::new(""), &headers)
         };
+        self.clock.lap("parse");
         if !self.shows_no_error(&parsed.diagnostics) {
             return Ok(Next::Go);
         }
@@ -234,6 +252,7 @@ impl<'a> Session<'a> {
     fn define(&mut self, text: &str, script: Script, begun: Instant) -> Result<Option<Next>, RunError> {
         let CheckedEntry { checked, known, waits_for } =
             check_entry(&self.known, &script, &self.target, &self.settings);
+        self.clock.lap("check");
         // To wait for a map is nothing bad: somebody may assign it yet.
         let told: Vec<Diagnostic> =
             checked.diagnostics.into_iter().filter(|told| !is_about_waiting(told, &waits_for)).collect();
@@ -249,6 +268,9 @@ impl<'a> Session<'a> {
             self.live.configure(program.config);
             self.known = known;
             return Ok(Some(Next::Go));
+        }
+        if select::check_count(&program, self.reporter).is_err() {
+            return Ok(None);
         }
         let number = self.next;
         let Some(added) = self.load(number, &program, |live, job, output, host| live.add(number, job, output, host))?
@@ -281,6 +303,7 @@ impl<'a> Session<'a> {
         let shown = as_question(&script).map(|question| check(&question)).filter(|entry| entry.checked.is_ok());
         let is_question = shown.is_some();
         let CheckedEntry { checked, known, .. } = shown.unwrap_or_else(|| check(&script));
+        self.clock.lap("check");
         if !self.shows_no_error(&checked.diagnostics) {
             return Ok(None);
         }
@@ -335,6 +358,9 @@ impl<'a> Session<'a> {
                     return Ok(None);
                 }
             };
+            if !program.probes.is_empty() && select::check(&object, &program.config, self.reporter).is_err() {
+                return Ok(None);
+            }
             let elf = match object.to_elf(&self.sources) {
                 Ok(elf) => elf,
                 Err(error) => {
@@ -342,15 +368,18 @@ impl<'a> Session<'a> {
                     return Ok(None);
                 }
             };
+            self.clock.lap("compile");
             let Self { args, reporter, sources, live, output, shown, .. } = self;
             let job = Job { program, object: &object, elf: &elf, settings: shown };
             let missing_probes = program.config.missing_probes;
             let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
-            match act(live, &job, &mut **output, &mut host) {
+            let done = act(live, &job, &mut **output, &mut host);
+            self.clock.lap("run");
+            match done {
                 Ok(done) => return Ok(Some(done)),
                 Err(RunError::Load(LoadError::Refused { refusal, .. })) if optimise && refusal.slot.is_some() => {}
                 Err(error @ (RunError::Load(_) | RunError::Attach(_) | RunError::Capture(_))) => {
-                    let _ = explain::<()>(&error, &object, args, sources, reporter);
+                    let _ = explain::<()>(&error, &object, self.args, &self.sources, self.reporter);
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
@@ -458,15 +487,20 @@ fn is_about_waiting(told: &Diagnostic, waits_for: &[String]) -> bool {
     !told.is_error() && map.is_some_and(|map| waits_for.iter().any(|name| name == map))
 }
 
-/// A script that prints what a lone expression is worth.
+/// A script that prints what a lone expression is worth, if that is why it was entered.
 fn as_question(script: &Script) -> Option<Script> {
+    let is_step =
+        |stmt: &ast::Stmt| matches!(&stmt.kind, StmtKind::Expr(expr) if matches!(expr.kind, ExprKind::IncDec { .. }));
+    let is_act = script.probes.iter().flat_map(|probe| &probe.body.stmts).any(is_step);
+    if is_act { None } else { printing(script) }
+}
+
+/// A script that prints what a lone expression is worth.
+fn printing(script: &Script) -> Option<Script> {
     let mut question = script.clone();
     let [probe] = &mut question.probes[..] else { return None };
     let [stmt] = &mut probe.body.stmts[..] else { return None };
     let StmtKind::Expr(expr) = &mut stmt.kind else { return None };
-    if matches!(expr.kind, ExprKind::IncDec { .. }) {
-        return None;
-    }
     let span = expr.span;
     let name = Name { text: "print".to_owned(), span };
     let kind = ExprKind::Call { name, args: vec![expr.clone()] };

@@ -42,7 +42,7 @@ pub fn remove(session: &mut Session<'_>, which: &str) -> Result<Next, RunError> 
 
 /// The probes that are named, with or without the sign before their number; none, with an error shown, if one of them is
 /// not there.
-fn numbers(session: &Session<'_>, command: &str, text: &str) -> Vec<u32> {
+pub(super) fn numbers(session: &Session<'_>, command: &str, text: &str) -> Vec<u32> {
     let mut found = Vec::new();
     for word in text.split([' ', ',', '\t']).filter(|word| !word.is_empty()) {
         match word.trim_start_matches('#').parse() {

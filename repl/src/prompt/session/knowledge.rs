@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 impl Session<'_> {
     /// Tells all.
-    pub fn tell(&self, shared: &Shared) {
+    pub fn inform(&self, shared: &Shared) {
         let maps = self.live.program().maps.iter().map(|map| {
             let key: Vec<String> = map.key.iter().flatten().map(ToString::to_string).collect();
             let key = if key.is_empty() { String::new() } else { format!("[{}]", key.join(", ")) };

@@ -11,13 +11,19 @@ impl Session<'_> {
         match map {
             Some(index) => self.live.show(MapId(index as u32), &mut *self.output),
             None => {
-                let near: Vec<&str> = self.live.program().maps.iter().map(|map| map.name.as_str()).collect();
-                let near = lang::nearest::nearest(name, near, 1).first().map(|near| format!("did you mean @{near}?"));
-                let help = near.unwrap_or_else(|| format!("a probe makes it: begin {{ @{name} = 1 }}"));
-                self.reporter.plain(&format!("there is no map @{name}"), Some(&help));
+                let (title, help) = self.no_map(name);
+                self.reporter.plain(&title, help.as_deref());
                 Ok(())
             }
         }
+    }
+
+    /// That there is no such map, and what may be meant.
+    pub(super) fn no_map(&self, name: &str) -> (String, Option<String>) {
+        let near: Vec<&str> = self.live.program().maps.iter().map(|map| map.name.as_str()).collect();
+        let near = lang::nearest::nearest(name, near, 1).first().map(|near| format!("did you mean @{near}?"));
+        let help = near.unwrap_or_else(|| format!("a probe makes it: begin {{ @{name} = 1 }}"));
+        (format!("there is no map @{name}"), Some(help))
     }
 
     /// Lists the maps with their types.
