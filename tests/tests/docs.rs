@@ -38,12 +38,14 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/glossary.md",
     "docs/internals.md",
     "docs/language.md",
+    "docs/library.md",
     "docs/listing.md",
     "docs/macros.md",
     "docs/network.md",
     "docs/output.md",
     "docs/packets.md",
     "docs/probes.md",
+    "docs/providers.md",
     "docs/quickstart.md",
     "docs/recipes.md",
     "docs/repl.md",
@@ -102,7 +104,7 @@ fn marked(mark: &str, then: &str) -> Vec<(Block, Option<Block>)> {
 
 /// Whether a program needs a kernel with probes at its functions.
 fn has_kprobe(program: &str) -> bool {
-    ["kprobe:", "fentry:", "fexit:"].iter().any(|probe| program.contains(probe))
+    ["kprobe:", "kretprobe:", "fentry:", "fexit:"].iter().any(|probe| program.contains(probe))
 }
 
 /// A run of the program, with a command if it speaks of one, and with an interface and an address if it wants to be told
