@@ -17,6 +17,7 @@ const NOT_EVERYWHERE: &[(&str, &str)] = &[
     ("hardware:", "not in each machine"),
     ("watchpoint:", "not in each machine"),
     ("cgroup_skb:", "takes a file system that is mounted"),
+    ("cgroupid(", "takes a file system that is mounted"),
     ("dw_ustack", "wants a process, and warns"),
     ("tseries(", "warns that it may change"),
     ("while (", "warns that it is deprecated"),
