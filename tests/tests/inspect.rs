@@ -42,6 +42,9 @@ fn help_explains_everything_that_has_a_name() {
             ("exit", &["ERROR: exit is a function", "HINT: type exit() or :quit to leave"]),
         ],
     );
+    terminal.enter("macro twice(a) { a * 2 }");
+    assert_eq!(terminal.enter(":help twice"), "macro twice(a) { a * 2 }");
+    assert_eq!(terminal.enter(":type twice"), "macro twice(a)");
     // A macro of that name is what is meant then.
     terminal.enter("macro help() { 42 }");
     assert_eq!(terminal.enter("help"), "42 : int8");

@@ -8,6 +8,7 @@ use super::names::Maps;
 use super::{Checked, Settings, check_known};
 use crate::ast::{Macro, MapDecl, Script};
 use crate::diag::Diagnostic;
+use crate::span::Span;
 use crate::target::Target;
 use crate::typed::Program;
 
@@ -56,9 +57,9 @@ impl Known {
         self.maps.is_assigned(name)
     }
 
-    /// Whether a macro of this name is defined.
-    pub fn has_macro(&self, name: &str) -> bool {
-        self.definitions.macros.iter().any(|item| item.name.text == name)
+    /// Where the macros of this name are defined.
+    pub fn macros(&self, name: &str) -> impl Iterator<Item = Span> {
+        self.definitions.macros.iter().filter(move |item| item.name.text == name).map(|item| item.span)
     }
 
     /// What of these declarations is about maps that have been in use without one.

@@ -26,6 +26,11 @@ pub fn help(session: &mut Session<'_>, about: &str) -> Result<Next, RunError> {
         session.say(&commands(width()));
         session.say("\n");
     }
+    let macros = session.macro_texts(about);
+    if !macros.is_empty() {
+        session.say(&macros.iter().map(|text| format!("{text}\n")).collect::<String>());
+        return Ok(Next::Go);
+    }
     match answer(about, ASK, width()) {
         Ok(text) => session.say(&text),
         Err((title, help)) => session.reporter().plain(&title, Some(&help)),

@@ -74,8 +74,17 @@ impl Session<'_> {
             }
             return;
         }
-        let is_value = |id: FunctionId| FunctionId::VALUES.contains(&id);
         let called = text.strip_suffix("()").unwrap_or(text);
+        // One that takes nothing and is a value has the type of that.
+        let macros = self.macro_texts(called);
+        if macros
+            .iter()
+            .any(|text| text.split('{').next().is_some_and(|head| head.contains('(') && !head.contains("()")))
+        {
+            let heads = macros.iter().map(|text| format!("{}\n", text.split('{').next().unwrap_or(text).trim_end()));
+            return self.say(&heads.collect::<String>());
+        }
+        let is_value = |id: FunctionId| FunctionId::VALUES.contains(&id);
         if let Some(row) = function(called).filter(|row| !is_value(row.id) && lang::builtins::builtin(called).is_none())
         {
             let topic = lang::topics::Topic::from(row);
@@ -102,6 +111,16 @@ impl Session<'_> {
                 self.shows_no_error(&errors);
             }
         }
+    }
+
+    /// Whether a macro of this name can be called.
+    pub fn has_macro(&self, name: &str) -> bool {
+        self.known.macros(name).next().is_some()
+    }
+
+    /// The macros of this name as they were entered.
+    pub fn macro_texts(&self, name: &str) -> Vec<&str> {
+        self.known.macros(name).map(|span| self.sources.of(span).slice(span)).collect()
     }
 
     /// What can be shown, or what is wrong.

@@ -98,11 +98,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whether a macro of this name can be called.
-    pub fn has_macro(&self, name: &str) -> bool {
-        self.known.has_macro(name)
-    }
-
     /// Whether it is told how long entries take.
     pub fn is_timed(&self) -> bool {
         self.clock.is_wanted
