@@ -8,7 +8,6 @@ use super::names::Maps;
 use super::{Checked, Settings, check_known};
 use crate::ast::{Macro, MapDecl, Script};
 use crate::diag::Diagnostic;
-use crate::span::Span;
 use crate::target::Target;
 use crate::typed::Program;
 
@@ -55,11 +54,6 @@ impl Known {
     /// Whether a map is known and something has been assigned to it.
     pub fn has_map(&self, name: &str) -> bool {
         self.maps.is_assigned(name)
-    }
-
-    /// Where the macros of this name are defined.
-    pub fn macros(&self, name: &str) -> impl Iterator<Item = Span> {
-        self.definitions.macros.iter().filter(move |item| item.name.text == name).map(|item| item.span)
     }
 
     /// What of these declarations is about maps that have been in use without one.

@@ -115,12 +115,13 @@ impl Session<'_> {
 
     /// Whether a macro of this name can be called.
     pub fn has_macro(&self, name: &str) -> bool {
-        self.known.macros(name).next().is_some()
+        self.known.macros().iter().any(|item| item.name.text == name)
     }
 
     /// The macros of this name as they were entered.
     pub fn macro_texts(&self, name: &str) -> Vec<&str> {
-        self.known.macros(name).map(|span| self.sources.of(span).slice(span)).collect()
+        let named = self.known.macros().iter().filter(|item| item.name.text == name);
+        named.map(|item| self.sources.of(item.span).slice(item.span)).collect()
     }
 
     /// What can be shown, or what is wrong.
