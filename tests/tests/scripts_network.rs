@@ -5,7 +5,8 @@ use rtrace_tests::workload::in_own_network;
 use rtrace_tests::{Output, Run, Session, patience, requires};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Rows of the output that have all of these words.
 fn rows<'a>(out: &'a Output, words: &[&str]) -> Vec<Vec<&'a str>> {
@@ -204,6 +205,24 @@ fn udpsnoop_has_each_message() {
 }
 
 #[test]
+fn softirqs_has_what_the_network_defers() {
+    requires!(Bpf, Tracefs, NetNamespaces);
+    let out = shown(Run::file("softirqs"), |_| {
+        let end = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+        end.connect(end.local_addr().expect("it has an address")).expect("the address is ours");
+        for _ in 0..200 {
+            end.send(b"x").expect("it is connected");
+            end.recv(&mut [0; 2]).expect("it was sent");
+        }
+    });
+    let rows = out.stdout.lines().skip_while(|line| *line != "@usecs[net_rx]:").skip(1);
+    let counts = rows.take_while(|line| line.starts_with(['[', '('])).filter_map(|row| row.split('|').next());
+    let runs: u64 = counts.filter_map(|row| row.split_whitespace().last()?.parse::<u64>().ok()).sum();
+    assert!(runs >= 200, "{runs} runs\n{out}");
+    assert!(out.int("@total_usecs[net_rx]") > 0, "{out}");
+}
+
+#[test]
 fn sockops_counts_calls_and_failures() {
     requires!(Bpf, Tracefs, NetNamespaces);
     let out = shown(Run::file("sockops"), |_| {
@@ -217,4 +236,45 @@ fn sockops_counts_calls_and_failures() {
         assert_eq!(out.int(&format!("@calls[rt_sockets, {call}]")), times, "{call}\n{out}");
     }
     assert_eq!(out.int("@failed[rt_sockets, connect, Connection refused]"), 2, "{out}");
+}
+
+/// A child that is killed with this value.
+struct Killed(Child);
+
+impl Killed {
+    fn openssl(arguments: &[&str]) -> Killed {
+        let mut command = Command::new("openssl");
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Killed(command.spawn().expect("openssl can be run"))
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn sslsnoop_has_what_is_encrypted() {
+    requires!(Bpf, Uprobes, NetNamespaces, Program("openssl"));
+    let session = Run::file("sslsnoop").start();
+    session.wait_attached();
+    in_own_network(|| {
+        let key = ["-psk", "5eced0"];
+        let server = [&["s_server", "-quiet", "-nocert", "-accept", "127.0.0.1:4433"][..], &key].concat();
+        let _server = Killed::openssl(&server);
+        let deadline = Instant::now() + patience(Duration::from_secs(10));
+        while TcpStream::connect("127.0.0.1:4433").is_err() {
+            assert!(Instant::now() < deadline, "the server does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let client = [&["s_client", "-quiet", "-connect", "127.0.0.1:4433"][..], &key].concat();
+        let mut client = Killed::openssl(&client);
+        client.0.stdin.take().expect("it was asked for").write_all(b"rt secret\n").expect("it reads");
+        session.wait_stdout(" out       10 rt secret\\x0a\n");
+        session.wait_stdout(" in        10 rt secret\\x0a\n");
+    });
+    session.interrupt().code(0);
 }

@@ -268,9 +268,10 @@ fn fileslower_has_calls_on_files_only() {
         });
     });
     let name = file.path().file_name().and_then(|name| name.to_str()).expect("a plain name");
-    let calls: Vec<String> = rows(&out, &["rt_writer"]).iter().map(|row| [row[3], row[4], row[6]].join(" ")).collect();
-    let expected = ["write 1", "write 700", "write 700", "fsync 0"].map(|call| format!("{call} {name}"));
-    assert_eq!(calls, expected, "{out}");
+    // The C library may read a file of its own.
+    let calls: Vec<String> = rows(&out, &["rt_writer", name]).iter().map(|row| [row[3], row[4]].join(" ")).collect();
+    assert_eq!(calls, ["write 1", "write 700", "write 700", "fsync 0"], "{out}");
+    out.code(0).nowhere(" null\n");
 }
 
 #[test]
@@ -400,19 +401,33 @@ fn requests_to_disks_have_their_size_and_who_asks() {
     requires!(Bpf, Tracefs, Btf, File("/dev/vda"));
     let file = Scratch::new("scripts-disk");
     let out = Run::file("biosnoop").run(|_| write_to_disk("rt_disk", file.path(), 5));
-    let requests = rows(&out, &["rt_disk", "65536"]);
-    assert_eq!(requests.len(), 5, "{out}");
-    assert!(requests.iter().all(|row| row[4].starts_with('W')), "{out}");
+    let requests = rows(&out, &["rt_disk"]);
+    let writes = requests.iter().filter(|row| row[4].starts_with('W'));
+    // However the file system cuts it.
+    assert_eq!(writes.filter_map(|row| row[6].parse::<u32>().ok()).sum::<u32>(), 5 * 65536, "{out}");
     let out = Run::file("bitesize").run(|_| write_to_disk("rt_disk", file.path(), 5));
-    out.code(0).stdout_has("@bytes[rt_disk, W").stdout_has("[64K, 128K)            5 |");
+    assert!((5..10).contains(&in_histogram(&out, "@bytes[rt_disk, WS]")), "{out}");
     let out = Run::file("biolatency").run(|_| write_to_disk("rt_disk", file.path(), 5));
     assert!(in_histogram(&out, "@usecs[WS]") >= 5, "{out}");
     let out = Run::file("biostacks").run(|_| write_to_disk("rt_disk", file.path(), 5));
     let mut stacks = out.stdout.split("@usecs[rt_disk, ").skip(1);
     let stack =
         stacks.find(|stack| stack.contains("vfs_write+")).unwrap_or_else(|| panic!("there is no such key\n{out}"));
-    let buckets = stack.lines().filter(|line| line.starts_with('[')).filter_map(|line| line.split('|').next());
-    assert_eq!(buckets.filter_map(|row| row.split_whitespace().last()?.parse::<u32>().ok()).sum::<u32>(), 5, "{out}");
+    let buckets = stack.lines().skip_while(|line| *line != "]:").skip(1).take_while(|line| line.starts_with('['));
+    let counts = buckets.filter_map(|row| row.split('|').next()?.split_whitespace().last()?.parse::<u32>().ok());
+    assert!((5..10).contains(&counts.sum::<u32>()), "{out}");
+}
+
+#[test]
+fn hardirqs_has_the_disk() {
+    requires!(Bpf, Tracefs, File("/dev/vda"));
+    let file = Scratch::new("scripts-interrupts");
+    let out = Run::file("hardirqs").run(|_| write_to_disk("rt_disk", file.path(), 20));
+    let names = out.stdout.lines().filter_map(|line| line.strip_prefix("@usecs[")?.strip_suffix("]:"));
+    let disks: Vec<&str> = names.filter(|name| name.contains("virtio")).collect();
+    let times: u64 = disks.iter().map(|name| in_histogram(&out, &format!("@usecs[{name}]"))).sum();
+    // One interrupt may tell of several requests.
+    assert!(times >= 5, "{out}");
 }
 
 #[test]
@@ -605,37 +620,64 @@ fn runs_and_waits_for_the_processor_are_counted() {
     }
 }
 
+/// Computes until the thread has had so much of a processor, however long that takes.
+fn burn(ms: i64) {
+    // SAFETY: zero is a valid time, and the call writes one.
+    let used = || unsafe {
+        let mut time: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time);
+        time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    };
+    let enough = used() + ms;
+    while used() < enough {}
+}
+
+/// Computes on one processor, in so many threads.
+fn compute(cpu: usize, threads: usize) {
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                // SAFETY: the set is a plain value, and the index is one that may be used.
+                unsafe {
+                    let mut set: libc::cpu_set_t = std::mem::zeroed();
+                    libc::CPU_SET(cpu, &mut set);
+                    assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &raw const set), 0);
+                }
+                burn(300 / threads as i64);
+            });
+        }
+    });
+}
+
 #[test]
 fn work_of_one_processor_is_seen_there() {
     requires!(Bpf, Cpus(1));
     let cpu = *allowed_cpus().last().expect("there is a processor");
-    let out = Run::file("cpuwalk").run(|_| {
-        named("rt_busy", || {
-            // SAFETY: the set is a plain value, and the index is one that may be used.
-            unsafe {
-                let mut set: libc::cpu_set_t = std::mem::zeroed();
-                libc::CPU_SET(cpu, &mut set);
-                assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &raw const set), 0);
-            }
-            let begun = Instant::now();
-            while begun.elapsed() < Duration::from_millis(300) {}
-        });
-    });
-    let row = out.stdout.lines().find(|line| line.starts_with(&format!("[{cpu}] ")));
-    let samples = row.and_then(|row| row.split_whitespace().nth(1)?.parse::<u32>().ok()).unwrap_or(0);
+    let samples = |out: &Output, row: &str| -> u32 {
+        let row = out.stdout.lines().find(|line| line.starts_with(row));
+        row.and_then(|row| row.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    };
+    let out = Run::file("cpuwalk").run(|_| compute(cpu, 1));
+    assert!(samples(&out, &format!("[{cpu}] ")) >= 10, "{out}");
+}
+
+#[test]
+fn runqlen_has_who_waits() {
+    requires!(Bpf, Btf, Cpus(1));
+    let cpu = *allowed_cpus().last().expect("there is a processor");
+    let out = Run::file("runqlen").run(|_| compute(cpu, 4));
+    let rows = out.stdout.lines().filter_map(|line| line.strip_prefix('[')?.split_once(']'));
+    let waiting = rows.filter(|(length, _)| length.parse::<u32>().is_ok_and(|length| length >= 3));
+    let samples = waiting.filter_map(|(_, row)| row.split_whitespace().next()?.parse::<u32>().ok()).sum::<u32>();
     assert!(samples >= 10, "{out}");
 }
 
 #[test]
 fn profile_has_the_stacks_of_one_process() {
     requires!(Bpf);
-    let out = option(Run::file("profile"), &format!("--pid={}", own_pid())).run(|_| {
-        named("rt_computing", || {
-            let begun = Instant::now();
-            while begun.elapsed() < Duration::from_millis(300) {}
-        });
-    });
-    assert!(total(&out, "@samples[rt_computing, ") >= 5, "{out}");
+    let run = option(Run::file("profile"), &format!("--pid={}", own_pid()));
+    let out = run.run(|_| named("rt_computing", || burn(300)));
+    assert!(total(&out, "@samples[rt_computing, ") >= 10, "{out}");
     out.code(0).nowhere("@samples[rtrace");
 }
 
