@@ -309,6 +309,8 @@ fn hints_are_taken_with_a_key_and_can_be_left_out() {
     assert!(terminal.painted("rtrace> @ = lhist").ends_with("{90}  lhist(n, {4;90}min{90}, max, step)"));
     terminal.press("\x03");
     terminal.ready();
+    // What was not typed does not stay there.
+    assert!(terminal.text().ends_with("rtrace> @ = lhist(1, \nrtrace> "), "{}", terminal.text());
     terminal.press(":rm ");
     terminal.shows("rtrace> :rm N...");
     drop(terminal);

@@ -114,7 +114,6 @@ fn editor(preferences: &Preferences, color: bool, words: Words) -> io::Result<Ru
         Keys::Vi => (EditMode::Vi, 100),
     };
     let config = Config::builder()
-        .auto_add_history(true)
         .edit_mode(mode)
         .completion_type(CompletionType::List)
         .keyseq_timeout(Some(timeout))
@@ -126,7 +125,7 @@ fn editor(preferences: &Preferences, color: bool, words: Words) -> io::Result<Ru
     let (entries, _) =
         Entries::open(history::file(crate::run::environment), preferences.history_size, Arc::clone(&typed));
     let mut editor = Rustyline::with_history(config, entries).map_err(io::Error::other)?;
-    let dedents = Arc::new(AtomicBool::new(false));
+    let (dedents, is_abandoned) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     editor.set_helper(Some(Prompt {
         has_text: Cell::new(false),
         looks: Looks::new(color),
@@ -136,9 +135,11 @@ fn editor(preferences: &Preferences, color: bool, words: Words) -> io::Result<Ru
         typed,
         is_last: Cell::new(false),
         dedents: Arc::clone(&dedents),
+        is_abandoned: Arc::clone(&is_abandoned),
         words,
     }));
-    let keys: [(KeyEvent, EventHandler); 4] = [
+    let keys: [(KeyEvent, EventHandler); 5] = [
+        (KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Abandon { is_abandoned }))),
         (key(KeyCode::Enter), EventHandler::Conditional(Box::new(Enter))),
         (key(KeyCode::Char('}')), EventHandler::Conditional(Box::new(Close { dedents }))),
         (key(KeyCode::Right), EventHandler::Conditional(Box::new(TakeHint))),
@@ -162,8 +163,14 @@ fn read(editor: &mut Rustyline) -> Line {
     let read = editor.readline(PROMPT);
     // What was there is there no more; the next line begins empty.
     let had_text = editor.helper().is_some_and(|prompt| prompt.has_text.replace(false));
+    let is_abandoned = editor.helper().is_some_and(|prompt| prompt.is_abandoned.swap(false, Ordering::Relaxed));
     match read {
-        Ok(text) => Line::Text(text),
+        Ok(_) if is_abandoned => Line::Abandoned,
+        Ok(text) => {
+            // The history that fails is one that is kept no more.
+            let _ = editor.add_history_entry(&text);
+            Line::Text(text)
+        }
         Err(ReadlineError::Eof) => Line::End,
         Err(ReadlineError::Interrupted) if had_text => Line::Abandoned,
         Err(ReadlineError::Interrupted) => Line::Interrupted,
@@ -196,6 +203,8 @@ struct Prompt {
     is_last: Cell<bool>,
     /// The closing brace that is asked for is to stand under what it closes.
     dedents: Arc<AtomicBool>,
+    /// What ends the line is Ctrl-C.
+    is_abandoned: Arc<AtomicBool>,
     /// What Tab finds.
     words: Words,
 }
@@ -330,6 +339,21 @@ fn closing_brace(line: &str, at: usize) -> (usize, Vec<String>) {
     let start = before.rfind('\n').map_or(0, |at| at + 1);
     let depth = depth_at_end(before).saturating_sub(1);
     (start, vec![format!("{}}}", " ".repeat(INDENT * depth))])
+}
+
+/// Ends a line that has something on it, as if it were entered: so it is drawn once more, without what stands behind it.
+struct Abandon {
+    is_abandoned: Arc<AtomicBool>,
+}
+
+impl ConditionalEventHandler for Abandon {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        if context.line().is_empty() {
+            return None;
+        }
+        self.is_abandoned.store(true, Ordering::Relaxed);
+        Some(Cmd::AcceptLine)
+    }
 }
 
 /// Takes what stands behind the line, if it can be taken.
