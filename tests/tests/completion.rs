@@ -386,6 +386,8 @@ fn shells_are_told() {
         told("tracepoint:syscalls:sys_enter_op").lines().any(|line| line == "tracepoint:syscalls:sys_enter_openat")
     );
     assert!(told("kprobe:vfs_rea").lines().any(|line| line == "kprobe:vfs_read"));
+    // All of them, however many: a shell puts in what they have in common.
+    assert!(told("fentry:").lines().count() > 1000);
     assert_eq!(told("tracep"), "tracepoint:\n");
     assert_eq!(told("t:sched:sched_switc"), "t:sched:sched_switch\n");
     assert_eq!(told("begin { print("), "");

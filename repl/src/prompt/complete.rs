@@ -78,11 +78,13 @@ pub struct Found {
     common: Option<String>,
     /// They do not begin with what is typed.
     is_alike: bool,
+    /// No more are kept.
+    most: usize,
 }
 
 impl Found {
     fn new(typed: &str) -> Self {
-        Self { typed: typed.to_owned(), ..Self::default() }
+        Self { typed: typed.to_owned(), most: MOST, ..Self::default() }
     }
 
     fn is_empty(&self) -> bool {
@@ -108,7 +110,7 @@ impl Found {
                 common.truncate(length);
             }
         }
-        match self.candidates.len() < MOST {
+        match self.candidates.len() < self.most {
             true => self.candidates.push(candidate),
             false => self.more += 1,
         }
@@ -293,7 +295,8 @@ impl Completer {
         if names(&["EXPR"]) {
             // The expression is a text of its own; of its last word this may only be a part.
             let place = Place::of(all, all.len());
-            if let Some(at) = typed.len().checked_sub(place.typed.len()) {
+            let is_command = matches!(place.what, What::Command | What::Argument { .. });
+            if let Some(at) = typed.len().checked_sub(place.typed.len()).filter(|_| !is_command) {
                 found.within(at, |inner| self.find(knowledge, all, place, inner));
             }
         }
@@ -315,10 +318,11 @@ impl Completer {
 /// Structures, unions or enums of the session and of the kernel.
 fn types(knowledge: &Knowledge, tag: TypeTag, lists: &dyn Lists, found: &mut Found) {
     let typed = found.typed.clone();
-    let own = words::own_types(knowledge, tag).into_iter().filter(|name| name.starts_with(&typed));
-    own.for_each(|name| found.push(Candidate::new(name)));
+    let own = words::own_types(knowledge, tag);
+    own.iter().filter(|name| name.starts_with(&typed)).for_each(|name| found.push(Candidate::new(name)));
     let Some(names) = lists.get(List::Types(tag), &typed) else { return };
-    names.beginning(&typed).for_each(|name| found.push(Candidate::new(name)));
+    let others = names.beginning(&typed).filter(|name| own.iter().all(|own| own != name));
+    others.for_each(|name| found.push(Candidate::new(name)));
     if found.is_empty() {
         found.alike(rank::best(&typed, names.iter(), MOST_ALIKE).into_iter().map(str::to_owned));
     }
@@ -345,7 +349,8 @@ pub fn print(beginning: &str, options: &Options) -> io::Result<()> {
         What::Item | What::Entry => "",
         _ => return Ok(()),
     };
-    let mut found = Found::new(typed);
+    // A shell puts in what all of them have in common, so it needs all.
+    let mut found = Found { most: usize::MAX, ..Found::new(typed) };
     points::complete(before, typed, &Direct(options), &mut found);
     if found.is_alike {
         return Ok(());
