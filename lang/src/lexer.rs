@@ -25,10 +25,11 @@ pub(crate) use angle::greater_closes;
 pub(crate) use script::{EXAMPLE, is_script};
 pub(crate) use token::{Sym, Token};
 
-use crate::c::{Headers, Preprocessor, Texts, tree::Declarations};
+use crate::c::{Headers, Preprocessor, Texts, Unread, tree::Declarations};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use brackets::Open;
+use std::ops::Range;
 
 /// The most brackets that may stand within one another.
 pub(crate) const MAX_BRACKETS: usize = 200;
@@ -62,6 +63,22 @@ pub(crate) fn lex_inside(text: &str) -> Vec<(Token<'_>, Span)> {
     let mut lexer = Lexer::over(text);
     lexer.everything();
     if lexer.too_deep { Vec::new() } else { lexer.tokens }
+}
+
+/// Where each item of a script is.
+pub(crate) fn item_ranges(text: &str) -> Vec<Range<usize>> {
+    let texts = Texts::default();
+    let mut lexer = Lexer::over(text);
+    lexer.preprocessor = Some(Box::new(Preprocessor::new(&texts, &Unread)));
+    lexer.interpreter();
+    let mut items: Vec<Range<usize>> = Vec::new();
+    while lexer.next_item() {
+        let start = lexer.pos;
+        lexer.item();
+        let end = start + text[start..lexer.pos].trim_end().len();
+        items.push(start..end);
+    }
+    items
 }
 
 /// The places of a script's tokens.

@@ -29,6 +29,7 @@ mod lexer;
 pub mod lexer;
 pub mod names;
 pub mod nearest;
+pub mod outline;
 pub mod packets;
 pub mod params;
 pub mod parser;

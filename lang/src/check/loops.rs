@@ -47,6 +47,9 @@ impl Checker<'_> {
             ForOver::Range(from, to) => self.range(state, from, to),
             ForOver::Entries(of) => self.entries(of),
         };
+        if matches!(over, Over::Later) {
+            return None;
+        }
         if state.scopes.find(&var.text).is_some() {
             let title = format!("Loop declaration shadows existing variable: ${}", var.text);
             self.report(Diagnostic::error(var.span, title).with_help("give the loop variable another name"));
@@ -54,7 +57,7 @@ impl Checker<'_> {
         state.scopes.enter();
         let ty = match &over {
             Over::Range { ty, .. } | Over::Entries { ty, .. } => ty.clone(),
-            Over::Nothing => Type::Unknown,
+            Over::Nothing | Over::Later => Type::Unknown,
         };
         let id = self.loop_variable(state, var, ty);
         let body = self.loop_body(state, body);
@@ -62,7 +65,7 @@ impl Checker<'_> {
         match over {
             Over::Range { from, to, .. } => Some(StmtKind::ForRange { var: id, from, to, body }),
             Over::Entries { map, .. } => Some(StmtKind::ForMap { var: id, map, body }),
-            Over::Nothing => None,
+            Over::Nothing | Over::Later => None,
         }
     }
 
@@ -131,10 +134,16 @@ impl Checker<'_> {
         if key == Type::Unknown || value == Type::Unknown {
             self.walk.saw_unknown = true;
             if self.last_walk {
-                let error = Diagnostic::error(of.span, format!("Undefined map: @{name}"));
-                self.report_unknown(self.maps.is_broken(map), error);
+                let title = format!("Undefined map: @{name}");
+                // In a session somebody may assign it yet, and then this is looked at again.
+                let told = match self.maps.may_come() {
+                    true => Diagnostic::warning(of.span, title).with_help("nothing is assigned to it yet"),
+                    false => Diagnostic::error(of.span, title),
+                };
+                self.report_unknown(self.maps.is_broken(map), told);
             }
-            return Over::Nothing;
+            // What nobody knows yet must not become what a session knows of the maps in the body.
+            return if self.maps.may_come() { Over::Later } else { Over::Nothing };
         }
         Over::Entries { map, ty: Type::Tuple(vec![key, value]) }
     }
@@ -201,6 +210,8 @@ enum Over {
     },
     /// A diagnostic tells why, or it is not known yet.
     Nothing,
+    /// What an entry to come may assign: until then there is nothing to go through, and nothing known of the body.
+    Later,
 }
 
 /// Zeros of a type, where a value of it can be written down.

@@ -57,6 +57,11 @@ impl Maps {
         self
     }
 
+    /// Whether what nothing has been assigned to may get something from a later entry.
+    pub fn may_come(&self) -> bool {
+        self.goes_on
+    }
+
     /// What is used although nothing has been assigned to it.
     pub fn unassigned(&self) -> Vec<String> {
         let is_empty = |entry: &Entry| entry.used && entry.value == Type::Unknown;

@@ -53,21 +53,27 @@ impl<'a> Lexer<'a> {
 
     /// Reads the whole script.
     pub(super) fn script(&mut self) {
-        // Comments may precede the line that names the interpreter.
-        self.skip_trivia();
-        if self.text[self.pos..].starts_with("#!") {
-            self.skip_line();
-        }
-        loop {
-            self.skip_trivia();
-            if self.at_end() || self.too_deep {
-                break;
-            }
+        self.interpreter();
+        while self.next_item() {
             self.item();
         }
     }
 
-    fn item(&mut self) {
+    /// Skips the line that names the interpreter, which comments may precede.
+    pub(super) fn interpreter(&mut self) {
+        self.skip_trivia();
+        if self.text[self.pos..].starts_with("#!") {
+            self.skip_line();
+        }
+    }
+
+    /// Goes to where the next item begins, if there is one.
+    pub(super) fn next_item(&mut self) -> bool {
+        self.skip_trivia();
+        !self.at_end() && !self.too_deep
+    }
+
+    pub(super) fn item(&mut self) {
         // What another item left open to doubt is no matter of this one's.
         self.brace_close = None;
         let after_angle = matches!(self.tokens.last(), Some((Token::Sym(Sym::CloseAngle), _)));

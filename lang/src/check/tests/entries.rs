@@ -155,6 +155,11 @@ fn an_entry_may_wait_for_a_map() {
     assert!(told.contains("Undefined map: @later"), "{told}");
     assert_eq!(entry.waits_for, ["later", "on"]);
     assert!(!session.known.has_map("later"));
+    let (told, entry) = session.enter("interval:s:1 { for ($kv : @later) { @seen[$kv.0] = 1 } }");
+    assert!(told.contains("Undefined map: @later") && entry.checked.is_ok(), "{told}");
+    assert_eq!(entry.waits_for, ["later"]);
     session.good("kprobe:f { @later[comm] = count() }");
     assert!(session.known.has_map("later"));
+    let entry = session.good("interval:s:1 { for ($kv : @later) { @seen[$kv.0] = 1 } }");
+    assert!(entry.waits_for.is_empty());
 }
