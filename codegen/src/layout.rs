@@ -12,6 +12,7 @@ use lang::span::Span;
 use lang::target::Target;
 use lang::typed::{Map, MapId, Program};
 use lang::types::{Aggregate, Names, SERIES_PAGE, SERIES_WORDS, Type};
+use std::ops::Range;
 
 /// How the kernel keeps a map (`enum bpf_map_type`, include/uapi/linux/bpf.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +168,8 @@ pub struct Site {
     pub counter: u32,
     /// Offset in `.bss` of what the helper gave the last time, a negative error number.
     pub code: Option<u32>,
+    /// Which entry it belongs to: [`Layout::owner`].
+    pub owner: u32,
 }
 
 /// Offset in `.bss` of the time tracing started: nanoseconds since boot (`CLOCK_BOOTTIME`), written by user space.
@@ -178,7 +181,11 @@ pub const CHILD_PID: u32 = 8;
 pub const EXIT: u32 = 16;
 /// Set in the word at [`EXIT`] once `exit()` was called; the exit code is in the low 8 bits.
 pub const EXIT_ASKED: u64 = 1 << 32;
-const FIRST_FREE: u32 = 24;
+/// Offset in `.bss` of a word that nobody writes: the counter of sites that are no more.
+const NOTHING: u32 = 24;
+/// Who has sites that are no more.
+const NOBODY: u32 = u32::MAX;
+const FIRST_FREE: u32 = 32;
 
 /// Where user space finds what a test or benchmark has returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -269,8 +276,16 @@ pub struct Layout {
     zeros: Option<(u32, u32)>,
     /// Tables of names: where they begin, and how many rows they have.
     names: HashMap<Names, (u32, u32)>,
-    /// What user space writes to `.bss` before anything runs: offsets, and bytes in whole words.
+    /// What user space writes to `.bss` before anything of this entry runs: offsets, and bytes in whole words.
     pub tables: Vec<(u32, Vec<u8>)>,
+    /// Who of those that take something now: each layout that goes on with another has a number of its own.
+    pub owner: u32,
+    /// What of `.bss` belongs to whom, if it is not for all.
+    owned: Vec<(u32, Range<u32>)>,
+    /// What of `.bss` has been given back.
+    free: Vec<Range<u32>>,
+    /// The same, but of late: a program that was running while it was detached may still write there.
+    cooling: Vec<Range<u32>>,
 }
 
 impl Layout {
@@ -299,6 +314,10 @@ impl Layout {
             zeros: None,
             names: HashMap::new(),
             tables: Vec::new(),
+            owner: 0,
+            owned: Vec::new(),
+            free: Vec::new(),
+            cooling: Vec::new(),
         };
         layout.place_all(program);
         layout
@@ -308,7 +327,16 @@ impl Layout {
     /// that turns out to be something else than was thought while nothing was assigned to it gets a new one. Scratch
     /// memory and what a test returns are each entry's own.
     pub fn continued(&self, program: &Program) -> Self {
-        let mut layout = Self { kfuncs: Vec::new(), result: None, goes_on: true, ..self.clone() };
+        let mut layout = Self {
+            kfuncs: Vec::new(),
+            result: None,
+            goes_on: true,
+            // Others may be gone when these programs still run.
+            site_numbers: HashMap::new(),
+            tables: Vec::new(),
+            owner: self.owner + 1,
+            ..self.clone()
+        };
         if let Some(scratch) = layout.scratch {
             layout.vacate(scratch);
         }
@@ -334,6 +362,32 @@ impl Layout {
                 }
             }
         }
+    }
+
+    /// An entry is gone: what it had of `.bss` and its sites can be had by others. Gives the stretches that are free from
+    /// now on, which have to be set to zero; they may be those of one that went before.
+    pub fn release(&mut self, owner: u32) -> Vec<Range<u32>> {
+        let (its, others) = std::mem::take(&mut self.owned).into_iter().partition(|(known, _)| *known == owner);
+        self.owned = others;
+        let its: Vec<(u32, Range<u32>)> = its;
+        for site in self.sites.iter_mut().filter(|site| site.owner == owner) {
+            (site.owner, site.counter, site.code) = (NOBODY, NOTHING, None);
+        }
+        let cooled = std::mem::replace(&mut self.cooling, its.into_iter().map(|(_, stretch)| stretch).collect());
+        self.free.extend(cooled.iter().cloned());
+        self.free = joined(std::mem::take(&mut self.free));
+        cooled
+    }
+
+    /// The numbers of sites that are no more.
+    pub fn vacant_sites(&self) -> impl Iterator<Item = usize> {
+        self.sites.iter().enumerate().filter(|(_, site)| site.owner == NOBODY).map(|(number, _)| number)
+    }
+
+    /// What of `.bss` has been taken since this layout was `before`.
+    pub fn taken_since(&self, before: &Self) -> impl Iterator<Item = Range<u32>> {
+        let own = self.owned.iter().filter(|(owner, _)| *owner > before.owner).map(|(_, stretch)| stretch.clone());
+        own.chain(std::iter::once(before.bss_size..self.bss_size))
     }
 
     fn vacate(&mut self, kernel_map: u32) {
@@ -410,6 +464,26 @@ impl Layout {
     fn reserve_bss(&mut self, bytes: u32) -> u32 {
         let offset = self.bss_size;
         self.bss_size += bytes.next_multiple_of(8);
+        offset
+    }
+
+    /// Bytes of `.bss` that go back when the entry goes.
+    fn reserve_own(&mut self, bytes: u32) -> u32 {
+        let bytes = bytes.next_multiple_of(8);
+        let fits = self.free.iter_mut().find(|stretch| stretch.end - stretch.start >= bytes);
+        let offset = match fits {
+            Some(stretch) => {
+                let offset = stretch.start;
+                stretch.start += bytes;
+                offset
+            }
+            None => self.reserve_bss(bytes),
+        };
+        self.free.retain(|stretch| !stretch.is_empty());
+        match self.owned.last_mut() {
+            Some((owner, last)) if *owner == self.owner && last.end == offset => last.end += bytes,
+            _ => self.owned.push((self.owner, offset..offset + bytes)),
+        }
         offset
     }
 
@@ -518,9 +592,13 @@ impl Layout {
     }
 
     /// The offset in `.bss` of a table that user space fills.
-    pub fn add_table(&mut self, mut bytes: Vec<u8>) -> u32 {
+    pub fn add_table(&mut self, bytes: Vec<u8>) -> u32 {
+        let offset = self.reserve_own(bytes.len() as u32);
+        self.fill(offset, bytes)
+    }
+
+    fn fill(&mut self, offset: u32, mut bytes: Vec<u8>) -> u32 {
         bytes.resize(bytes.len().next_multiple_of(8), 0);
-        let offset = self.reserve_bss(bytes.len() as u32);
         self.tables.push((offset, bytes));
         offset
     }
@@ -538,7 +616,8 @@ impl Layout {
             bytes.extend(row.bytes().take(room - 1));
             bytes.resize(end, 0);
         }
-        let table = (self.add_table(bytes), rows.len() as u32);
+        let offset = self.reserve_bss(bytes.len() as u32);
+        let table = (self.fill(offset, bytes), rows.len() as u32);
         self.names.insert(names, table);
         table
     }
@@ -569,7 +648,7 @@ impl Layout {
     pub fn use_result(&mut self, span: Span) -> (u32, u32) {
         let mut result = self.result.take().unwrap_or_default();
         if result.statements.is_empty() {
-            result.offset = self.reserve_bss(16);
+            result.offset = self.reserve_own(16);
         }
         result.statements.push(span);
         let numbers = (result.offset, result.statements.len() as u32);
@@ -594,11 +673,76 @@ impl Layout {
         if let Some(number) = self.site_numbers.get(&(kind, span)) {
             return *number;
         }
-        let number = self.sites.len() as u32;
-        let counter = self.reserve_bss(8);
-        let code = kind.has_code().then(|| self.reserve_bss(8));
-        self.sites.push(Site { kind, span, counter, code });
-        self.site_numbers.insert((kind, span), number);
-        number
+        let counter = self.reserve_own(8);
+        let code = kind.has_code().then(|| self.reserve_own(8));
+        let site = Site { kind, span, counter, code, owner: self.owner };
+        let vacant = self.vacant_sites().next();
+        let number = vacant.unwrap_or(self.sites.len());
+        match vacant {
+            Some(number) => self.sites[number] = site,
+            None => self.sites.push(site),
+        }
+        self.site_numbers.insert((kind, span), number as u32);
+        number as u32
+    }
+}
+
+/// Stretches in order, those that touch as one.
+fn joined(mut stretches: Vec<Range<u32>>) -> Vec<Range<u32>> {
+    stretches.sort_by_key(|stretch| stretch.start);
+    let mut joined: Vec<Range<u32>> = Vec::new();
+    for stretch in stretches {
+        match joined.last_mut() {
+            Some(last) if last.end == stretch.start => last.end = stretch.end,
+            _ => joined.push(stretch),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_entry_had_is_for_others_when_it_has_gone() {
+        let program = Program::default();
+        let first = Layout::new(&program, Sizes { bss: Some(1 << 20), ..Sizes::default() });
+        let mut size = 0;
+        let mut layout = first.continued(&program);
+        for round in 0..1000 {
+            let owner = layout.owner;
+            let number = layout.use_site(SiteKind::MapFull, Span::new(5, 6));
+            let other = layout.use_site(SiteKind::LostEvent, Span::new(5, 6));
+            let table = layout.add_table(vec![1; 100]);
+            let [site, lost] = [number, other].map(|number| layout.sites[number as usize]);
+            let mut words =
+                [Some(site.counter), site.code, Some(lost.counter), Some(table)].map(Option::unwrap_or_default);
+            words.sort();
+            assert!(words[0] >= FIRST_FREE && words.is_sorted_by(|a, b| a + 8 <= *b), "{words:?}");
+            layout.release(owner);
+            assert!(layout.sites.iter().all(|site| site.counter == NOTHING));
+            layout = layout.continued(&program);
+            assert!(layout.tables.is_empty());
+            if round == 3 {
+                size = layout.bss_size;
+            }
+        }
+        assert_eq!((layout.bss_size, layout.sites.len()), (size, 2));
+    }
+
+    #[test]
+    fn what_was_taken_is_known() {
+        let program = Program::default();
+        let before = Layout::new(&program, Sizes { bss: Some(1 << 20), ..Sizes::default() }).continued(&program);
+        let mut layout = before.continued(&program);
+        layout.use_site(SiteKind::LostEvent, Span::new(1, 2));
+        let taken: Vec<Range<u32>> = layout.taken_since(&before).collect();
+        assert!(taken.iter().all(|stretch| *stretch == (FIRST_FREE..FIRST_FREE + 8)), "{taken:?}");
+    }
+
+    #[test]
+    fn stretches_that_touch_are_one() {
+        assert_eq!(joined(vec![16..24, 0..8, 8..16, 32..40]), [0..24, 32..40]);
     }
 }

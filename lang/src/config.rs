@@ -172,7 +172,7 @@ pub enum Holds {
     AtOnce,
     /// For what is entered from then on: programs that are running have been compiled with the old one.
     Later,
-    /// From the beginning of the session: what shows values is made then.
+    /// From the beginning of the session: buffers are made then.
     Start,
     /// Never: it has no effect, or only the environment has it.
     Never,
@@ -313,11 +313,11 @@ const SHOWN: [&str; 21] = [
 #[rustfmt::skip]
 pub static VARIABLES: &[Variable] = &[
     row("btf", Kind::Environment, "", "A BTF file to use instead of the running kernel's"),
-    row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE").set_by(Holds::Start, "config = { cache_user_symbols = NONE } profile:hz:99 { @[ustack] = count(); }"),
+    row("cache_user_symbols", Kind::Word(set_symbol_cache, "Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."), "", "Whose symbols are kept: PER_PID, PER_PROGRAM or NONE").set_by(Holds::AtOnce, "config = { cache_user_symbols = NONE } profile:hz:99 { @[ustack] = count(); }"),
     row("color", Kind::Environment, "auto", "Colours in messages: auto, always or never"),
-    Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written").set_by(Holds::Start, "config = { cpp_demangle = false } profile:hz:99 { @[ustack] = count(); }") },
+    Variable { older_names: &["no_cpp_demangle"], ..row("cpp_demangle", Kind::Bool(|c| &mut c.cpp_demangle), "true", "Show C++ names as they are written").set_by(Holds::AtOnce, "config = { cpp_demangle = false } profile:hz:99 { @[ustack] = count(); }") },
     row("dummy_ts_map", Kind::Text(|c| &mut c.dummy_ts_map), "", "A map without key that tseries() reads in place of the clock, for tests").set_by(Holds::Later, r#"config = { dummy_ts_map = "clock"; unstable_tseries = enable } begin { @clock = 5; @ = tseries(1, 1s, 3); }"#),
-    row("hist_summary", Kind::Bool(|c| &mut c.hist_summary), "false", "Print count, mean and percentiles after each histogram").set_by(Holds::Start, "config = { hist_summary = true } tracepoint:syscalls:sys_enter_write { @ = hist(args.count); }"),
+    row("hist_summary", Kind::Bool(|c| &mut c.hist_summary), "false", "Print count, mean and percentiles after each histogram").set_by(Holds::AtOnce, "config = { hist_summary = true } tracepoint:syscalls:sys_enter_write { @ = hist(args.count); }"),
     row("kernel_build", Kind::Environment, "", "The build folder of the kernel's headers"),
     row("kernel_source", Kind::Environment, "", "The source folder of the kernel's headers"),
     row("lazy_symbolication", Kind::Bool(|c| &mut c.lazy_symbolication), "true", "Look symbols up when they are printed, not before").set_by(Holds::Never, "config = { lazy_symbolication = true } begin { }"),
@@ -333,9 +333,9 @@ pub static VARIABLES: &[Variable] = &[
     row("on_stack_limit", Kind::Number(|c| &mut c.on_stack_limit), "32", "Accepted for bpftrace's sake; rtrace finds room by itself").set_by(Holds::Never, "config = { on_stack_limit = 64 } begin { }"),
     row("perf_rb_pages", Kind::Number(|c| &mut c.perf_rb_pages), "0", "Pages of the buffer for printed records, and of each processor's for packets").set_by(Holds::Start, r#"config = { perf_rb_pages = 1024 } tracepoint:syscalls:sys_enter_write { printf("%s %d\n", comm, args.count); }"#),
     row("print_maps_on_exit", Kind::Bool(|c| &mut c.print_maps_on_exit), "true", "Print all maps at the end").set_by(Holds::AtOnce, "config = { print_maps_on_exit = false } tracepoint:syscalls:sys_enter_write { @ = count(); } end { print(@); }"),
-    row("show_debug_info", Kind::Bool(|c| &mut c.show_debug_info), "true", "Show file and line in stacks where they are known").set_by(Holds::Start, "config = { show_debug_info = false } profile:hz:99 { @[ustack] = count(); }"),
+    row("show_debug_info", Kind::Bool(|c| &mut c.show_debug_info), "true", "Show file and line in stacks where they are known").set_by(Holds::AtOnce, "config = { show_debug_info = false } profile:hz:99 { @[ustack] = count(); }"),
     row("stack_mode", Kind::Word(set_stack_mode, "Invalid value for stack_mode: valid values are bpftrace, raw, perf, and build_id."), "bpftrace", "How stacks are printed: bpftrace, perf, raw or build_id").set_by(Holds::Later, "config = { stack_mode = perf } profile:hz:99 { @[kstack] = count(); }"),
-    row("str_trunc_trailer", Kind::Text(|c| &mut c.str_trunc_trailer), "..", "Follows text that was cut off").set_by(Holds::Start, r#"config = { str_trunc_trailer = "..." } begin { print(str(0)); }"#),
+    row("str_trunc_trailer", Kind::Text(|c| &mut c.str_trunc_trailer), "..", "Follows text that was cut off").set_by(Holds::AtOnce, r#"config = { str_trunc_trailer = "..." } begin { print(str(0)); }"#),
     row("symbol_source", Kind::Gone, "", ""),
     row("unstable_addr", Kind::Gone, "", ""),
     row("unstable_dw_ustack", Kind::Unstable(|c| &mut c.unstable_dw_ustack), "warn", "dw_ustack(): enable, warn or error").set_by(Holds::Later, "config = { unstable_dw_ustack = enable } profile:hz:99 /pid == cpid/ { @[dw_ustack] = count(); }"),

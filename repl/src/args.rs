@@ -89,6 +89,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub flamegraph: Option<PathBuf>,
 
+    /// At the end of a session, write what was entered to this file, as a script
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub script_out: Option<PathBuf>,
+
     /// Print what these stages make of the script, and end: ast, types, clif, clif-opt, bpf, elf, verifier, or all
     #[arg(short, long = "debug", value_enum, hide_possible_values = true, value_name = "STAGE,...", value_delimiter = ',', help_heading = INSTEAD)]
     pub debug: Vec<Stage>,

@@ -42,10 +42,7 @@ pub fn explain<T>(
             Err(Failed)
         }
         RunError::Attach(failed) => {
-            let error = unattached(failed, args.unsafe_mode);
-            for diagnostic in missing(failed.point.span, error, MissingProbes::Error) {
-                reporter.show(sources, &diagnostic);
-            }
+            not_attached(failed, args, sources, reporter);
             Err(Failed)
         }
         RunError::NothingAttached => {
@@ -53,6 +50,14 @@ pub fn explain<T>(
             Err(Failed)
         }
         other => fail(reporter, &other.to_string(), None),
+    }
+}
+
+/// Says why a probe could not be attached.
+pub fn not_attached(failed: &AttachError, args: &Args, sources: &SourceMap, reporter: &Reporter) {
+    let error = unattached(failed, args.unsafe_mode);
+    for diagnostic in missing(failed.point.span, error, MissingProbes::Error) {
+        reporter.show(sources, &diagnostic);
     }
 }
 

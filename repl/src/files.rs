@@ -1,9 +1,10 @@
-//! The files that scripts import.
+//! Files of scripts: the one that is run, those that it imports, those that are written.
 
 use crate::report::in_words;
+use lang::Source;
 use lang::imports::{File, FileKind, LoadError};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -115,4 +116,54 @@ fn read(path: &Path, kind: FileKind) -> Result<File, LoadError> {
 fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     let words = in_words(&error.to_string());
     LoadError { title: format!("error reading import '{}': {words}", path.display()), help: None }
+}
+
+/// The script of this name, which is that of a file. Or why there is none, and what would work.
+pub fn script(name: &str) -> Result<Source, (String, Option<String>)> {
+    let read = || {
+        // What never ends is no script.
+        if fs::metadata(name)?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        fs::read(name)
+    };
+    let bytes = read().map_err(|error| (format!("failed to open file '{name}': {error}"), None))?;
+    let text = String::from_utf8(bytes).map_err(|_| (format!("{name} is not text in UTF-8"), None))?;
+    Ok(Source::new(name, text))
+}
+
+/// Writes a file as a whole or not at all. What is there is only replaced if that is wanted; a link is followed.
+pub fn write_whole(path: &Path, text: &str, replaces: bool) -> io::Result<()> {
+    let (path, mode) = match fs::canonicalize(path) {
+        Ok(_) if !replaces => return Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(path) => {
+            let about = fs::metadata(&path)?;
+            // A device or a pipe cannot be replaced by a file.
+            if !about.is_file() {
+                return Err(io::Error::other("it is no ordinary file"));
+            }
+            (path, Some(about.permissions()))
+        }
+        Err(_) => (path.to_owned(), None),
+    };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        if let Some(mode) = mode {
+            file.set_permissions(mode)?;
+        }
+        file.sync_all()?;
+        if replaces {
+            return fs::rename(&beside, &path);
+        }
+        // Unlike renaming, linking does not replace what somebody has put there meanwhile.
+        fs::hard_link(&beside, &path).and_then(|()| fs::remove_file(&beside))
+    };
+    write().inspect_err(|_| {
+        // It may not be there at all.
+        let _ = fs::remove_file(&beside);
+    })
 }

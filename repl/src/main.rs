@@ -114,6 +114,10 @@ fn main() -> ExitCode {
     if args.script().is_none() && !args.has_program() && prompt::is_wanted(&args) {
         return code(prompt::run(&args, reporter));
     }
+    if args.script_out.is_some() {
+        reporter.plain("--script-out is for a session, which a terminal gets without a program", None);
+        return ExitCode::FAILURE;
+    }
     let source = match source(&args, &reporter) {
         Ok(source) => source,
         Err((title, help)) => {
@@ -143,8 +147,14 @@ fn source(args: &Args, reporter: &Reporter) -> Result<Source, (String, Option<St
         return Ok(Source::new("stdin", program));
     }
     let nothing_given = || {
-        let help = "try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help".to_owned();
-        ("no program given".to_owned(), Some(help))
+        let help = match () {
+            () if args.command.is_some() => {
+                "-c wants a program; a session traces a command that runs in another terminal, with -p or by its name"
+            }
+            () if args.probe_filter.is_some() => "--probe-filter picks from a program; a session has what is entered",
+            () => "try rtrace 'begin { printf(\"hello\\n\"); }', or rtrace --help",
+        };
+        ("no program given".to_owned(), Some(help.to_owned()))
     };
     let script = match args.script() {
         Some(script) => script,

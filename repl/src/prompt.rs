@@ -10,6 +10,7 @@ mod highlight;
 mod hints;
 mod history;
 mod knowledge;
+mod outside;
 mod screen;
 mod session;
 
@@ -21,6 +22,7 @@ use editor::{Editor, Line, Saved};
 use knowledge::Shared;
 use lang::c::Unread;
 use lang::parser::entry::split;
+use outside::Edited;
 use rustix::termios::isatty;
 use screen::Screen;
 use session::Session;
@@ -29,6 +31,15 @@ use session::Session;
 pub enum Next {
     /// The next one, please.
     Go,
+    /// The text of probes is to be edited.
+    Edit {
+        /// Their number.
+        number: u32,
+        /// What to begin with.
+        text: String,
+        /// With the user's own editor.
+        outside: bool,
+    },
     /// That was all.
     Leave {
         /// The exit code.
@@ -58,6 +69,10 @@ pub fn is_wanted(args: &Args) -> bool {
 /// Talks until the user leaves; gives the exit code.
 pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     run::check_privileges(&reporter)?;
+    if let Some(path) = args.script_out.as_ref().filter(|path| path.exists()) {
+        let help = "a session writes a new file; :save! replaces one";
+        return run::fail(&reporter, &format!("{} is there already", path.display()), Some(help));
+    }
     editor::take_stops(false);
     let mut config = session::config(args, &reporter)?;
     // Before anybody else sees the terminal.
@@ -76,9 +91,11 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
         Err(error) => return run::fail(&reporter, &format!("cannot read from the terminal: {error}"), None),
     };
     let result = talk(&mut session, &editor, &knowledge, &screen, &before);
+    let is_saved = args.script_out.as_ref().is_none_or(|path| session.save_at_end(path));
     screen.settle();
     drop(before);
     match result {
+        Ok(_) if !is_saved => Err(Failed),
         Ok(code) => Ok(code),
         Err(runtime::session::RunError::OutputClosed) => Ok(0),
         Err(error) => run::fail(&reporter, &error.to_string(), None),
@@ -95,6 +112,8 @@ fn talk(
     /// As of a script that a signal has ended.
     const INTERRUPTED: u8 = 0;
     let mut interrupts = 0;
+    // The probes that the next line is about.
+    let mut edited = None;
     session.inform(knowledge);
     editor.go();
     loop {
@@ -110,8 +129,20 @@ fn talk(
         }
         let Some(line) = editor.take() else { continue };
         let next = match &line {
-            Line::Text(text) if text.trim().is_empty() => Next::Go,
-            Line::Text(text) => take(session, screen, text)?,
+            Line::Text(text) if text.trim().is_empty() && edited.is_none() => Next::Go,
+            Line::Text(text) => match edited.take() {
+                Some(number) if !text.trim_start().starts_with(':') => {
+                    let next = session.change(number, text)?;
+                    screen.end_line();
+                    next
+                }
+                _ => take(session, screen, text)?,
+            },
+            Line::Interrupted | Line::Abandoned | Line::End if edited.is_some() => {
+                edited.take().iter().for_each(|number| session.say(&format!("#{number} is as it was\n")));
+                editor.go();
+                continue;
+            }
             // The first one may only have been meant for the line.
             Line::Interrupted if interrupts == 0 => {
                 screen.show(b"Ctrl-C again, Ctrl-D or :quit leaves\n");
@@ -125,8 +156,22 @@ fn talk(
             }
         };
         interrupts = u32::from(matches!(line, Line::Interrupted));
-        if let Next::Leave { code, shows_maps } = next {
-            return session.close(code, shows_maps);
+        match next {
+            Next::Leave { code, shows_maps } => return session.close(code, shows_maps),
+            Next::Edit { number, text, outside } if outside || !editor.can_edit(&text) => {
+                match outside::edit(session, screen, &format!("probe{number}"), &text)? {
+                    Edited::Text(text) => drop(session.change(number, &text)?),
+                    Edited::Left(why, help) => session.reporter().plain(&why, help),
+                }
+                screen.end_line();
+            }
+            Next::Edit { number, text, .. } => {
+                screen.settle();
+                edited = Some(number);
+                editor.edit(number, &text);
+                continue;
+            }
+            Next::Go => {}
         }
         // What the line has to say stands above the next prompt.
         screen.settle();

@@ -7,7 +7,8 @@ use crate::args::When;
 use crate::look::{self, Look};
 use crate::narrow;
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
-use lang::{Diagnostic, Severity, SourceMap, Span};
+use lang::{Diagnostic, Severity, Source, SourceMap, Span};
+use std::fmt;
 use std::io::Write;
 
 /// What the system said without its number, ` (os error 2)`, which says the same again.
@@ -129,7 +130,7 @@ impl Reporter {
         };
         let range = |span: Span| {
             let source = sources.of(span);
-            (source.name().to_owned(), source.range(span))
+            (Id::of(source), source.range(span))
         };
         let config = Config::default()
             .with_color(self.look.color)
@@ -150,7 +151,7 @@ impl Reporter {
         let mut drawn = Vec::new();
         let spans = std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span));
         let cache = ariadne::sources(
-            spans.map(|span| sources.of(span)).map(|source| (source.name().to_owned(), source.text().to_owned())),
+            spans.map(|span| sources.of(span)).map(|source| (Id::of(source), source.text().to_owned())),
         );
         if report.finish().write(cache, &mut drawn).is_err() {
             return String::new();
@@ -166,6 +167,25 @@ impl Reporter {
 
     fn painted(&self, word: &str, color: Color) -> String {
         painted(word, color, self.look.color)
+    }
+}
+
+/// A source. Several of a session may have the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Id {
+    name: String,
+    base: u32,
+}
+
+impl Id {
+    fn of(source: &Source) -> Self {
+        Self { name: source.name().to_owned(), base: source.base() }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
     }
 }
 

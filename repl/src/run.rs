@@ -4,7 +4,7 @@ use crate::args::{Args, Feature, Mode, Stage};
 use crate::compiler_bench;
 use crate::dump;
 use crate::explain::{explain, left_out};
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::headers::Folders;
 use crate::info;
 use crate::list;
@@ -71,16 +71,9 @@ pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, F
 
 /// Writes a file as a whole or not at all: it may be the script itself.
 fn replace(path: &Path, text: &str, reporter: &Reporter) -> Result<u8, Failed> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    match written {
+    match files::write_whole(path, text, true) {
         Ok(()) => Ok(0),
-        Err(error) => {
-            // It may not be there at all.
-            let _ = std::fs::remove_file(&beside);
-            fail(reporter, &format!("cannot write to {}: {error}", path.display()), None)
-        }
+        Err(error) => fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
     }
 }
 
@@ -300,7 +293,7 @@ pub fn settings(args: &Args, reporter: &Reporter) -> Result<Settings, Failed> {
 }
 
 /// The files whose code is traced.
-fn programs(object: &Object) -> Vec<String> {
+pub fn programs(object: &Object) -> Vec<String> {
     let points = object.programs.iter().flat_map(|program| &program.points);
     let mut paths: Vec<String> = points.filter_map(|point| point.attach.file().map(str::to_owned)).collect();
     paths.sort();

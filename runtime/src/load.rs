@@ -352,6 +352,11 @@ impl Loaded {
         self.maps.get(name).map(|map| map.fd().as_fd())
     }
 
+    /// How many events the kernel did not run these programs for.
+    pub fn missed(&self) -> u64 {
+        self.programs.iter().filter_map(|program| sys::missed_runs(program.as_fd()).ok()).sum()
+    }
+
     /// Takes a map out, for those who need to own it.
     pub fn take_map(&mut self, name: &str) -> Option<MapData> {
         self.maps.remove(name)

@@ -41,6 +41,11 @@ impl Machine {
         machine.clock.get_or_init(clock::Clock::now);
         machine
     }
+
+    /// From now on symbols are looked up so.
+    pub fn follow(&self, options: symbols::Options) {
+        self.symbols.borrow_mut().follow(options);
+    }
 }
 
 impl World for Machine {

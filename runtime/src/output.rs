@@ -49,6 +49,9 @@ pub use text::Text;
 
 /// A place where events become visible. Each call writes whole lines, or what `printf` made, in the order of the calls.
 pub trait Output {
+    /// From now on values are shown so.
+    fn shows(&mut self, settings: &Settings);
+
     /// Tracing has begun on so many probes. Not called with `-q`.
     fn attached(&mut self, probes: usize) -> io::Result<()>;
 

@@ -26,7 +26,7 @@ use crate::sys;
 use crate::trouble;
 use crate::unwind::Unwinder;
 use codegen::event::{Control, ControlRecord};
-use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Sizes};
+use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Site, Sizes};
 use codegen::object::Object;
 use entries::Entry;
 use entries::Snapshot;
@@ -238,6 +238,9 @@ pub struct Live<'a> {
     ticker: OwnedFd,
     ticking: bool,
     reported: Vec<u64>,
+    /// What entries that are gone have lost, once for each kind of site; and how many events the kernel passed over.
+    gone: Vec<(Site, u64)>,
+    missed: u64,
     exit: Option<Exit>,
     /// Something can happen of itself. What only iterators send is all there is to come, and shown whole.
     goes_on: bool,
@@ -304,6 +307,8 @@ impl<'a> Live<'a> {
             ticker,
             ticking: false,
             reported: Vec::new(),
+            gone: Vec::new(),
+            missed: 0,
             exit: None,
             goes_on: false,
             hushed: false,
@@ -414,12 +419,12 @@ impl<'a> Live<'a> {
         self.tick(output, host)?;
         flush(output)?;
         self.draw()?;
-        let sites = self.store.sites().iter().map(|site| (site, self.store.count(site)));
+        let gone = self.gone.iter().map(|(site, count)| (site, *count));
+        let sites = self.store.sites().iter().map(|site| (site, self.store.count(site))).chain(gone);
         for line in trouble::summary(sites, self.layout.tells_reads || self.config.quiet) {
             host.warn(&line);
         }
-        let programs = self.entries.iter().flat_map(|entry| &entry.loaded.programs);
-        let missed = programs.filter_map(|program| sys::missed_runs(program.as_fd()).ok()).sum();
+        let missed = self.missed + self.entries.iter().map(|entry| entry.loaded.missed()).sum::<u64>();
         if let Some(line) = trouble::passed_over(missed) {
             host.warn(&line);
         }

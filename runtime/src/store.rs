@@ -95,8 +95,13 @@ impl Store {
                 }
             }
         }
-        self.sites.clone_from(&layout.sites);
+        self.follow_sites(layout);
         Ok(())
+    }
+
+    /// Knows the sites of this layout from now on.
+    pub fn follow_sites(&mut self, layout: &Layout) {
+        self.sites.clone_from(&layout.sites);
     }
 
     /// Sets a stretch of `.bss` back to zero.
@@ -267,9 +272,9 @@ fn walk_hash(
     value_size: usize,
     mut hand: impl FnMut(&[u8], &[u8]),
 ) -> io::Result<()> {
-    /// Bytes of values that are read at once.
+    /// Bytes of keys and values that are read at once.
     const BYTES: usize = 1 << 20;
-    let mut batch = (BYTES / value_size.max(1)).clamp(64, 16384);
+    let mut batch = (BYTES / (key_size + value_size).max(1)).clamp(64, 16384);
     let (mut keys, mut values) = (vec![0; key_size * batch], vec![0; value_size * batch]);
     let mut cursor = None;
     loop {

@@ -147,7 +147,7 @@ mod tests {
     use lang::span::Span;
 
     fn site(kind: SiteKind) -> Site {
-        Site { kind, span: Span::new(3, 5), counter: 0, code: None }
+        Site { kind, span: Span::new(3, 5), counter: 0, code: None, owner: 0 }
     }
 
     #[test]

@@ -246,8 +246,8 @@ fn config_is_set_and_listed() {
             (":set max_map_kesy=1", &["ERROR: max_map_kesy: not a known", "did you mean max_map_keys?"]),
             (":set btf=1", &["ERROR: btf: can only be set as an environment variable"]),
             (
-                ":set hist_summary=1",
-                &["ERROR: hist_summary counts from the start of a session", "RTRACE_HIST_SUMMARY=1"],
+                ":set perf_rb_pages=64",
+                &["ERROR: perf_rb_pages counts from the start of a session", "RTRACE_PERF_RB_PAGES=64"],
             ),
             (":set use_blazesym=1", &["ERROR: use_blazesym has no effect"]),
             (":set symbol_source=1", &["ERROR: symbol_source has no effect"]),

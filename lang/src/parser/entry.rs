@@ -37,6 +37,11 @@ pub fn parse_statements(text: &str, base: u32, headers: &dyn Headers) -> Parse {
     // On a line of its own, so that no comment hides the end.
     let mut parsed = parse_at(&format!("{FRAME}{text}\n}}"), base.saturating_sub(FRAME_ROOM), headers);
     let end = base + text.trim_end().len() as u32;
+    // What is about the whole probe is about what was typed.
+    for probe in &mut parsed.script.probes {
+        probe.span = Span::new(base, end);
+        probe.points.iter_mut().for_each(|point| point.span = Span::new(base, end));
+    }
     for told in parsed.diagnostics.iter_mut().filter(|told| told.span.start > end) {
         // Nobody has typed the bracket that was found there.
         told.span = Span::new(end, end);
@@ -325,6 +330,8 @@ mod tests {
         assert_eq!((source.slice(told.span), sources.of(told.span).name()), (";", "#1"));
         let call = parsed.script.probes[0].body.stmts.last().expect("it is whole").span;
         assert_eq!(source.slice(call), "print(1)");
+        let probe = &parsed.script.probes[0];
+        assert_eq!([probe.span, probe.points[0].span].map(|span| source.slice(span)), ["@x = ; print(1)"; 2]);
         for text in ["print(1", "1 +  "] {
             let parsed = parse_statements(text, 100, &NoHeaders);
             let end = 100 + text.trim_end().len() as u32;

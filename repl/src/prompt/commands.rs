@@ -1,5 +1,6 @@
 //! The commands of the prompt. Each is a row; whoever obeys, helps or completes reads the rows.
 
+mod files;
 mod inspect;
 mod probes;
 mod topics;
@@ -30,9 +31,12 @@ type Act = fn(&mut Session<'_>, &str) -> Result<Next, RunError>;
 pub static COMMANDS: &[Command] = &[
     Command { name: "asm", takes: "N...", help: "show the instructions of probes", act: inspect::asm },
     Command { name: "clif", takes: "[-O] N...", help: "show the intermediate code of probes; -O: behind the mid-end", act: inspect::clif },
+    Command { name: "edit", takes: "N", help: "edit probes at the prompt; they are replaced at once", act: files::edit },
+    Command { name: "edit!", takes: "N", help: "edit them with $VISUAL or $EDITOR", act: files::edit_outside },
     Command { name: "fields", takes: "PROBE | struct NAME", help: "show the arguments of probes, or the members of a type with their places", act: inspect::fields },
     Command { name: "help", takes: "[TOPIC]", help: "say what commands do, or explain anything of the language", act: topics::help },
     Command { name: "list", takes: "[-v] PATTERN", help: "list what can be traced, as rtrace -l; -v: with arguments", act: inspect::list },
+    Command { name: "load", takes: "FILE [PARAMETER...]", help: "take in a script", act: files::load },
     Command { name: "maps", takes: "", help: "list the maps with their types and sizes", act: probes::maps },
     Command { name: "off", takes: "N...", help: "detach probes, and keep them", act: probes::off },
     Command { name: "on", takes: "N...", help: "attach them again", act: probes::on },
@@ -41,16 +45,13 @@ pub static COMMANDS: &[Command] = &[
     Command { name: "quit!", takes: "", help: "leave without showing the maps", act: quit_at_once },
     Command { name: "reset", takes: "", help: "remove all probes, maps and definitions", act: inspect::reset },
     Command { name: "rm", takes: "N...", help: "remove probes", act: probes::remove },
+    Command { name: "save", takes: "[FILE]", help: "write what was entered as a script", act: files::save },
+    Command { name: "save!", takes: "[FILE]", help: "the same, over what is there", act: files::save_over },
     Command { name: "set", takes: "[NAME=VALUE]", help: "set a config variable, or list them all", act: inspect::set },
     Command { name: "stats", takes: "[off]", help: "measure how often and how long probes run", act: inspect::stats },
     Command { name: "time", takes: "[on|off]", help: "tell how long the stages of each entry take", act: inspect::time },
     Command { name: "type", takes: "EXPR", help: "tell the type of an expression, a map or a function, which is not run", act: inspect::type_of },
-    Command {
-        name: "watch",
-        takes: "[@MAP...] [every 1s]",
-        help: "redraw maps until a key is pressed",
-        act: watch::watch,
-    },
+    Command { name: "watch", takes: "[@MAP...] [every 1s]", help: "redraw maps until a key is pressed", act: watch::watch },
 ];
 
 /// Does what a line asks for, which comes without its colon.

@@ -12,7 +12,7 @@ use lang::c::Unread;
 use lang::highlight::depth_at_end;
 use lang::parser::entry::needs_more;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use rustyline::completion::Completer;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
@@ -53,8 +53,16 @@ pub enum Line {
 /// The thread, as seen from the session.
 pub struct Editor {
     lines: Receiver<Line>,
-    go: Sender<()>,
+    go: Sender<Start>,
     wake: OwnedFd,
+    /// The terminal can move its cursor.
+    can_edit: bool,
+}
+
+/// How a line begins.
+struct Start {
+    prompt: String,
+    text: String,
 }
 
 impl Editor {
@@ -65,15 +73,17 @@ impl Editor {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let woken = wake.try_clone()?;
         let mut editor = editor(preferences, color, Words::new(knowledge, screen.clone()))?;
-        match editor.create_external_printer() {
+        let printer = editor.create_external_printer();
+        let can_edit = printer.is_ok();
+        match printer {
             Ok(printer) => screen.start(printer)?,
             // A terminal that cannot move its cursor: what appears, appears where it is.
             Err(_) => screen.start(Direct)?,
         }
         std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
             take_stops(true);
-            while may_go.recv().is_ok() {
-                let line = read(&mut editor);
+            while let Ok(start) = may_go.recv() {
+                let line = read(&mut editor, &start);
                 // The session has ended if nobody takes it.
                 if sender.send(line).is_err() {
                     return;
@@ -81,13 +91,28 @@ impl Editor {
                 let _ = rustix::io::write(&woken, &1u64.to_ne_bytes());
             }
         })?;
-        Ok(Self { lines, go, wake })
+        Ok(Self { lines, go, wake, can_edit })
     }
 
     /// Reads the next line.
     pub fn go(&self) {
+        self.begin(PROMPT.to_owned(), String::new());
+    }
+
+    /// Reads a text for probes that begins as theirs does.
+    pub fn edit(&self, number: u32, text: &str) {
+        self.begin(format!("edit #{number}> "), text.to_owned());
+    }
+
+    fn begin(&self, prompt: String, text: String) {
         // A thread that has ended has said so.
-        let _ = self.go.send(());
+        let _ = self.go.send(Start { prompt, text });
+    }
+
+    /// Whether a text can be edited here: all of it must be seen at once.
+    pub fn can_edit(&self, text: &str) -> bool {
+        let rows = tcgetwinsize(io::stdout()).map_or(24, |size| usize::from(size.ws_row));
+        self.can_edit && text.lines().count() + 2 < rows.max(8)
     }
 
     /// Readable when there is a line.
@@ -156,11 +181,14 @@ fn key(code: KeyCode) -> KeyEvent {
     KeyEvent(code, Modifiers::NONE)
 }
 
-fn read(editor: &mut Rustyline) -> Line {
+fn read(editor: &mut Rustyline, start: &Start) -> Line {
     if let Some(prompt) = editor.helper() {
         prompt.is_last.set(false);
     }
-    let read = editor.readline(PROMPT);
+    let read = match start.text.as_str() {
+        "" => editor.readline(&start.prompt),
+        text => editor.readline_with_initial(&start.prompt, (text, "")),
+    };
     // What was there is there no more; the next line begins empty.
     let had_text = editor.helper().is_some_and(|prompt| prompt.has_text.replace(false));
     let is_abandoned = editor.helper().is_some_and(|prompt| prompt.is_abandoned.swap(false, Ordering::Relaxed));

@@ -27,12 +27,17 @@ struct Queue {
     is_left: bool,
     /// Somebody else has the terminal, and what is shown is kept there.
     aside: Option<Shared>,
+    /// Somebody else has the terminal.
+    is_held: bool,
 }
 
 impl Queue {
     /// How much can be written: whole lines, and not so many at once that a key would have to wait for them.
     fn ready(&self) -> usize {
         const AT_ONCE: usize = 64 << 10;
+        if self.is_held {
+            return 0;
+        }
         let is_end = |byte: &u8| *byte == b'\n';
         match self.bytes.get(..AT_ONCE).and_then(|first| first.iter().rposition(is_end)) {
             Some(last) => last + 1,
@@ -72,7 +77,7 @@ impl Screen {
                 queue.is_busy = true;
                 return String::from_utf8_lossy(&text).into_owned();
             }
-            queue.ends_line = false;
+            queue.ends_line &= queue.is_held;
             queue = self.0.1.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -122,6 +127,18 @@ impl Screen {
         self.settle();
         self.lock().is_left = true;
         self.show(b"\n");
+    }
+
+    /// From now on nothing is written: somebody else has the terminal.
+    pub fn hold(&self) {
+        self.settle();
+        self.lock().is_held = true;
+    }
+
+    /// The terminal is free again, and what was held back is written.
+    pub fn release(&self) {
+        self.lock().is_held = false;
+        self.0.1.notify_all();
     }
 
     /// Ends the last line, if it is not.

@@ -3,7 +3,9 @@
 //! An entry is read, checked, compiled and loaded by itself, against what those before have left, and only when all of
 //! that went well does it count.
 
+mod files;
 mod inspect;
+mod journal;
 mod knowledge;
 mod listing;
 mod members;
@@ -11,10 +13,12 @@ mod settings;
 mod stats;
 mod watch;
 
+pub use files::home;
+
 use super::Next;
 use super::screen::Screen;
 use crate::args::Args;
-use crate::explain::explain;
+use crate::explain::{explain, not_attached};
 use crate::files::Files;
 use crate::headers::Folders;
 use crate::look;
@@ -23,12 +27,15 @@ use crate::run::{self, Failed, Terminal};
 use crate::select;
 use codegen::layout::Sizes;
 use codegen::object::{Options, compile_entry};
+use files::Read;
+use journal::{Journal, changes_maps};
 use lang::ast::{self, ExprKind, Name, Script, StmtKind};
 use lang::c::Continued;
 use lang::config::SymbolCache;
 use lang::imports::parse_entry;
+use lang::params::refusal;
 use lang::parser::entry::{FRAME_ROOM, Kind};
-use lang::printf::Origin;
+use lang::printf::Origin as PrintedBy;
 use lang::target::Attach;
 use lang::typed::{FormatId, Program};
 use lang::{CheckedEntry, Diagnostic, Known, Settings, Source, SourceMap, check_entry};
@@ -40,7 +47,10 @@ use runtime::output::world::Shared;
 use runtime::output::{self, Output, Text};
 use runtime::session::{Config, Evaluated, Job, Live, Mode, RunError};
 use stats::{Clock, Stats};
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Bytes for variables, counters and tables of all entries together: those of some ten thousand probes.
@@ -58,9 +68,17 @@ pub struct Session<'a> {
     /// Of all entries, the faulty ones as well.
     sources: SourceMap,
     known: Known,
-    /// What has been said in C.
-    c: String,
+    /// What was entered and still counts.
+    journal: Journal,
+    /// Texts for probes that were faulty, by their numbers: what is edited next.
+    drafts: HashMap<u32, String>,
+    /// Files that this session may write without being asked twice: it has read or written them.
+    own_files: Vec<PathBuf>,
     shown: output::Settings,
+    /// What looks up names for what is shown.
+    machine: Rc<Machine>,
+    /// The files whose code is traced.
+    files: Vec<String>,
     output: Box<dyn Output>,
     live: Live<'a>,
     probes: Vec<Entered>,
@@ -78,9 +96,34 @@ struct Entered {
     script: Script,
     /// As it was entered.
     text: String,
+    /// Where from.
+    given: Given,
     is_off: bool,
+    /// Something that it may use has been defined anew since.
+    is_stale: bool,
     /// Maps to which nothing had been assigned.
     waits_for: Vec<String>,
+}
+
+/// What a text was given: where it comes from, and its parameters.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    /// The file; empty if it was typed.
+    file: String,
+    /// What `$1` and so on stand for.
+    params: Vec<String>,
+    /// The same for `getopt()`.
+    options: Vec<String>,
+}
+
+/// A text that is to be taken in.
+struct Draft<'d> {
+    text: &'d str,
+    kind: Kind,
+    given: Given,
+    /// The number of the probes whose place it takes.
+    replaces: Option<u32>,
+    begun: Instant,
 }
 
 /// What the command line says of a session's run.
@@ -115,20 +158,13 @@ impl<'a> Session<'a> {
         let sources = SourceMap::new(Source::new("rtrace", " ".repeat(FRAME_ROOM as usize)));
         // Where the environment says something of it, it holds for all.
         let empty = check_entry(&Known::default(), &Script::default(), &target, &settings).checked.program;
-        let symbols = symbols::Options {
-            demangle: empty.config.cpp_demangle,
-            debug_info: empty.config.show_debug_info,
-            keep: empty.config.cache_user_symbols != Some(SymbolCache::None),
-            programs: Vec::new(),
-        };
+        let machine = Rc::new(Machine::new(symbols(&empty.config, &[]), config.processes.clone()));
         let shown = output::Settings {
-            max_strlen: empty.config.max_strlen as usize,
-            hist_summary: empty.config.hist_summary,
-            str_trunc_trailer: empty.config.str_trunc_trailer.clone().into_bytes(),
-            texts: output::Texts::default(),
-            world: Shared::new(Machine::new(symbols, config.processes.clone())),
+            world: Shared::of(Rc::clone(&machine)),
             paint: look::paint(args),
+            ..output::Settings::default()
         };
+        let shown = shown_as(&empty.config, shown);
         let output = run::open_output(args, Box::new(screen.clone()), shown.clone(), reporter)?;
         let options = options(args, &empty, process, 0);
         let opened = compile_entry(&empty, &target, &options, None)
@@ -148,8 +184,12 @@ impl<'a> Session<'a> {
             process,
             sources,
             known: Known::default(),
-            c: String::new(),
+            journal: Journal::default(),
+            drafts: HashMap::new(),
+            own_files: Vec::new(),
             shown,
+            machine,
+            files: Vec::new(),
             output,
             live: opened.map_err(|()| Failed)?,
             probes: Vec::new(),
@@ -207,39 +247,44 @@ impl<'a> Session<'a> {
     /// Takes what was entered.
     pub fn enter(&mut self, text: &str) -> Result<Next, RunError> {
         self.clock.start();
-        let next = self.take(text)?;
-        self.tell_time();
-        Ok(next)
-    }
-
-    fn take(&mut self, text: &str) -> Result<Next, RunError> {
-        let begun = Instant::now();
         if let Some(name) = lone_map(text) {
             self.show_map(name)?;
             return Ok(Next::Go);
         }
-        let kind = Kind::of(text);
-        let name = match kind {
-            Kind::Script => format!("#{}", self.next),
+        let draft =
+            Draft { text, kind: Kind::of(text), given: Given::default(), replaces: None, begun: Instant::now() };
+        let next = self.take(&draft)?.unwrap_or(Next::Go);
+        self.tell_time();
+        Ok(next)
+    }
+
+    /// Takes a text in. Nothing if it is faulty, which has been told then.
+    fn take(&mut self, draft: &Draft<'_>) -> Result<Option<Next>, RunError> {
+        let name = match draft.kind {
+            Kind::Script if !draft.given.file.is_empty() && draft.replaces.is_none() => draft.given.file.clone(),
+            Kind::Script => format!("#{}", draft.replaces.unwrap_or(self.next)),
             Kind::Statements => format!("<{}>", self.statements + 1),
         };
+        let before = self.sources.iter().count();
         let parsed = {
-            let headers = Continued::new(&self.c, &self.headers);
-            parse_entry(Source::new(name, text), kind, &mut self.sources, &mut Files::new(""), &headers)
+            let earlier = self.journal.c_for(draft.text, draft.replaces);
+            let folders = self.folders(&draft.given);
+            let headers = Continued::new(&earlier, folders.as_ref().unwrap_or(&self.headers));
+            let mut files = Files::new(&draft.given.file);
+            parse_entry(Source::new(name, draft.text), draft.kind, &mut self.sources, &mut files, &headers)
         };
         self.clock.lap("parse");
         if !self.shows_no_error(&parsed.diagnostics) {
-            return Ok(Next::Go);
+            return Ok(None);
         }
-        let next = match kind {
-            Kind::Script => self.define(text, parsed.script, begun)?,
-            Kind::Statements => self.run(parsed.script)?,
+        let base = self.sources.iter().nth(before).map_or(0, Source::base);
+        let next = match draft.kind {
+            Kind::Script => self.define(draft, Read { script: parsed.script, c: parsed.c, base })?,
+            Kind::Statements => self.run(draft.text, parsed.script)?,
         };
-        let Some(next) = next else { return Ok(Next::Go) };
-        if !parsed.c.is_empty() {
-            self.c += &parsed.c;
+        if next.is_some() {
+            self.recompile_what_waited()?;
         }
-        self.recompile_what_waited()?;
         Ok(next)
     }
 
@@ -248,10 +293,22 @@ impl<'a> Session<'a> {
         run::show(self.reporter, &self.sources, diagnostics).is_ok()
     }
 
+    /// What the command line says of the meaning of a text.
+    fn settings(&self, given: &Given) -> Settings {
+        match given.file.is_empty() {
+            true => self.settings.clone(),
+            false => {
+                let (params, options) = (given.params.clone(), given.options.clone());
+                Settings { params, options, ..self.settings.clone() }
+            }
+        }
+    }
+
     /// Takes probes and definitions. Nothing if they are faulty.
-    fn define(&mut self, text: &str, script: Script, begun: Instant) -> Result<Option<Next>, RunError> {
+    fn define(&mut self, draft: &Draft<'_>, read: Read) -> Result<Option<Next>, RunError> {
+        let settings = self.settings(&draft.given);
         let CheckedEntry { checked, known, waits_for } =
-            check_entry(&self.known, &script, &self.target, &self.settings);
+            check_entry(&self.known, &read.script, &self.target, &settings);
         self.clock.lap("check");
         // To wait for a map is nothing bad: somebody may assign it yet.
         let told: Vec<Diagnostic> =
@@ -259,30 +316,54 @@ impl<'a> Session<'a> {
         if !self.shows_no_error(&told) {
             return Ok(None);
         }
+        if let Some(refusal) = refusal(&checked.options, &settings.options) {
+            self.reporter.plain(&refusal.title, refusal.help.as_deref());
+            return Ok(None);
+        }
         let program = checked.program;
         if let Some(trial) = trial(&program) {
             self.reporter.show(&self.sources, &trial);
             return Ok(None);
         }
-        if program.probes.iter().all(|probe| probe.points.is_empty()) {
-            self.live.configure(program.config);
-            self.known = known;
-            return Ok(Some(Next::Go));
+        if program.captures.iter().any(|capture| capture.path.is_none()) {
+            let title = "capture(\"-\") writes packets to standard output, which is this terminal";
+            self.reporter.plain(title, Some("name a file: capture(\"packets.pcapng\")"));
+            return Ok(None);
+        }
+        if let Some(late) = self.too_late(&read.script, &program.config) {
+            self.reporter.show(&self.sources, &late);
+            return Ok(None);
         }
         if select::check_count(&program, self.reporter).is_err() {
             return Ok(None);
         }
-        let number = self.next;
-        let Some(added) = self.load(number, &program, |live, job, output, host| live.add(number, job, output, host))?
-        else {
-            return Ok(None);
-        };
-        self.next += 1;
+        if program.probes.iter().all(|probe| probe.points.is_empty()) {
+            if let Some(number) = draft.replaces {
+                self.reporter.plain(
+                    &format!("#{number} would have no probe any more"),
+                    Some(&format!(":rm {number} removes it")),
+                );
+                return Ok(None);
+            }
+            self.live.configure(program.config);
+            self.known = known;
+            self.follow_config();
+            self.keep(None, draft, &read);
+            return Ok(Some(Next::Go));
+        }
+        let number = draft.replaces.unwrap_or(self.next);
+        let added = self.load(number, &program, |live, job, output, host| match draft.replaces {
+            Some(_) => live.replace(number, job, false, output, host),
+            None => live.add(number, job, output, host),
+        })?;
+        let Some(added) = added else { return Ok(None) };
+        self.next = self.next.max(number + 1);
         self.known = known;
+        self.follow_config();
         let is_over = self.note_exits(Some(number)).is_some() || added.is_over;
         let points: Vec<&str> =
             program.probes.iter().flat_map(|probe| &probe.points).map(|point| point.name.as_str()).collect();
-        let took = begun.elapsed();
+        let took = draft.begun.elapsed();
         self.live.flush(&mut *self.output)?;
         self.screen.end_line();
         if !self.args.quiet {
@@ -290,12 +371,18 @@ impl<'a> Session<'a> {
             let time = if took.as_millis() == 0 { "<1".to_owned() } else { took.as_millis().to_string() };
             self.say(&format!("#{number} {what} {} ({time} ms)\n", shortened(&points)));
         }
-        self.probes.push(Entered { number, script, text: text.trim().to_owned(), is_off: is_over, waits_for });
+        self.keep(Some(number), draft, &read);
+        let (text, given) = (draft.text.trim().to_owned(), draft.given.clone());
+        let entered = Entered { number, script: read.script, text, given, is_off: is_over, is_stale: false, waits_for };
+        match self.probes.iter_mut().find(|probe| probe.number == number) {
+            Some(old) => *old = entered,
+            None => self.probes.push(entered),
+        }
         Ok(Some(Next::Go))
     }
 
     /// Runs statements once, or shows the value of an expression. Nothing if they are faulty.
-    fn run(&mut self, script: Script) -> Result<Option<Next>, RunError> {
+    fn run(&mut self, text: &str, script: Script) -> Result<Option<Next>, RunError> {
         if script.probes.iter().all(|probe| probe.body.stmts.is_empty()) {
             return Ok(Some(Next::Go));
         }
@@ -312,7 +399,7 @@ impl<'a> Session<'a> {
         // JSON says the type of a value by its form.
         let asked = (is_question && self.args.format == "text")
             .then_some(FormatId(last))
-            .filter(|id| program.formats.get(id.index()).is_some_and(|format| format.origin == Origin::Print));
+            .filter(|id| program.formats.get(id.index()).is_some_and(|format| format.origin == PrintedBy::Print));
         let number = u32::MAX;
         let evaluated =
             self.load(number, &program, |live, job, output, host| live.evaluate(number, job, asked, output, host))?;
@@ -320,6 +407,9 @@ impl<'a> Session<'a> {
         self.statements += 1;
         if is_kept {
             self.known = known;
+        }
+        if changes_maps(&script) {
+            self.journal.add(journal::Entry::statements(text));
         }
         if let (Some(answer), Some(format)) = (answer, asked.and_then(|id| program.formats.get(id.index()))) {
             let mut text = Vec::new();
@@ -376,9 +466,14 @@ impl<'a> Session<'a> {
             let done = act(live, &job, &mut **output, &mut host);
             self.clock.lap("run");
             match done {
-                Ok(done) => return Ok(Some(done)),
+                Ok(done) => {
+                    self.files.extend(run::programs(&object));
+                    self.files.sort();
+                    self.files.dedup();
+                    return Ok(Some(done));
+                }
                 Err(RunError::Load(LoadError::Refused { refusal, .. })) if optimise && refusal.slot.is_some() => {}
-                Err(error @ (RunError::Load(_) | RunError::Attach(_) | RunError::Capture(_))) => {
+                Err(error @ (RunError::Load(_) | RunError::Attach(_) | RunError::Capture(_) | RunError::Pin(_))) => {
                     let _ = explain::<()>(&error, &object, self.args, &self.sources, self.reporter);
                     return Ok(None);
                 }
@@ -386,6 +481,28 @@ impl<'a> Session<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Shows things as the config says, from now on.
+    fn follow_config(&mut self) {
+        let config = &self.live.program().config;
+        let shown = shown_as(config, self.shown.clone());
+        self.machine.follow(symbols(config, &self.files));
+        if shown != self.shown {
+            self.shown = shown;
+            self.output.shows(&self.shown);
+            self.live.show_as(self.shown.clone());
+        }
+    }
+
+    /// What of a config cannot be had any more.
+    fn too_late(&self, script: &Script, config: &lang::config::Config) -> Option<Diagnostic> {
+        let is_changed = config.perf_rb_pages != self.live.program().config.perf_rb_pages;
+        let item = script.config.iter().find(|item| item.name.text.ends_with("perf_rb_pages"));
+        let is_there = self.live.layout().data_ring.is_some() || self.live.layout().packets.is_some();
+        let item = item.filter(|_| is_changed && is_there)?;
+        let told = Diagnostic::error(item.span, "the buffers of this session have their size already");
+        Some(told.with_help("set it before the first probe that prints, or in the environment"))
     }
 
     /// Compiles those probes anew that use maps of which nothing was known, and now is.
@@ -396,8 +513,9 @@ impl<'a> Session<'a> {
                 continue;
             }
             let (number, is_off) = (probe.number, probe.is_off);
+            let settings = self.settings(&probe.given);
             let CheckedEntry { checked, known, waits_for } =
-                check_entry(&self.known, &probe.script, &self.target, &self.settings);
+                check_entry(&self.known, &probe.script, &self.target, &settings);
             // It may be that the map is something else than this probe thought; then it goes on as it was.
             let told: Vec<Diagnostic> = checked.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
             if !self.shows_no_error(&told) {
@@ -438,7 +556,7 @@ impl<'a> Session<'a> {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(RunError::Attach(failed)) => {
-                reporter.plain(&failed.to_string(), None);
+                not_attached(&failed, args, sources, reporter);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -451,11 +569,18 @@ impl<'a> Session<'a> {
     }
 
     /// Removes a probe.
-    pub fn remove(&mut self, number: u32) {
-        if self.live.remove(number) {
+    pub fn remove(&mut self, number: u32) -> Result<(), RunError> {
+        let Self { args, reporter, sources, live, output, .. } = self;
+        let missing_probes = live.program().config.missing_probes;
+        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        if live.remove(number, &mut **output, &mut host)? {
+            self.note_exits(Some(number));
             self.probes.retain(|probe| probe.number != number);
+            self.journal.remove(number);
+            self.drafts.remove(&number);
             self.say(&format!("#{number} is removed\n"));
         }
+        Ok(())
     }
 
     /// Ends it all; gives the exit code.
@@ -467,6 +592,26 @@ impl<'a> Session<'a> {
         let code = live.close(code, shows_maps, &mut **output, &mut host)?;
         self.screen.end_line();
         Ok(code)
+    }
+}
+
+/// How values are shown.
+fn shown_as(config: &lang::config::Config, others: output::Settings) -> output::Settings {
+    output::Settings {
+        max_strlen: config.max_strlen as usize,
+        hist_summary: config.hist_summary,
+        str_trunc_trailer: config.str_trunc_trailer.clone().into_bytes(),
+        ..others
+    }
+}
+
+/// How symbols are looked up.
+fn symbols(config: &lang::config::Config, files: &[String]) -> symbols::Options {
+    symbols::Options {
+        demangle: config.cpp_demangle,
+        debug_info: config.show_debug_info,
+        keep: config.cache_user_symbols != Some(SymbolCache::None),
+        programs: files.to_vec(),
     }
 }
 

@@ -101,6 +101,15 @@ impl Symbols {
         Self { options, processes, read: Read::default() }
     }
 
+    /// Looks symbols up so from now on. What was read is only forgotten if it may be read in another way now.
+    pub fn follow(&mut self, options: Options) {
+        let how = |options: &Options| (options.demangle, options.debug_info, options.keep);
+        if how(&self.options) != how(&options) {
+            self.read = Read::default();
+        }
+        self.options = options;
+    }
+
     /// The symbol at an address of a process.
     pub fn find(&mut self, process: u64, address: u64, detail: Detail) -> Option<Rc<Symbol>> {
         // Names are names, with or without lines.

@@ -104,6 +104,10 @@ impl<W: Write> Json<W> {
 }
 
 impl<W: Write> Output for Json<W> {
+    fn shows(&mut self, settings: &Settings) {
+        self.settings = settings.clone();
+    }
+
     fn attached(&mut self, probes: usize) -> io::Result<()> {
         writeln!(
             self.writer,

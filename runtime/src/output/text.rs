@@ -46,6 +46,10 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write> Output for Text<W> {
+    fn shows(&mut self, settings: &Settings) {
+        self.settings = settings.clone();
+    }
+
     /// Nothing: the line is for standard error, see [`super::attached_line`].
     fn attached(&mut self, _probes: usize) -> io::Result<()> {
         Ok(())

@@ -101,6 +101,11 @@ impl Shared {
     pub fn new(world: impl World + 'static) -> Self {
         Self(Rc::new(world))
     }
+
+    /// A machine that somebody else knows as well.
+    pub fn of(world: Rc<impl World + 'static>) -> Self {
+        Self(world)
+    }
 }
 
 impl Default for Shared {

@@ -2,7 +2,7 @@
 //! run. A script is a session with one entry.
 //!
 //! What an entry has for itself (programs, links, timers, scratch memory) goes with it. Maps and rings stay, because others
-//! use them; so does what it has of `.bss`, unless it was only run once and nothing else came of it.
+//! use them.
 
 use super::{Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
 use crate::attach::{self, AttachError, Link, Partly};
@@ -10,7 +10,7 @@ use crate::child::Child;
 use crate::load::{Loaded, load};
 use crate::machine::MOST_OPEN;
 use crate::machine::watch::Watch;
-use crate::output::{Entries, Output, Said};
+use crate::output::{Entries, Output, Said, Settings};
 use crate::packets::Packets;
 use crate::timers::{Interval, Timers};
 use crate::unwind::Unwinder;
@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) on_signal: Vec<OwnedFd>,
     /// Nothing of it runs until it is put on again.
     pub(super) is_off: bool,
+    /// Who it is to the layout.
+    pub(super) owner: u32,
     /// How a test or benchmark tells what it returns.
     pub(super) result: Option<ResultPlace>,
 }
@@ -136,7 +138,7 @@ impl Live<'_> {
             let watch = Watch::start(ring, self.config.processes.clone());
             self.watch = Some(watch.map_err(|e| RunError::System("watching processes", e))?);
         }
-        for (offset, bytes) in layout.tables.iter().filter(|(offset, _)| *offset >= self.layout.bss_size) {
+        for (offset, bytes) in &layout.tables {
             for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
                 let word = word.try_into().map_or(0, u64::from_ne_bytes);
                 self.store.word(at).store(word, Ordering::Relaxed);
@@ -171,6 +173,7 @@ impl Live<'_> {
             timers: Timers::default(),
             on_signal: Vec::new(),
             is_off: false,
+            owner: layout.owner,
             result: layout.result.clone(),
         });
         Ok(())
@@ -283,16 +286,15 @@ impl Live<'_> {
         let attached = self.timed_load(number, job).and_then(|()| self.timed_start(number, host));
         // What `begin` has printed has happened, whatever became of the others.
         let replayed = self.replay(output, host);
-        let added = match attached {
+        let added = match attached.and_then(|added| self.iterate(number, output).map(|()| added)) {
             Ok(added) => added,
             Err(error) => {
-                self.remove(number);
+                self.discard(number);
                 self.rewind(before)?;
                 return Err(error);
             }
         };
         replayed?;
-        self.iterate(number, output)?;
         self.settle(output, host)?;
         Ok(added)
     }
@@ -312,16 +314,19 @@ impl Live<'_> {
         let mut result = self.timed_load(number, job).and_then(|()| self.begin(number));
         result = result.and(self.replay(output, host)).and(self.settle(output, host));
         (self.asked, self.over) = (None, false);
-        self.remove(number);
+        self.discard(number);
         let is_kept = result.is_ok() && !self.layout.is_alike(&before.layout);
-        if !is_kept {
-            self.rewind(before)?;
+        match is_kept {
+            true => self.give_back(self.layout.owner),
+            false => self.rewind(before)?,
         }
         result?;
         Ok(Evaluated { answer: self.answer.take(), is_kept })
     }
 
-    /// Puts other programs in the place of an entry's, which go on if that fails. What `begin` did is not done again.
+    /// Puts other programs in the place of an entry's, which go on if that fails. They are loaded before the others are
+    /// taken off, so that next to no event is missed, and attached after, so that none is counted twice. Their `begin`
+    /// probes are run; an entry that is off stays so, and they are not.
     pub fn replace(
         &mut self,
         number: u32,
@@ -329,26 +334,50 @@ impl Live<'_> {
         is_off: bool,
         output: &mut dyn Output,
         host: &mut dyn Host,
-    ) -> Result<(), RunError> {
-        let Some(at) = self.entries.iter().position(|entry| entry.number == number) else { return Ok(()) };
+    ) -> Result<Added, RunError> {
+        let Some(at) = self.entries.iter().position(|entry| entry.number == number) else {
+            return Ok(Added::default());
+        };
+        let before = self.snapshot();
         let mut old = self.entries.remove(at);
-        attach::detach(old.stop());
-        let result = self.add(number, job, output, host);
-        if result.is_ok() {
-            // Its place among the others stays.
-            if let Some(new) = self.entries.pop() {
-                self.entries.insert(at, new);
-            }
-            if is_off {
-                self.off(number);
-            }
-        } else {
+        let was_off = old.is_off;
+        if let Err(error) = self.load(number, job) {
+            self.discard(number);
+            self.rewind(before)?;
             self.entries.insert(at, old);
-            if !is_off {
-                self.attach(number, host)?;
-            }
+            return Err(error);
         }
-        result.map(drop)
+        attach::detach(old.stop());
+        let started = match is_off {
+            true => Ok(Added::default()),
+            false => self.start(number, host),
+        };
+        let replayed = self.replay(output, host);
+        let started = started.and_then(|added| match is_off {
+            true => Ok(added),
+            false => self.iterate(number, output).map(|()| added),
+        });
+        let added = match started {
+            Ok(added) => added,
+            Err(error) => {
+                self.discard(number);
+                self.rewind(before)?;
+                self.entries.insert(at, old);
+                if !was_off {
+                    self.attach(number, host)?;
+                }
+                return Err(error);
+            }
+        };
+        // Its place among the others stays.
+        if let Some(mut new) = self.entries.pop() {
+            new.is_off = is_off;
+            self.entries.insert(at, new);
+        }
+        replayed?;
+        self.settle(output, host)?;
+        self.release(old);
+        Ok(added)
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -360,9 +389,11 @@ impl Live<'_> {
         let Snapshot { layout, program } = before;
         self.maps.keep(&layout);
         let failed = |error| RunError::System("opening maps", error);
-        self.store.clear_bss(layout.bss_size..self.layout.bss_size);
+        self.layout.taken_since(&layout).for_each(|stretch| self.store.clear_bss(stretch));
         self.store.follow(&self.maps, &layout, &program.maps).map_err(failed)?;
         self.reported.truncate(layout.sites.len());
+        layout.vacant_sites().for_each(|number| self.reported[number] = 0);
+        self.packets.keep_files(program.captures.len());
         if layout.unwinding.is_none() {
             self.unwinder = None;
         }
@@ -423,10 +454,49 @@ impl Live<'_> {
     }
 
     /// Removes an entry with all that it has for itself. False if there is no such entry.
-    pub fn remove(&mut self, number: u32) -> bool {
-        let is_known = self.off(number);
+    pub fn remove(&mut self, number: u32, output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
+        if !self.off(number) {
+            return Ok(false);
+        }
+        // What it has sent refers to what it had.
+        self.settle(output, host)?;
+        self.tick(output, host)?;
+        if let Some(at) = self.entries.iter().position(|entry| entry.number == number) {
+            let entry = self.entries.remove(at);
+            self.release(entry);
+        }
+        Ok(true)
+    }
+
+    /// Drops an entry that has come to nothing.
+    fn discard(&mut self, number: u32) {
+        self.off(number);
         self.entries.retain(|entry| entry.number != number);
-        is_known
+    }
+
+    /// Gives back what an entry that is off had for itself.
+    fn release(&mut self, entry: Entry) {
+        self.missed += entry.loaded.missed();
+        let owner = entry.owner;
+        drop(entry);
+        self.give_back(owner);
+    }
+
+    /// Gives back what an entry had of `.bss`, for others. What has been lost at its sites stays counted.
+    fn give_back(&mut self, owner: u32) {
+        for (number, site) in self.layout.sites.iter().enumerate().filter(|(_, site)| site.owner == owner) {
+            let count = self.store.count(site);
+            match self.gone.iter_mut().find(|(known, _)| known.kind == site.kind) {
+                Some((_, sum)) => *sum += count,
+                None if count > 0 => self.gone.push((*site, count)),
+                None => {}
+            }
+            self.reported[number] = 0;
+        }
+        for stretch in self.layout.release(owner) {
+            self.store.clear_bss(stretch);
+        }
+        self.store.follow_sites(&self.layout);
     }
 
     /// Makes it as it was before anything was entered. What has been printed is handed on; `end` probes are not run.
@@ -485,6 +555,11 @@ impl Live<'_> {
         self.program.config = config;
     }
 
+    /// From now on values are shown so.
+    pub fn show_as(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// The layout with which that of the next entry goes on.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -523,6 +598,9 @@ impl Live<'_> {
     ) -> Result<u8, RunError> {
         self.detach();
         self.end(output, host)?;
+        // An `end` probe may have the last word.
+        let last = self.take_exited().first().map(|(_, code)| *code).filter(|_| code == 0);
+        let code = last.unwrap_or(code);
         self.exit = Some(Exit { code, asked: true });
         self.finish(shows_maps, output, host)
     }

@@ -103,7 +103,16 @@ impl Live<'_> {
             self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));
         }
         if has_process && ready[2 + usize::from(has_child)] {
-            self.exit = self.exit.or(Some(Exit { code: 0, asked: false }));
+            match self.config.interactive {
+                // There may be something to look at; but it ends only once.
+                true => {
+                    self.config.process = None;
+                    let number = self.config.pid.unwrap_or_default();
+                    output.flush().map_err(output_error)?;
+                    host.warn(&format!("the process {number} has ended"));
+                }
+                false => self.exit = self.exit.or(Some(Exit { code: 0, asked: false })),
+            }
         }
         Ok(is_woken)
     }

@@ -35,7 +35,7 @@ pub fn on(session: &mut Session<'_>, which: &str) -> Result<Next, RunError> {
 /// Removes probes.
 pub fn remove(session: &mut Session<'_>, which: &str) -> Result<Next, RunError> {
     for number in numbers(session, "rm", which) {
-        session.remove(number);
+        session.remove(number)?;
     }
     Ok(Next::Go)
 }

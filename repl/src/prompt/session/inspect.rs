@@ -136,7 +136,8 @@ impl Session<'_> {
     fn type_of(&mut self, name: &str, text: &str) -> Result<Option<Type>, Vec<Diagnostic>> {
         let kind = Kind::of(text);
         let parsed = {
-            let headers = Continued::new(&self.c, &self.headers);
+            let earlier = self.journal.c_for(text, None);
+            let headers = Continued::new(&earlier, &self.headers);
             parse_entry(Source::new(name, text), kind, &mut self.sources, &mut Files::new(""), &headers)
         };
         if parsed.diagnostics.iter().any(Diagnostic::is_error) {

@@ -19,7 +19,7 @@ impl Session<'_> {
             maps: maps.collect(),
             probes: self.probes.iter().map(|probe| (probe.number, probe.text.clone())).collect(),
             known: Arc::new(self.known.clone()),
-            c: self.c.as_str().into(),
+            c: self.journal.c_for("", None).into(),
             settings: if is_first { Arc::new(self.settings.clone()) } else { old.settings },
             options: Options {
                 process: self.process,

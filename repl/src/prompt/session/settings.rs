@@ -1,5 +1,6 @@
 //! What can be set of a session: config variables, timing; and how it begins anew.
 
+use super::journal::Journal;
 use super::{CheckedEntry, Session, run};
 use lang::ast::{ConfigItem, ConfigValue, Name, Script};
 use lang::config::{self, Holds, Kind, Value, Variable};
@@ -58,6 +59,7 @@ impl Session<'_> {
         }
         self.live.configure(checked.program.config);
         self.known = known;
+        self.follow_config();
         if let Some(variable) = variable {
             self.say(&format!("{}={} counts {}\n", variable.name, unquoted(value), variable.holds.describe()));
         }
@@ -90,8 +92,11 @@ impl Session<'_> {
         let mut host = run::Terminal { args, tells_attached: false, missing_probes, sources, reporter };
         live.reset(&mut **output, &mut host)?;
         self.known = Known::default();
-        self.c.clear();
+        self.journal = Journal::default();
+        self.drafts.clear();
+        self.files.clear();
         self.probes.clear();
+        self.follow_config();
         (self.next, self.statements) = (1, 0);
         let base = self.stats.take();
         self.say(if base.is_some() { "all is gone; nothing is measured any more\n" } else { "all is gone\n" });
