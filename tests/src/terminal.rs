@@ -48,6 +48,13 @@ impl Terminal {
         Self::with(args, name, (columns, ROWS), &[("NO_COLOR", "1")])
     }
 
+    /// The same, with more in the environment.
+    #[track_caller]
+    pub fn open_with(args: &[&str], name: &str, columns: u16, environment: &[(&str, &str)]) -> Self {
+        let plain = [("NO_COLOR", "1")];
+        Self::with(args, name, (columns, ROWS), &[&plain[..], environment].concat())
+    }
+
     /// The same with so many columns and rows, and this in its environment.
     #[track_caller]
     pub fn with(args: &[&str], name: &str, size: (u16, u16), environment: &[(&str, &str)]) -> Self {
@@ -223,6 +230,12 @@ impl Terminal {
     pub fn signal(&self, signal: i32) {
         // SAFETY: a signal to a child that has not been waited for.
         unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+
+    /// Waits until the last line begins so.
+    #[track_caller]
+    pub fn shows_last(&self, text: &str) {
+        self.wait(text, |screen| screen.text().last().is_some_and(|line| line.starts_with(text)));
     }
 
     /// The whole screen.

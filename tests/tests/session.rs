@@ -193,7 +193,10 @@ fn a_probe_that_exits_is_off_and_the_session_goes_on() {
     terminal.enter("interval:ms:20 { @other++ }");
     terminal.enter("interval:ms:20 { @n++; if (@n == 3) { exit(7); } }");
     terminal.shows("#2 has called exit() and is off");
-    assert_eq!(terminal.enter("@n"), "@n: 3");
+    // It may run once more before it is off.
+    let counted = terminal.enter("@n");
+    let counted: u32 = counted.trim_start_matches("@n: ").parse().unwrap_or_else(|_| panic!("{counted}"));
+    assert!(counted >= 3, "{counted}");
     let first = terminal.enter("@other");
     sleep(Duration::from_millis(200));
     assert_ne!(terminal.enter("@other"), first);
@@ -363,4 +366,194 @@ fn an_idle_session_uses_no_processor_time() {
     let before = used(terminal.pid());
     sleep(Duration::from_secs(2));
     assert_eq!(used(terminal.pid()), before);
+}
+
+#[test]
+fn a_fault_of_any_kind_changes_nothing_and_points_into_its_entry() {
+    requires!(Bpf, Btf, Tracefs);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("@a = 1");
+    terminal.enter("config = { max_strlen=30000 }");
+    terminal.enter("interval:s:100 { @a = 2 }");
+    let unchanged = [":probes", ":maps"].map(|command| terminal.enter(command));
+    // What is typed, and what is told of it; some want an empty line to end them.
+    let faults: &[(&str, &str)] = &[
+        // Lexer and parser.
+        ("interval:s:1 { @b = \"text }\r", "#2:1:21-28: ERROR: this string is not closed"),
+        ("interval:s:1 { @b = 1 } }", "#2:1:25-26: ERROR"),
+        ("interval:s:1 { @b = 09 }", "#2:1:21-23: ERROR"),
+        ("kprobe:f / pid ==  / { @b = 1 }", "#2:1:20-21: ERROR: expected an expression"),
+        // Checker, in a probe and in statements.
+        ("interval:s:1 { @b = nosuch }", "#2:1:21-27: ERROR: Unknown identifier: 'nosuch'"),
+        ("@b = 1; print($x)", "<2>:1:15-17: ERROR: Undefined or undeclared variable: $x"),
+        ("interval:s:1 { @a = \"text\" }", "#2:1:16-27: ERROR: Type mismatch for @a"),
+        // Attach points that are not there, and such as cannot be had.
+        ("begin { @b = 1 } tracepoint:syscalls:nosuch { @b = 1 }", "#2:1:18-44: ERROR: No matches for tracepoint"),
+        ("uprobe:/nosuch/file:f { @b = 1 }", "#2:1:1-22: ERROR"),
+        ("begin { @b = 1 } iter:task:/nosuch/folder/pin { @b = 1 }", "Failed to pin iter probe"),
+        // The verifier.
+        (
+            "begin { @b = 1 } rawtracepoint:tcp_probe { @k = args.sk; print(socket_cookie(@k)); }",
+            "#2:1:64-81: ERROR: the kernel's verifier refuses the program",
+        ),
+        // Definitions.
+        ("struct broken { int a[; };\r", "#2:1:"),
+        ("#error not today", "#2:1:1-17: ERROR: not today"),
+        ("#include \"nosuch.h\"", "#2:1:"),
+        ("import \"nosuch.rt\"; interval:s:1 { @b = 1 }", "#2:1:1-19: ERROR: Unable to find suitable path for import"),
+        ("macro bad(a) { nosuch + a }  interval:s:1 { @b = bad(1) }", "Unknown identifier: 'nosuch'"),
+        ("config = { nosuch=1 }", "#2:1:12-20: ERROR: nosuch: not a known"),
+        ("let @a = hash(5)", "#2:1:1-17: ERROR: @a is in use already"),
+        ("interval:s:1 { capture(\"-\") }", "ERROR"),
+        // Commands.
+        (":nosuch", "there is no command :nosuch"),
+        (":load /nosuch/file.rt", "failed to open file '/nosuch/file.rt'"),
+        (":rm 9", "there is no probe 9"),
+        (":edit 9", "there is no probe 9"),
+        (":save /nosuch/folder/file.rt", "cannot write /nosuch/folder/file.rt"),
+    ];
+    let mut wrong = Vec::new();
+    for (faulty, part) in faults {
+        let told = terminal.enter(faulty);
+        if !told.contains(part) {
+            wrong.push(format!("{part} is not told of {faulty}:\n{told}"));
+        }
+        assert_eq!([":probes", ":maps"].map(|command| terminal.enter(command)), unchanged, "{faulty}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(terminal.enter("@a + 1"), "2 : uint64");
+}
+
+#[test]
+fn a_session_that_is_full_says_so_and_goes_on() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("config = { max_strlen=60000 }");
+    let mut count = 0;
+    let told = loop {
+        let told = terminal.enter(&format!("@s{count} = str((uint8 *)0, 60000)"));
+        if told.contains("ERROR") {
+            break told;
+        }
+        count += 1;
+        assert!(count < 30, "a MiB is never full:\n{told}");
+    };
+    assert!(told.contains(&format!("<{}>:1:", count + 1)), "{told}");
+    let maps = terminal.enter(":maps");
+    assert_eq!(maps.lines().count(), count, "{maps}");
+    assert_eq!(terminal.enter("@small = 1"), "");
+    assert_eq!(terminal.enter("@small + 1"), "2 : uint64");
+}
+
+#[test]
+fn a_process_that_ends_leaves_the_session() {
+    requires!(Bpf, Tracefs);
+    let worker = Worker::new("rt_writer", Work::write("/dev/null", 3, 8));
+    let mut terminal = Terminal::start(&["-p", &worker.pid().to_string()]);
+    terminal.enter(&on_writes(&worker, "@n = count()"));
+    let pid = worker.pid();
+    worker.finish();
+    terminal.shows(&format!("the process {pid} has ended"));
+    let before = processor_time(terminal.pid());
+    sleep(Duration::from_secs(1));
+    let used = processor_time(terminal.pid()) - before;
+    assert!(used < 20, "{used} ticks for nothing");
+    assert_eq!(terminal.enter("@n"), "@n: 3");
+}
+
+/// Ticks of processor time that a process has used.
+fn processor_time(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let (_, rest) = stat.rsplit_once(')').expect("its name is in brackets");
+    let fields: Vec<u64> = rest.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
+    fields.iter().sum::<u64>()
+}
+
+#[test]
+fn a_loop_waits_for_its_map() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    let told = terminal.enter("interval:ms:20 { for ($kv : @later) { @seen[$kv.0] = $kv.1 } }");
+    assert!(told.starts_with("#1 attached"), "{told}");
+    terminal.enter("@later[5] = 7");
+    let end = Instant::now() + Duration::from_secs(10);
+    while terminal.enter("@seen[5]") != "7 : int64" && terminal.enter("@seen") != "@seen[5]: 7" {
+        assert!(Instant::now() < end, "{}", terminal.text());
+    }
+}
+
+#[test]
+fn config_that_says_how_things_look_takes_effect_at_once() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("begin { @h = hist(5); @text = str(\"a long text\"); @longer = str(\"12345678901234567890\") }");
+    assert!(!terminal.enter("@h").contains("count"), "{}", terminal.text());
+    terminal.enter("config = { hist_summary=true }");
+    let shown = terminal.enter("@h");
+    assert!(shown.contains("count 1"), "{shown}");
+    terminal.enter("config = { max_strlen=10; str_trunc_trailer=\"<cut>\" }");
+    assert_eq!(terminal.enter("@longer"), "@longer: 1234567890<cut>");
+    // What has its size already cannot be changed, and that is told.
+    terminal.enter("print(1)");
+    terminal.enter("interval:s:100 { print(2) }");
+    let told = terminal.enter("config = { perf_rb_pages=64 }");
+    assert!(told.contains("#3:1:12-28: ERROR: the buffers of this session have their size already"), "{told}");
+}
+
+#[test]
+fn definitions_of_c_take_the_place_of_earlier_ones() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("struct s { int a; }; #define SEVEN 7\renum e { ONE = 1 };");
+    terminal.enter("struct s { int a; int b; };");
+    terminal.enter("#define SEVEN 8");
+    terminal.enter("enum e { ONE = 2 };");
+    assert_eq!(terminal.enter("(sizeof(struct s), SEVEN, ONE + 0)"), "(8, 8, 2) : (uint64,int8,int8)");
+    // A map keeps what it holds.
+    terminal.enter("begin { @p = *(struct s *)0 }");
+    terminal.enter("struct s { long a; long b; };");
+    let clash = terminal.enter("@p = *(struct s *)0");
+    assert!(clash.contains("Type mismatch for @p") && clash.contains("its type was fixed here"), "{clash}");
+}
+
+#[test]
+fn an_end_probe_may_say_the_exit_code() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("end { printf(\"over\\n\"); exit(4); }");
+    terminal.press(":quit\r");
+    assert_eq!(terminal.left().code(), Some(4), "{}", terminal.text());
+    let mut begun = Terminal::start(&[]);
+    let told = begun.enter("begin { @x = 1; exit(); } interval:s:1 { @y = 1 }");
+    assert!(told.starts_with("#1 has called exit() and is off: begin, interval:s:1"), "{told}");
+    assert_eq!(begun.enter("@x"), "@x: 1");
+}
+
+#[test]
+fn intervals_rest_while_they_are_off() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("interval:ms:10 { @n++ }");
+    terminal.enter(":off 1");
+    let first = terminal.enter("@n");
+    sleep(Duration::from_millis(100));
+    assert_eq!(terminal.enter("@n"), first);
+    terminal.enter(":on 1");
+    let end = Instant::now() + Duration::from_secs(10);
+    while terminal.enter("@n") == first {
+        assert!(Instant::now() < end, "{}", terminal.text());
+    }
+}
+
+#[test]
+fn what_is_for_programs_begins_no_session() {
+    requires!(Bpf);
+    for (args, said) in [
+        (&["-c", "sleep 1"][..], "-c wants a program"),
+        (&["--probe-filter", "x"], "--probe-filter picks from a program"),
+    ] {
+        let mut terminal = Terminal::open(args, "xterm", 160);
+        assert_eq!(terminal.left().code(), Some(1));
+        assert!(terminal.text().contains("no program given") && terminal.text().contains(said), "{}", terminal.text());
+    }
 }

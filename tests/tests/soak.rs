@@ -1,0 +1,164 @@
+//! Long sessions: what comes and goes leaves nothing behind, and what waits costs nothing.
+
+use rtrace_tests::{Scratch, Terminal, Work, Worker, requires, rtrace};
+use std::collections::BTreeMap;
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// What a process has of the kernel.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    /// Descriptors of each kind: files, maps, programs, links, events, timers.
+    descriptors: BTreeMap<String, usize>,
+    threads: usize,
+}
+
+fn held(pid: u32) -> Held {
+    let mut descriptors = BTreeMap::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).expect("it lives").flatten() {
+        let Ok(target) = fs::read_link(entry.path()) else { continue };
+        let info = entry.path().to_string_lossy().replacen("/fd/", "/fdinfo/", 1);
+        let info = fs::read_to_string(info).unwrap_or_default();
+        // The number of a pipe or a memory says nothing.
+        let kind = target.to_string_lossy().split(':').take(2).collect::<Vec<_>>().join(":");
+        let kind = kind.split('[').next().unwrap_or_default().to_owned()
+            + if kind.contains("perf") { "[perf_event]" } else { "" };
+        let of = ["map_type", "prog_type", "link_type"].iter().find(|word| info.contains(**word)).unwrap_or(&"");
+        *descriptors.entry(format!("{kind} {of}")).or_insert(0) += 1;
+    }
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it lives").count();
+    Held { descriptors, threads }
+}
+
+/// Kilobytes of memory of a process.
+fn memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    resident.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Probes of all kinds that any kernel has; none says anything. None takes a stack of a process: what is remembered of
+/// processes is bounded, but it depends on what else this machine does.
+fn probes(program: &str) -> Vec<String> {
+    vec![
+        "interval:ms:10 { @ticks++ }".into(),
+        "tracepoint:syscalls:sys_enter_openat /comm == \"nobody\"/ { @open[str(args.filename)] = count() }".into(),
+        // A record of tracefs, and places where things can go wrong.
+        "tracepoint:sched:sched_process_exec { @exec[comm, pid] = count(); @div = 7 / pid }".into(),
+        "rawtracepoint:sched_switch { @switches = count(); @stack[kstack(3)] = count() }".into(),
+        "profile:hz:49 /comm == \"nobody\"/ { @sample[kstack(3)] = count() }".into(),
+        "software:faults:100 { @faults[pid] = count() }".into(),
+        format!("uprobe:{program}:main {{ @main = count(); @h = hist(pid) }}"),
+        "begin { @b = 1 } end { @e = 1 } interval:s:100 { print(@b); printf(\"%s\", str(0)) }".into(),
+        // Many attach points of one program: tables in .bss.
+        "tracepoint:syscalls:sys_enter_s* /comm == \"nobody\"/ { @by[probe] = count(); @long[str(0, 500)] = 1 }".into(),
+        "interval:s:100 { for ($kv : @by) { print($kv) } for ($i : 0..5) { @loop[$i] = avg($i) } }".into(),
+    ]
+}
+
+#[test]
+fn hundreds_of_probes_leave_nothing_behind() {
+    requires!(Bpf, Tracefs);
+    /// Rounds, each with all kinds of probes: with five of each in one of them.
+    const ROUNDS: usize = if cfg!(debug_assertions) { 20 } else { 100 };
+    let probes = probes(&rtrace().display().to_string());
+    let mut terminal = Terminal::start(&[]);
+    let mut next = 1;
+    let mut round = |terminal: &mut Terminal, times: usize| {
+        let first = next;
+        for probe in probes.iter().cycle().take(times * probes.len()) {
+            let told = terminal.enter(probe);
+            assert!(told.contains(&format!("#{next} attached")), "{probe}:\n{told}");
+            next += 1;
+        }
+        let numbers = (first..next).map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
+        terminal.enter(&format!(":off {numbers}"));
+        terminal.enter(&format!(":on {first} {}", first + 1));
+        terminal.enter("@by[\"x\"] + 1");
+        terminal.enter("interval:s:1 { @ticks = nosuch }");
+        for map in ["@open", "@exec", "@stack", "@sample", "@faults", "@by", "@long"] {
+            terminal.enter(&format!("clear({map})"));
+        }
+        terminal.enter(&format!(":rm {numbers}"));
+    };
+    // What all of them share comes with the first, and the allocator takes what most at once need.
+    round(&mut terminal, 5);
+    round(&mut terminal, 1);
+    let (before, memory_before) = (held(terminal.pid()), memory(terminal.pid()));
+    (0..ROUNDS).for_each(|_| round(&mut terminal, 1));
+    let (after, memory_after) = (held(terminal.pid()), memory(terminal.pid()));
+    assert_eq!(after, before);
+    let has = |what: &str| after.descriptors.keys().any(|kind| kind.contains(what));
+    assert!(!has("prog_type") && !has("link_type"), "{after:?}");
+    // The texts that were typed stay, and the names of what they print.
+    let grown = memory_after.saturating_sub(memory_before) as usize;
+    println!("{} probes: from {memory_before} to {memory_after} KiB, {after:?}", ROUNDS * probes.len());
+    assert!(grown < 2048 + ROUNDS * probes.len() * 8, "{} probes have left {grown} KiB", ROUNDS * probes.len());
+}
+
+/// Ticks of processor time, and how often its threads have waited, of a process.
+fn activity(pid: u32) -> (u64, u64) {
+    let (mut ticks, mut waits) = (0, 0);
+    for task in fs::read_dir(format!("/proc/{pid}/task")).expect("it lives").flatten() {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
+        ticks += fields.flat_map(str::parse::<u64>).sum::<u64>();
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        waits += line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0);
+    }
+    (ticks, waits)
+}
+
+#[test]
+fn probes_that_do_not_fire_cost_nothing() {
+    requires!(Bpf, Tracefs);
+    const SECONDS: u64 = 3;
+    let mut terminal = Terminal::start(&[]);
+    for probe in [
+        "tracepoint:syscalls:sys_enter_swapon { printf(\"no\\n\"); @n = count() }",
+        "rawtracepoint:module_load { @m[str(0)] = count() }",
+        "interval:s:1000 { print(@n) }",
+        "uprobe:/bin/sh:main { @sh = count() }",
+        "self:signal:SIGUSR1 { @s = 1 }",
+    ] {
+        terminal.enter(probe);
+    }
+    terminal.enter("@n");
+    sleep(Duration::from_millis(300));
+    let (ticks, waits) = activity(terminal.pid());
+    sleep(Duration::from_secs(SECONDS));
+    let (ticks_after, waits_after) = activity(terminal.pid());
+    assert!(ticks_after - ticks <= 2, "{} ticks", ticks_after - ticks);
+    assert!(waits_after - waits <= SECONDS, "woken {} times in {SECONDS} seconds", waits_after - waits);
+}
+
+/// What is counted while a probe is replaced again and again is counted once, and hardly anything is missed.
+#[test]
+fn what_is_replaced_counts_once() {
+    requires!(Bpf, Tracefs);
+    const WRITES: u64 = 200_000;
+    const EDITS: usize = 10;
+    let mut terminal = Terminal::start(&[]);
+    let writer = Worker::new("rt_replace", Work::write("/dev/null", WRITES, 8));
+    let probe = |number: usize| {
+        format!("tracepoint:syscalls:sys_enter_write /pid == {}/ {{ @n = count(); @v = {number} }}", writer.pid())
+    };
+    terminal.enter(&probe(0));
+    writer.release();
+    for number in 1..=EDITS {
+        terminal.press(":edit 1\r");
+        terminal.shows_last("edit #1> ");
+        terminal.press(&format!("\x15{}\r", probe(number)));
+        terminal.ready();
+    }
+    writer.join();
+    let told = terminal.enter("@n");
+    let counted: u64 = told.trim_start_matches("@n: ").parse().unwrap_or_else(|_| panic!("{told}"));
+    println!("{counted} of {WRITES} writes with {EDITS} replacements");
+    assert!(counted <= WRITES, "{counted} of {WRITES}");
+    let file = Scratch::new("replaced.rt");
+    terminal.enter(&format!(":save {}", file.path().display()));
+    assert!(file.text().contains(&format!("@v = {EDITS} }}")), "{}", file.text());
+}
