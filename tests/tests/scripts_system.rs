@@ -634,6 +634,7 @@ fn burn(ms: i64) {
 
 /// Computes on one processor, in so many threads.
 fn compute(cpu: usize, threads: usize) {
+    let all_are_there = std::sync::Barrier::new(threads);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -643,7 +644,8 @@ fn compute(cpu: usize, threads: usize) {
                     libc::CPU_SET(cpu, &mut set);
                     assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &raw const set), 0);
                 }
-                burn(300 / threads as i64);
+                all_are_there.wait();
+                burn(400 / threads as i64);
             });
         }
     });
@@ -667,9 +669,10 @@ fn runqlen_has_who_waits() {
     let cpu = *allowed_cpus().last().expect("there is a processor");
     let out = Run::file("runqlen").run(|_| compute(cpu, 4));
     let rows = out.stdout.lines().filter_map(|line| line.strip_prefix('[')?.split_once(']'));
-    let waiting = rows.filter(|(length, _)| length.parse::<u32>().is_ok_and(|length| length >= 3));
+    let waiting = rows.filter(|(length, _)| length.parse::<u32>().is_ok_and(|length| length >= 2));
     let samples = waiting.filter_map(|(_, row)| row.split_whitespace().next()?.parse::<u32>().ok()).sum::<u32>();
-    assert!(samples >= 10, "{out}");
+    // There would be forty, if the machine did nothing else.
+    assert!(samples >= 8, "{out}");
 }
 
 #[test]
