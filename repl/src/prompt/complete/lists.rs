@@ -6,8 +6,10 @@ use super::names::Names;
 use lang::ast::TypeTag;
 use lang::glob;
 use lang::probes::ProviderId;
+use probes_ebpf::btf::Btf;
 use probes_ebpf::files::Files;
 use probes_ebpf::list::{Lister, Options};
+use probes_ebpf::tracefs::Tracefs;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -98,13 +100,11 @@ fn of_provider(id: ProviderId, beginning: &str, options: &Options) -> Names {
         (true, false) => format!("{name}:*:{beginning}*"),
         _ => format!("{name}:{beginning}*"),
     };
-    // Not in the order of a listing, which takes the longest of all this.
     let is_plain = id == ProviderId::Kprobe && !beginning.contains(':');
-    let text = match is_plain {
-        true => listed(options, |lister| lister.functions(beginning)),
-        false => listed(options, |lister| lister.list(&pattern)),
+    let (text, prefix) = match is_plain {
+        true => functions(beginning, options),
+        false => (listed(options, |lister| lister.list(&pattern)), format!("{name}:")),
     };
-    let prefix = if is_plain { String::new() } else { format!("{name}:") };
     let lines = text.lines().filter_map(|line| line.strip_prefix(&*prefix));
     if !in_modules {
         return Names::new(lines.collect());
@@ -115,6 +115,17 @@ fn of_provider(id: ProviderId, beginning: &str, options: &Options) -> Names {
         None => [Some(line), None],
     });
     Names::new(names.flatten().collect())
+}
+
+/// Functions of the kernel, `MODULE:NAME` behind what is given, too: the list of those that can be traced if the kernel
+/// shows it, else those with types. All symbols would be twice as many and take five times as long.
+fn functions(beginning: &str, options: &Options) -> (String, String) {
+    let shows = |tracefs: Tracefs| tracefs.open_file("available_filter_functions").is_ok();
+    let is_complete = options.functions.is_some() || Tracefs::open().is_ok_and(shows);
+    if is_complete || !Btf::is_there() {
+        return (listed(options, |lister| lister.functions(beginning)), String::new());
+    }
+    (listed(options, |lister| lister.list(&format!("fentry:*:{beginning}*"))), "fentry:".to_owned())
 }
 
 /// The last parts of probes in a file.
