@@ -2,6 +2,7 @@
 
 use rtrace_tests::{Run, Scratch, Terminal, patience, requires};
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -98,10 +99,22 @@ fn nothing(terminal: &mut Terminal, typed: &str) {
     abandon(terminal);
 }
 
+/// A session that shows nothing behind the cursor but what is typed.
+fn quiet(columns: u16) -> Terminal {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("no-hints-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let preferences = Scratch::file(&name, "hints = false\n");
+    let path = preferences.path().display().to_string();
+    let terminal = Terminal::open_with(&[], "xterm", columns, &[("RTRACE_CONFIG", &path)]);
+    // It has been read by then.
+    terminal.ready();
+    terminal
+}
+
 #[test]
 fn attach_points_part_by_part() {
     requires!(Bpf, Tracefs);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     completes(&mut terminal, "tracep", "tracepoint:");
     completes(&mut terminal, "tracepoint:sysc", "tracepoint:syscalls:");
     completes(&mut terminal, "t:syscalls:sys_enter_getpp", "t:syscalls:sys_enter_getppid");
@@ -121,7 +134,7 @@ fn attach_points_part_by_part() {
 #[test]
 fn functions_and_types_of_the_kernel() {
     requires!(Bpf, Btf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     // Whether or not this kernel can attach to them.
     completes(&mut terminal, "kprobe:vfs_readl", "kprobe:vfs_readlink");
     completes(&mut terminal, "fentry:vfs_readl", "fentry:vfs_readlink");
@@ -142,7 +155,7 @@ fn functions_and_types_of_the_kernel() {
 #[test]
 fn letters_that_no_name_begins_with() {
     requires!(Bpf, Tracefs, Btf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     // The only name in which they are takes their place; of several none does.
     lists(&mut terminal, "tracepoint:enteropenat", &["like enteropenat:", "syscalls:sys_enter_openat"]);
     lists(&mut terminal, "fentry:vfread", &["like vfread:", "vfs_read"]);
@@ -153,7 +166,7 @@ fn letters_that_no_name_begins_with() {
 #[test]
 fn members_of_values() {
     requires!(Bpf, Tracefs, Btf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     completes(&mut terminal, "curtask->real_pare", "curtask->real_parent");
     completes(&mut terminal, "curtask->real_parent->start_boott", "curtask->real_parent->start_boottime");
     completes(&mut terminal, "((struct file *)arg0)->f_pos_l", "((struct file *)arg0)->f_pos_lock");
@@ -183,7 +196,7 @@ fn members_of_values() {
 #[test]
 fn what_the_session_has() {
     requires!(Bpf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     for entry in [
         "@calls[comm] = count()",
         "@total = 5",
@@ -213,7 +226,7 @@ fn what_the_session_has() {
 #[test]
 fn words_of_the_language() {
     requires!(Bpf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     completes(&mut terminal, "begin { printf(\"%s\", usern", "begin { printf(\"%s\", username");
     lists(&mut terminal, "begin { @x = l", &["lhist(       lhist(n, min, max, step)"]);
     completes(&mut terminal, "strfti", "strftime(");
@@ -237,14 +250,15 @@ fn words_of_the_language() {
 #[test]
 fn further_lines_of_an_entry() {
     requires!(Bpf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     type_in(&mut terminal, "begin {\r");
     terminal.press("\t");
     type_in(&mut terminal, "@x = usern");
     tab_until(&mut terminal, "a name in the second line", |terminal| line(terminal).ends_with("@x = username"));
     let indented = line(&terminal);
     assert!(indented.lines().last().is_some_and(|last| last.ends_with("  @x = username")), "{indented}");
-    type_in(&mut terminal, ";\rstrf");
+    type_in(&mut terminal, ";\r");
+    type_in(&mut terminal, "strf");
     tab_until(&mut terminal, "a function in the third", |terminal| line(terminal).ends_with("strftime("));
     abandon(&mut terminal);
 }
@@ -252,7 +266,7 @@ fn further_lines_of_an_entry() {
 #[test]
 fn files_and_what_is_in_them() {
     requires!(Bpf, Uprobes);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     completes(&mut terminal, "uprobe:libc:mallinf", "uprobe:libc:mallinfo");
     let folder = std::env::temp_dir().join(format!("rt_completion_{}", std::process::id()));
     fs::create_dir_all(folder.join("inner")).expect("a folder can be made");
@@ -282,7 +296,7 @@ fn arguments_and_marked_places_of_programs() {
     requires!(Bpf, Uprobes);
     let program = Scratch::compiled("complete", PROGRAM, &["-g", "-no-pie"]);
     let path = program.path().display().to_string();
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     completes(&mut terminal, &format!("u:{path}:take_o"), &format!("u:{path}:take_order"));
     let at = format!("u:{path}:take_order {{ print(args.");
     completes(&mut terminal, &format!("{at}wan"), &format!("{at}wanted"));
@@ -294,7 +308,7 @@ fn arguments_and_marked_places_of_programs() {
 #[test]
 fn functions_of_bpf_programs() {
     requires!(Bpf, Tracefs);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     terminal.enter("tracepoint:sched:sched_process_wait { }");
     let name = "fentry:bpf:tracepoint_sched_sched_process_wait";
     type_in(&mut terminal, "fentry:bpf:tracepoint_sched_sched_process_wa");
@@ -305,7 +319,7 @@ fn functions_of_bpf_programs() {
 #[test]
 fn few_columns_are_enough() {
     requires!(Bpf);
-    let mut terminal = Terminal::open(&[], "xterm", 40);
+    let mut terminal = quiet(40);
     terminal.ready();
     terminal.press("begin { st\t");
     terminal.shows("strlen(         strlen(text)");
@@ -322,7 +336,7 @@ fn few_columns_are_enough() {
 #[test]
 fn a_key_does_not_wait_for_a_long_list() {
     requires!(Bpf, Btf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     completes(&mut terminal, "kprobe:vfs_readl", "kprobe:vfs_readlink");
     // Now the list is there. The best of some: others use this machine, too.
     let took = (0..5).map(|_| {
@@ -357,7 +371,7 @@ fn threads(pid: u32) -> usize {
 #[test]
 fn nothing_is_read_before_it_is_needed_and_little_is_kept() {
     requires!(Bpf, Btf);
-    let mut terminal = Terminal::start(&[]);
+    let mut terminal = quiet(160);
     terminal.enter("1");
     let (at_first, threads_at_first) = (memory(terminal.pid()), threads(terminal.pid()));
     type_in(&mut terminal, "strf");
