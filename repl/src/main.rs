@@ -15,6 +15,7 @@ mod narrow;
 #[cfg(any(test, feature = "pages"))]
 mod pages;
 mod preferences;
+mod progress;
 mod prompt;
 mod report;
 mod run;

@@ -196,8 +196,10 @@ fn take(session: &mut Session<'_>, screen: &Screen, text: &str) -> Result<Next, 
             None => session.enter(entry)?,
         };
         screen.end_line();
-        if let Next::Leave { .. } = next {
-            return Ok(next);
+        match next {
+            Next::Go => {}
+            // What follows would be about something else.
+            Next::Leave { .. } | Next::Edit { .. } => return Ok(next),
         }
     }
     Ok(Next::Go)

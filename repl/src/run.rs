@@ -10,6 +10,7 @@ use crate::info;
 use crate::list;
 use crate::live::{self, Aside};
 use crate::look;
+use crate::progress::Progress;
 use crate::report::{self, Reporter};
 use crate::select;
 use clap::ValueEnum;
@@ -34,7 +35,7 @@ use runtime::machine::processes::Processes;
 use runtime::machine::{Machine, symbols};
 use runtime::output::world::Shared;
 use runtime::output::{self, Output, Place};
-use runtime::session::{self, Config, Host, Job, RunError, Viewer, run};
+use runtime::session::{self, Config, Doing, Host, Job, RunError, Viewer, run};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::termios::isatty;
 use std::collections::HashSet;
@@ -241,7 +242,11 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
     };
     let mut output = open_output(args, shown_on, shown.clone(), reporter)?;
     let missing_probes = program.config.missing_probes;
-    let mut host = Terminal { args, tells_attached: trial == session::Mode::Trace, missing_probes, sources, reporter };
+    let mut host = Terminal {
+        tells_attached: trial == session::Mode::Trace,
+        progress: Progress::on_terminal().filter(|_| !args.quiet),
+        ..Terminal::new(args, missing_probes, sources, reporter)
+    };
     let mut result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
     // What the verifier refuses may be the mid-end's doing.
     if let Err(RunError::Load(LoadError::Refused { refusal, .. })) = &result
@@ -254,6 +259,7 @@ pub fn script(args: &Args, mode: Option<Mode>, source: Source, reporter: &Report
         object = compiled(&program, &target, &plain, sources, reporter)?;
         result = attempt(&program, &object, sources, &shown, &mut config, &mut *output, &mut host);
     }
+    drop(host);
     match result {
         Ok(code) => Ok(code),
         Err(RunError::OutputClosed) => Ok(0),
@@ -581,9 +587,24 @@ pub struct Terminal<'a> {
     pub missing_probes: MissingProbes,
     pub sources: &'a SourceMap,
     pub reporter: &'a Reporter,
+    /// Where somebody may wait for it: how far attaching and detaching are.
+    pub progress: Option<Progress>,
+}
+
+impl<'a> Terminal<'a> {
+    /// One that tells what goes wrong, and nothing else.
+    pub fn new(args: &'a Args, missing_probes: MissingProbes, sources: &'a SourceMap, reporter: &'a Reporter) -> Self {
+        Self { args, tells_attached: false, missing_probes, sources, reporter, progress: None }
+    }
 }
 
 impl Host for Terminal<'_> {
+    fn progress(&mut self, what: Doing, done: usize, of: usize) {
+        if let Some(progress) = &mut self.progress {
+            progress.show(what, done, of);
+        }
+    }
+
     fn attached(&mut self, probes: usize) {
         if self.tells_attached && !self.args.quiet && self.args.format == "text" {
             self.reporter.note(output::attached_line(probes).trim_end());

@@ -109,8 +109,14 @@ impl Link {
 
 /// Attaches a program to all of its attach points. Those that are run rather than attached need nothing.
 ///
-/// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`.
-pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Result<Vec<Link>, AttachError> {
+/// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`. What is
+/// attached one by one is told to `step`.
+pub fn attach(
+    program: &Program,
+    fd: BorrowedFd<'_>,
+    process: Option<u32>,
+    step: &mut dyn FnMut(),
+) -> Result<Vec<Link>, AttachError> {
     match program.kind {
         ProgramType::KprobeMulti | ProgramType::KprobeSession => Ok(vec![Link::plain(all_functions(program, fd)?)]),
         ProgramType::UprobeMulti => places_of(program, 0..program.points.len(), fd, process),
@@ -133,6 +139,7 @@ pub fn attach(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>) -> Re
                     }
                 };
                 links.extend(attached?);
+                step();
             }
             Ok(links)
         }
@@ -458,13 +465,21 @@ pub fn online_cpus() -> io::Result<Vec<u32>> {
     Ok(cpus)
 }
 
-/// Detaches. Closing a perf event waits for every CPU to leave it, 50 ms and more, so those are closed side by side.
-pub fn detach(links: Vec<Link>) {
+/// Detaches, and tells `step` of each link that is closed. Closing a perf event waits for every CPU to leave it, 50 ms and
+/// more, so those are closed side by side.
+pub fn detach(links: Vec<Link>, step: &mut dyn FnMut()) {
     /// More threads gain nothing: the waits overlap in the kernel.
     const THREADS: usize = 32;
     let (slow, quick): (Vec<Link>, Vec<Link>) = links.into_iter().partition(|link| link.event.is_some());
-    drop(quick);
+    for link in quick {
+        drop(link);
+        step();
+    }
     if slow.len() < 2 {
+        for link in slow {
+            drop(link);
+            step();
+        }
         return;
     }
     let mut shares: Vec<Vec<Link>> = (0..THREADS.min(slow.len())).map(|_| Vec::new()).collect();
@@ -472,9 +487,19 @@ pub fn detach(links: Vec<Link>) {
         let count = shares.len();
         shares[index % count].push(link);
     }
+    let (closed, told) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         for share in shares {
-            scope.spawn(move || drop(share));
+            let closed = closed.clone();
+            scope.spawn(move || {
+                for link in share {
+                    drop(link);
+                    // Somebody listens until the last thread has ended.
+                    let _ = closed.send(());
+                }
+            });
         }
+        drop(closed);
+        told.iter().for_each(|()| step());
     });
 }

@@ -139,6 +139,8 @@ pub enum Mode {
 pub trait Host {
     /// Everything is attached; the first event is printed after this returns.
     fn attached(&mut self, probes: usize);
+    /// Attaching or detaching goes on, and so much of it is done. Called often.
+    fn progress(&mut self, what: Doing, done: usize, of: usize);
     /// The functions of the kernel that can be traced, if that is known of all.
     fn kernel_functions(&self) -> Option<HashSet<String>>;
     /// These could not be attached, and the script runs without them.
@@ -161,6 +163,15 @@ pub trait Host {
     fn place(&self, span: Span) -> Place;
     /// The command of `-c` has ended.
     fn child_ended(&mut self, how: Ended);
+}
+
+/// What may take long where there are many attach points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// They are attached to.
+    Attaching,
+    /// They are left.
+    Detaching,
 }
 
 /// Runs a script to its end and gives the exit code.
@@ -186,14 +197,14 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
     flush(output)?;
     host.attached(probes);
     if live.config.dry_run {
-        live.detach();
+        live.detach(host);
         return Ok(0);
     }
     live.replay(output, host)?;
     live.iterate(0, output)?;
     live.goes_on = live.entries.iter().any(Entry::waits);
     let result = if live.goes_on { live.events(output, host) } else { Ok(()) };
-    live.detach();
+    live.detach(host);
     result?;
     live.exit = live.exit.take().filter(|exit| exit.asked);
     live.end(output, host)?;

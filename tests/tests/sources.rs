@@ -48,7 +48,7 @@ fn a_file_that_is_not_there() {
     let out = Run::file("/no/such/script.rt").to_end();
     out.code(1).stdout_is("").stderr_has("/no/such/script.rt").stderr_has("No such file");
     // A lone word is a name, not a program.
-    Run::file("nosuch").to_end().code(1).stdout_is("").stderr_has("nosuch").stderr_has("No such file");
+    Run::file("nosuch").to_end().code(1).stdout_is("").stderr_has("there is no file or script nosuch");
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
     pub fn poll(&mut self, wake: BorrowedFd<'_>) -> Result<bool, RunError> {
         let Self { args, reporter, sources, live, output, .. } = self;
         let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        let mut host = Terminal::new(args, missing_probes, sources, reporter);
         let is_woken = live.poll(wake, &mut **output, &mut host)?;
         self.note_exits(None);
         Ok(is_woken)
@@ -462,7 +462,7 @@ impl<'a> Session<'a> {
             let Self { args, reporter, sources, live, output, shown, .. } = self;
             let job = Job { program, object: &object, elf: &elf, settings: shown };
             let missing_probes = program.config.missing_probes;
-            let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+            let mut host = Terminal::new(args, missing_probes, sources, reporter);
             let done = act(live, &job, &mut **output, &mut host);
             self.clock.lap("run");
             match done {
@@ -551,7 +551,7 @@ impl<'a> Session<'a> {
     pub fn on(&mut self, number: u32) -> Result<(), RunError> {
         let Self { args, reporter, sources, live, output, .. } = self;
         let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        let mut host = Terminal::new(args, missing_probes, sources, reporter);
         match live.on(number, &mut **output, &mut host) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -572,7 +572,7 @@ impl<'a> Session<'a> {
     pub fn remove(&mut self, number: u32) -> Result<(), RunError> {
         let Self { args, reporter, sources, live, output, .. } = self;
         let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        let mut host = Terminal::new(args, missing_probes, sources, reporter);
         if live.remove(number, &mut **output, &mut host)? {
             self.note_exits(Some(number));
             self.probes.retain(|probe| probe.number != number);
@@ -587,7 +587,7 @@ impl<'a> Session<'a> {
     pub fn close(&mut self, code: u8, shows_maps: bool) -> Result<u8, RunError> {
         let Self { args, reporter, sources, live, output, .. } = self;
         let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        let mut host = Terminal::new(args, missing_probes, sources, reporter);
         let shows_maps = shows_maps && live.program().config.print_maps_on_exit;
         let code = live.close(code, shows_maps, &mut **output, &mut host)?;
         self.screen.end_line();

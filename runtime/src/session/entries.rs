@@ -4,7 +4,7 @@
 //! What an entry has for itself (programs, links, timers, scratch memory) goes with it. Maps and rings stay, because others
 //! use them.
 
-use super::{Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
+use super::{Doing, Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
 use crate::attach::{self, AttachError, Link, Partly};
 use crate::child::Child;
 use crate::load::{Loaded, load};
@@ -216,8 +216,14 @@ impl Live<'_> {
         let (newest_first, others): (Vec<_>, Vec<_>) =
             programs().partition(|(program, _)| attach::newest_first(program));
         let (mut links, mut missing) = (Vec::new(), 0);
+        let of = entry.programs.iter().map(|program| program.points.len()).sum();
+        let (mut done, mut before) = (0, 0);
         for (program, fd) in others.into_iter().chain(newest_first.into_iter().rev()) {
-            match attach::attach(program, fd.as_fd(), process) {
+            let mut step = || {
+                done += 1;
+                host.progress(Doing::Attaching, done, of);
+            };
+            match attach::attach(program, fd.as_fd(), process, &mut step) {
                 Ok(new) => links.extend(new),
                 Err(error) if !may_be_left_out(&error) => Err(error)?,
                 Err(_) => {
@@ -230,6 +236,10 @@ impl Live<'_> {
                     host.left_out(&refused);
                 }
             }
+            // Those that were attached by one link as well.
+            before += program.points.len();
+            done = before;
+            host.progress(Doing::Attaching, done, of);
         }
         links.iter().filter_map(Link::note).for_each(|note| host.warn(note));
         if !is_dry {
@@ -268,9 +278,13 @@ impl Live<'_> {
         Ok(())
     }
 
-    pub(super) fn detach(&mut self) {
-        let links = self.entries.iter_mut().flat_map(Entry::stop).collect();
-        attach::detach(links);
+    pub(super) fn detach(&mut self, host: &mut dyn Host) {
+        let links: Vec<Link> = self.entries.iter_mut().flat_map(Entry::stop).collect();
+        let (mut done, of) = (0, links.len());
+        attach::detach(links, &mut || {
+            done += 1;
+            host.progress(Doing::Detaching, done, of);
+        });
     }
 
     /// Adds an entry to a session: loads it, runs its `begin` probes, attaches the others, and hands over what the first
@@ -347,7 +361,7 @@ impl Live<'_> {
             self.entries.insert(at, old);
             return Err(error);
         }
-        attach::detach(old.stop());
+        attach::detach(old.stop(), &mut || {});
         let started = match is_off {
             true => Ok(Added::default()),
             false => self.start(number, host),
@@ -434,7 +448,7 @@ impl Live<'_> {
         let Some(entry) = self.entry_mut(number) else { return false };
         entry.is_off = true;
         let links = entry.stop();
-        attach::detach(links);
+        attach::detach(links, &mut || {});
         true
     }
 
@@ -501,7 +515,7 @@ impl Live<'_> {
 
     /// Makes it as it was before anything was entered. What has been printed is handed on; `end` probes are not run.
     pub fn reset(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
-        self.detach();
+        self.detach(host);
         self.drain(super::ALL, output, host)?;
         self.tick(output, host)?;
         // The first one has nothing but what all of them share.
@@ -596,7 +610,7 @@ impl Live<'_> {
         output: &mut dyn Output,
         host: &mut dyn Host,
     ) -> Result<u8, RunError> {
-        self.detach();
+        self.detach(host);
         self.end(output, host)?;
         // An `end` probe may have the last word.
         let last = self.take_exited().first().map(|(_, code)| *code).filter(|_| code == 0);

@@ -15,7 +15,7 @@ use crate::child::Ended;
 use crate::load::Loaded;
 use crate::output::trial::{Measured, Tested, Trial};
 use crate::output::{Output, Place, Settings, Text};
-use crate::session::{Host, Mode};
+use crate::session::{Doing, Host, Mode};
 use crate::sys;
 use codegen::layout::{EXIT, EXIT_ASKED, ResultPlace, Site, SiteKind};
 use lang::diag::Diagnostic;
@@ -381,6 +381,9 @@ impl Witness<'_, '_> {
 
 impl Host for Witness<'_, '_> {
     fn attached(&mut self, _probes: usize) {}
+
+    /// Nothing is attached.
+    fn progress(&mut self, _what: Doing, _done: usize, _of: usize) {}
 
     /// Nothing is attached.
     fn kernel_functions(&self) -> Option<HashSet<String>> {

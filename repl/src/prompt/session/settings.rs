@@ -89,7 +89,7 @@ impl Session<'_> {
     pub fn reset(&mut self) -> Result<(), RunError> {
         let missing_probes = self.live.program().config.missing_probes;
         let Self { args, reporter, sources, live, output, .. } = self;
-        let mut host = run::Terminal { args, tells_attached: false, missing_probes, sources, reporter };
+        let mut host = run::Terminal::new(args, missing_probes, sources, reporter);
         live.reset(&mut **output, &mut host)?;
         self.known = Known::default();
         self.journal = Journal::default();

@@ -114,16 +114,16 @@ impl Session<'_> {
             });
             let probe = index.checked_sub(1).and_then(|index| self.probes.get(index));
             let first = probe.map_or("", |probe| probe.text.lines().next().unwrap_or_default());
-            let line = format!("{}  {}", cells.collect::<Vec<_>>().join("  "), cut(first));
+            let cells = cells.collect::<Vec<_>>().join("  ");
+            let room = super::super::width().saturating_sub(cells.len() + 3);
+            let line = format!("{cells}  {}", cut(first, room));
             let _ = writeln!(text, "{}", line.trim_end());
         }
         if !sees_all.is_empty() {
-            let (verb, which) = if sees_all.len() == 1 { ("runs", "it traces") } else { ("run", "they trace") };
-            let _ = writeln!(
-                text,
-                "{} {verb} at every system call and looks whether it is one that {which}",
-                sees_all.join(", ")
-            );
+            let is_one = sees_all.len() == 1;
+            let does = if is_one { "runs at every system call and looks" } else { "run at every system call and look" };
+            let which = if is_one { "it traces" } else { "they trace" };
+            let _ = writeln!(text, "{} {does} whether it is one that {which}", sees_all.join(", "));
         }
         self.say(&text);
     }
@@ -169,11 +169,12 @@ fn rate(rate: f64) -> String {
 }
 
 /// As much of a probe as there is room for.
-fn cut(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((at, _)) => format!("{}...", &text[..at]),
-        None => text.to_owned(),
+fn cut(text: &str, room: usize) -> String {
+    const LEAST: usize = 16;
+    let room = room.max(LEAST);
+    match text.chars().count() > room {
+        true => text.chars().take(room - 3).chain("...".chars()).collect(),
+        false => text.to_owned(),
     }
 }
 
