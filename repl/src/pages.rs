@@ -33,6 +33,12 @@ fn all() -> io::Result<Vec<(String, Vec<u8>)>> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let mut text = Vec::new();
         generate(shell, &mut Args::command(), "rtrace", &mut text);
+        // clap knows options; what can be traced, the tool itself does.
+        text.extend_from_slice(match shell {
+            Shell::Bash => BASH.as_bytes(),
+            Shell::Fish => FISH.as_bytes(),
+            _ => b"",
+        });
         let name = match shell {
             Shell::Zsh => "_rtrace".to_owned(),
             shell => format!("rtrace.{shell}"),
@@ -41,6 +47,28 @@ fn all() -> io::Result<Vec<(String, Vec<u8>)>> {
     }
     Ok(files)
 }
+
+/// Attach points, in or outside of quotes; files where there are none.
+const BASH: &str = r#"
+_rtrace_words() {
+    if [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
+        _rtrace "$@"
+        return
+    fi
+    local typed=${COMP_LINE:0:COMP_POINT} quoted
+    [[ $typed =~ [\'\"][^\'\"[:space:]]*$ ]] && quoted=1
+    typed=${typed##*[[:space:]\'\"]}
+    mapfile -t COMPREPLY < <(rtrace --complete-probe "$typed" 2>/dev/null)
+    # Outside of quotes a colon begins a word of its own.
+    [[ $quoted || $typed != *:* ]] || COMPREPLY=("${COMPREPLY[@]#"${typed%:*}:"}")
+}
+complete -o nospace -o default -F _rtrace_words rtrace
+"#;
+
+/// The same.
+const FISH: &str = r#"
+complete -c rtrace -a '(rtrace --complete-probe (commandline -ct | string trim -c "\'\"") 2>/dev/null)'
+"#;
 
 /// The manual page.
 fn manual() -> io::Result<Vec<u8>> {

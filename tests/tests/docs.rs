@@ -39,6 +39,7 @@ const DOCUMENTS: &[(&str, &str)] = texts![
     "docs/internals.md",
     "docs/language.md",
     "docs/library.md",
+    "docs/licenses.md",
     "docs/listing.md",
     "docs/macros.md",
     "docs/network.md",
