@@ -110,22 +110,24 @@ impl Link {
 /// Attaches a program to all of its attach points. Those that are run rather than attached need nothing.
 ///
 /// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`. What is
-/// attached one by one is told to `step`.
+/// attached one by one is told to `step`. What was attached before one that the kernel would not take is among the links,
+/// because leaving it may take long.
 pub fn attach(
     program: &Program,
     fd: BorrowedFd<'_>,
     process: Option<u32>,
+    links: &mut Vec<Link>,
     step: &mut dyn FnMut(),
-) -> Result<Vec<Link>, AttachError> {
+) -> Result<(), AttachError> {
     match program.kind {
-        ProgramType::KprobeMulti | ProgramType::KprobeSession => Ok(vec![Link::plain(all_functions(program, fd)?)]),
-        ProgramType::UprobeMulti => places_of(program, 0..program.points.len(), fd, process),
+        ProgramType::KprobeMulti | ProgramType::KprobeSession => links.push(Link::plain(all_functions(program, fd)?)),
+        ProgramType::UprobeMulti => links.extend(places_of(program, 0..program.points.len(), fd, process)?),
         // It runs for all that it was loaded for, and tells them apart itself.
         ProgramType::BtfTracepoint => {
-            one(fd, &program.points[0].attach, 0, process).map_err(|error| AttachError::new(&program.points[0], error))
+            let point = &program.points[0];
+            links.extend(one(fd, &point.attach, 0, process).map_err(|error| AttachError::new(point, error))?);
         }
         _ => {
-            let mut links = Vec::new();
             for (index, point) in program.points.iter().enumerate() {
                 // What the probes of one interface are is one program, attached once.
                 let is_again = || program.points[..index].iter().any(|other| other.attach == point.attach);
@@ -141,9 +143,9 @@ pub fn attach(
                 links.extend(attached?);
                 step();
             }
-            Ok(links)
         }
     }
+    Ok(())
 }
 
 /// Whether the kernel runs what was attached last before what was attached earlier.

@@ -223,10 +223,15 @@ impl Live<'_> {
                 done += 1;
                 host.progress(Doing::Attaching, done, of);
             };
-            match attach::attach(program, fd.as_fd(), process, &mut step) {
-                Ok(new) => links.extend(new),
-                Err(error) if !may_be_left_out(&error) => Err(error)?,
+            let earlier = links.len();
+            match attach::attach(program, fd.as_fd(), process, &mut links, &mut step) {
+                Ok(()) => {}
+                Err(error) if !may_be_left_out(&error) => {
+                    leave(links, host);
+                    return Err(error.into());
+                }
                 Err(_) => {
+                    leave(links.split_off(earlier), host);
                     let Partly { links: new, mut refused } = attach_what_is_there(program, fd.as_fd(), process, host);
                     if let Some(at) = refused.iter().position(|error| !may_be_left_out(error)) {
                         return Err(refused.swap_remove(at).into());
@@ -279,12 +284,7 @@ impl Live<'_> {
     }
 
     pub(super) fn detach(&mut self, host: &mut dyn Host) {
-        let links: Vec<Link> = self.entries.iter_mut().flat_map(Entry::stop).collect();
-        let (mut done, of) = (0, links.len());
-        attach::detach(links, &mut || {
-            done += 1;
-            host.progress(Doing::Detaching, done, of);
-        });
+        leave(self.entries.iter_mut().flat_map(Entry::stop).collect(), host);
     }
 
     /// Adds an entry to a session: loads it, runs its `begin` probes, attaches the others, and hands over what the first
@@ -618,6 +618,15 @@ impl Live<'_> {
         self.exit = Some(Exit { code, asked: true });
         self.finish(shows_maps, output, host)
     }
+}
+
+/// Detaches, and says how far that is.
+fn leave(links: Vec<Link>, host: &mut dyn Host) {
+    let (mut done, of) = (0, links.len());
+    attach::detach(links, &mut || {
+        done += 1;
+        host.progress(Doing::Detaching, done, of);
+    });
 }
 
 /// Attaches a program to those of its points that can be had.
