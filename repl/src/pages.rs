@@ -126,7 +126,7 @@ Which events are there?
 rtrace \-l 'tracepoint:sched:*'
 .fi
 .SH SEE ALSO
-The pages of docs/ in the source, which come with the package in /usr/share/doc/rtrace.
+The book, in /usr/share/doc/rtrace/docs.
 "#;
 
 #[cfg(test)]
