@@ -64,7 +64,8 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.is_some() {
-            eprint!("{CLEAR}");
+            // A terminal that is gone needs no empty line.
+            let _ = io::stderr().write_all(CLEAR.as_bytes());
         }
     }
 }

@@ -82,13 +82,20 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
         let screen = screen.clone();
         reporter.into(move |text| screen.show(text.as_bytes()))
     };
-    let mut session = Session::begin(args, &reporter, &mut config, screen.clone())?;
+    let failed = |failed: Failed| {
+        screen.finish();
+        failed
+    };
+    let mut session = Session::begin(args, &reporter, &mut config, screen.clone()).map_err(failed)?;
     let color = Look::of(std::io::stdout(), look::asked(args.color).0).color;
     // Threads take over that signals are blocked, which `begin` has seen to.
     let knowledge = Shared::default();
     let editor = match Editor::start(&screen, &args.preferences, color, knowledge.clone()) {
         Ok(editor) => editor,
-        Err(error) => return run::fail(&reporter, &format!("cannot read from the terminal: {error}"), None),
+        Err(error) => {
+            let told = format!("cannot read from the terminal: {error}");
+            return run::fail(&reporter, &told, None).map_err(failed);
+        }
     };
     let result = talk(&mut session, &editor, &knowledge, &screen, &before);
     let is_saved = args.script_out.as_ref().is_none_or(|path| session.save_at_end(path));
@@ -98,7 +105,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
         Ok(_) if !is_saved => Err(Failed),
         Ok(code) => Ok(code),
         Err(runtime::session::RunError::OutputClosed) => Ok(0),
-        Err(error) => run::fail(&reporter, &error.to_string(), None),
+        Err(error) => run::fail(&reporter, &error.to_string(), None).map_err(failed),
     }
 }
 

@@ -150,7 +150,7 @@ fn a_pasted_script_waits_for_enter_and_is_taken_as_a_whole() {
     for part in [
         "begun\n#1 attached begin, interval:s:100 (",
         "\n3 : int8\n",
-        "@a  int8  1 entry\n@b  int8  0 entries\n@c  int8  1 entry\n",
+        "@a  int64  1 entry\n@b  int64  0 entries\n@c  int64  1 entry\n",
         "yes\nrtrace>",
     ] {
         assert!(answers.contains(part), "{part}: {answers}");

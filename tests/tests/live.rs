@@ -61,7 +61,7 @@ fn any_key_leaves_and_what_is_typed_next_is_for_the_prompt() {
     terminal.press(":watch\r");
     terminal.sees("a number", |lines| row(lines, "@x").is_some());
     terminal.press("q@x + 1\r");
-    terminal.shows("6 : uint64");
+    terminal.shows("6 : int64");
 }
 
 #[test]

@@ -352,3 +352,20 @@ fn an_editor_has_the_terminal_to_itself() {
     none.press(":edit! 1\r");
     none.shows("there is no editor: VISUAL and EDITOR name none");
 }
+
+#[test]
+fn what_is_set_is_saved_and_code_of_what_has_changed_is_refused() {
+    requires!(Bpf);
+    let scratch = Scratch::new("set.rt");
+    let path = scratch.path().display();
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter(":set max_map_keys=77");
+    terminal.enter("macro step(a) { a + 1 }");
+    terminal.enter("interval:s:100 { @n = step(1) }");
+    terminal.enter(&format!(":save {path}"));
+    assert!(scratch.text().contains("config = { max_map_keys = 77 }"), "{}", scratch.text());
+    terminal.enter("macro step(a) { nosuch(a) }");
+    let told = terminal.enter(":asm 1");
+    assert!(told.contains("Unknown function: 'nosuch'"), "{told}");
+    assert!(terminal.enter(":probes").starts_with("#1  on"), "the session goes on");
+}

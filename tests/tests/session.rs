@@ -49,7 +49,7 @@ fn expressions_are_shown_with_their_types() {
     assert_eq!(terminal.enter("comm"), "rtrace : string[16]");
     assert_eq!(terminal.enter("config.max_map_keys"), "4096 : int16");
     assert_eq!(terminal.enter("@x = 5; @x += 2"), "");
-    assert_eq!(terminal.enter("@x * 2"), "14 : uint64");
+    assert_eq!(terminal.enter("@x * 2"), "14 : int64");
     assert_eq!(terminal.enter("@x++"), "");
     assert_eq!(terminal.enter("@x"), "@x: 8");
     assert_eq!(terminal.enter("printf(\"no line end\")"), "no line end");
@@ -152,7 +152,7 @@ fn a_faulty_entry_changes_nothing() {
         let told = terminal.enter(faulty);
         assert!(told.contains(part), "{faulty}:\n{told}");
     }
-    assert_eq!(terminal.enter(":maps"), "@a  int8  1 entry");
+    assert_eq!(terminal.enter(":maps"), "@a  int64  1 entry");
     assert_eq!(terminal.enter(":probes"), "no probes");
     let attached = terminal.enter("interval:s:100 { @b[pid] = 1 }");
     assert!(attached.starts_with("#1 attached"), "{attached}");
@@ -421,7 +421,7 @@ fn a_fault_of_any_kind_changes_nothing_and_points_into_its_entry() {
         assert_eq!([":probes", ":maps"].map(|command| terminal.enter(command)), unchanged, "{faulty}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(terminal.enter("@a + 1"), "2 : uint64");
+    assert_eq!(terminal.enter("@a + 1"), "2 : int64");
 }
 
 #[test]
@@ -442,7 +442,7 @@ fn a_session_that_is_full_says_so_and_goes_on() {
     let maps = terminal.enter(":maps");
     assert_eq!(maps.lines().count(), count, "{maps}");
     assert_eq!(terminal.enter("@small = 1"), "");
-    assert_eq!(terminal.enter("@small + 1"), "2 : uint64");
+    assert_eq!(terminal.enter("@small + 1"), "2 : int64");
 }
 
 #[test]
@@ -556,4 +556,18 @@ fn what_is_for_programs_begins_no_session() {
         assert_eq!(terminal.left().code(), Some(1));
         assert!(terminal.text().contains("no program given") && terminal.text().contains(said), "{}", terminal.text());
     }
+}
+
+#[test]
+fn a_map_has_room_for_larger_numbers_than_the_first() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    for entry in ["@a = 1", "@a = 70000", "@k[1] = 2", "@k[-70000] = 3", "@t = (1, 2)", "@t = (70000, -2)", "@e = 1"] {
+        assert_eq!(terminal.enter(entry), "", "{entry}");
+    }
+    terminal.enter("@e = @e + 1000");
+    assert_eq!(terminal.enter("@a"), "@a: 70000");
+    assert_eq!(terminal.enter("@k"), "@k[1]: 2\n@k[-70000]: 3");
+    assert_eq!(terminal.enter("@t"), "@t: (70000, -2)");
+    assert_eq!(terminal.enter("@e"), "@e: 1001");
 }

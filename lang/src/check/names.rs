@@ -4,7 +4,7 @@ use crate::diag::Diagnostic;
 use crate::expand::expansion;
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Map, MapId, VarId};
-use crate::types::{Aggregate, Type};
+use crate::types::{Aggregate, IntType, Type};
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
@@ -86,6 +86,7 @@ impl Maps {
             (ExprKind::Tuple(parts), Type::Tuple(_)) if grows => {
                 Type::Tuple(parts.iter().map(|part| self.room_for(map, part)).collect())
             }
+            (_, ty) if grows => widest(ty),
             (_, ty) => ty.clone(),
         }
     }
@@ -301,5 +302,16 @@ impl Scopes {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.open.iter().flat_map(|scope| scope.keys().map(String::as_str))
+    }
+}
+
+/// A type with room for any number where this one has some: what fixes a map may not be the largest that comes.
+fn widest(ty: &Type) -> Type {
+    match ty {
+        // What is only a number of the script may be negative the next time.
+        Type::Int(IntType { bits, signed }) => Type::Int(IntType { bits: 64, signed: *signed || bits % 8 != 0 }),
+        Type::Tuple(items) => Type::Tuple(items.iter().map(widest).collect()),
+        Type::Record(items) => Type::Record(items.iter().map(|(name, ty)| (name.clone(), widest(ty))).collect()),
+        ty => ty.clone(),
     }
 }

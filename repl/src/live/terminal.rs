@@ -72,14 +72,15 @@ impl Terminal {
         raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN);
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        let mut screen = File::from(screen);
+        let screen = File::from(screen);
         let taken = Taken { input: input.try_clone()?, screen: screen.try_clone()?, modes };
         restore_before_panics();
         *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-        // Not before it is known how to go back.
-        tcsetattr(&input, OptionalActions::Now, &raw)?;
-        screen.write_all(ENTER)?;
-        Ok(Self { input, screen, shown: Vec::new(), is_unknown: false })
+        // Not before it is known how to go back, which is done if one of these fails.
+        let mut terminal = Self { input, screen, shown: Vec::new(), is_unknown: false };
+        tcsetattr(&terminal.input, OptionalActions::Now, &raw)?;
+        terminal.screen.write_all(ENTER)?;
+        Ok(terminal)
     }
 
     /// Puts the terminal back; once is enough.

@@ -28,7 +28,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, PoisonError};
 
 const PROMPT: &str = "rtrace> ";
@@ -81,6 +81,9 @@ impl Editor {
             Err(_) => screen.start(Direct)?,
         }
         std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
+            // Goes last: whoever is woken finds that nobody sends any more.
+            let woken = Wake(woken);
+            let sender = sender;
             take_stops(true);
             while let Ok(start) = may_go.recv() {
                 let line = read(&mut editor, &start);
@@ -88,7 +91,7 @@ impl Editor {
                 if sender.send(line).is_err() {
                     return;
                 }
-                let _ = rustix::io::write(&woken, &1u64.to_ne_bytes());
+                woken.wake();
             }
         })?;
         Ok(Self { lines, go, wake, can_edit })
@@ -105,7 +108,7 @@ impl Editor {
     }
 
     fn begin(&self, prompt: String, text: String) {
-        // A thread that has ended has said so.
+        // A thread that has ended wakes us, and is found to have ended.
         let _ = self.go.send(Start { prompt, text });
     }
 
@@ -124,7 +127,26 @@ impl Editor {
     pub fn take(&self) -> Option<Line> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
-        self.lines.try_recv().ok()
+        match self.lines.try_recv() {
+            Ok(line) => Some(line),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Line::Failed("the editor has ended".to_owned())),
+        }
+    }
+}
+
+/// What the session waits for; it is woken at the end as well, whatever ends the thread.
+struct Wake(OwnedFd);
+
+impl Wake {
+    fn wake(&self) {
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.wake();
     }
 }
 

@@ -5,10 +5,11 @@ use super::editor::Saved;
 use super::screen::Screen;
 use super::session::Session;
 use runtime::session::RunError;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fs;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub fn edit(session: &mut Session<'_>, screen: &Screen, name: &str, text: &str) 
     screen.hold();
     let before = Saved::now();
     let ended = match start(&editor, &file.0) {
-        Ok(mut child) => wait(session, &mut child)?.map(|()| child.wait()),
+        Ok(mut child) => wait(session, &mut child).map(|ended| ended.map(|()| child.wait())),
         Err(error) => {
             screen.release();
             return failed(error);
@@ -45,7 +46,7 @@ pub fn edit(session: &mut Session<'_>, screen: &Screen, name: &str, text: &str) 
     take_terminal();
     before.restore();
     screen.release();
-    Ok(match ended {
+    Ok(match ended? {
         None => Edited::Left("the editor was ended".to_owned(), None),
         Some(Err(error)) => return failed(error),
         Some(Ok(status)) if status.code() == Some(127) => {
@@ -131,14 +132,26 @@ fn wait(session: &mut Session<'_>, child: &mut Child) -> Result<Option<()>, RunE
     let failed = |error: rustix::io::Errno| RunError::System("waiting for the editor", error.into());
     let pid = Pid::from_child(child);
     let fd = pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
-    while !session.poll(fd.as_fd())? {
-        if session.is_interrupted() {
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::TERM);
-            let _ = child.wait();
-            return Ok(None);
+    let ended = loop {
+        match session.poll(fd.as_fd()) {
+            Ok(true) => return Ok(Some(())),
+            Ok(false) if !session.is_interrupted() => {}
+            Ok(false) => break Ok(None),
+            Err(error) => break Err(error),
         }
+    };
+    end(pid, fd.as_fd(), child);
+    ended
+}
+
+/// Ends the editor, which may want a moment for it.
+fn end(pid: Pid, fd: BorrowedFd<'_>, child: &mut Child) {
+    const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let _ = kill_process_group(pid, Signal::TERM);
+    if !matches!(poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&PATIENCE)), Ok(1..)) {
+        let _ = kill_process_group(pid, Signal::KILL);
     }
-    Ok(Some(()))
+    let _ = child.wait();
 }
 
 /// The terminal is ours again.

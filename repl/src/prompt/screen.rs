@@ -112,13 +112,17 @@ impl Screen {
             screen.0.1.notify_all();
         };
         let aside = Shared::new(sink, most);
-        self.lock().aside = Some(aside.clone());
+        let mut queue = self.lock();
+        (queue.aside, queue.is_held) = (Some(aside.clone()), true);
         aside
     }
 
     /// It is shown here again.
     pub fn back(&self) {
-        self.lock().aside = None;
+        let mut queue = self.lock();
+        (queue.aside, queue.is_held) = (None, false);
+        drop(queue);
+        self.0.1.notify_all();
     }
 
     /// From now on the terminal is as it was before there was a prompt; what is shown stands below the line that was
@@ -127,6 +131,14 @@ impl Screen {
         self.settle();
         self.lock().is_left = true;
         self.show(b"\n");
+    }
+
+    /// Writes what is left as it is: there is no line to be read any more, or there never was.
+    pub fn finish(&self) {
+        let mut queue = self.lock();
+        queue.is_held = false;
+        // A terminal that is gone cannot be told.
+        let _ = print(&String::from_utf8_lossy(&std::mem::take(&mut queue.bytes)));
     }
 
     /// From now on nothing is written: somebody else has the terminal.

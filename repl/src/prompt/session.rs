@@ -559,6 +559,13 @@ impl<'a> Session<'a> {
                 not_attached(&failed, args, sources, reporter);
                 return Ok(());
             }
+            Err(error @ RunError::Pin(_)) => {
+                reporter.plain(
+                    &error.to_string(),
+                    Some("what was pinned stays when a probe is taken off: remove the file"),
+                );
+                return Ok(());
+            }
             Err(error) => return Err(error),
         }
         if let Some(probe) = self.probes.iter_mut().find(|probe| probe.number == number) {

@@ -334,8 +334,8 @@ impl Live<'_> {
             true => self.give_back(self.layout.owner),
             false => self.rewind(before)?,
         }
-        result?;
-        Ok(Evaluated { answer: self.answer.take(), is_kept })
+        let answer = self.answer.take();
+        result.map(|()| Evaluated { answer, is_kept })
     }
 
     /// Puts other programs in the place of an entry's, which go on if that fails. They are loaded before the others are
@@ -377,8 +377,10 @@ impl Live<'_> {
                 self.discard(number);
                 self.rewind(before)?;
                 self.entries.insert(at, old);
-                if !was_off {
-                    self.attach(number, host)?;
+                // Why the new ones cannot be had says more than why the old ones cannot be had again.
+                if !was_off && self.attach(number, host).is_err() {
+                    self.off(number);
+                    host.warn("the probes that were there before cannot be attached any more, either: they are off");
                 }
                 return Err(error);
             }
@@ -460,7 +462,10 @@ impl Live<'_> {
             Some(true) => {}
         }
         self.attach(number, host)?;
-        self.iterate(number, output)?;
+        if let Err(error) = self.iterate(number, output) {
+            self.off(number);
+            return Err(error);
+        }
         if let Some(entry) = self.entry_mut(number) {
             entry.is_off = false;
         }

@@ -73,7 +73,7 @@ fn maps_keep_their_numbers_and_types() {
     session.good("kprobe:f { @a = 1; @b[pid] = count(); }");
     let entry = session.good("kprobe:f { @c[comm] = 1; @b[tid] = count(); @a += nsecs; }");
     let maps = entry.checked.program.maps.iter().map(|map| (map.name.as_str(), map.value.to_string()));
-    let expected = [("a", "uint64"), ("b", "count_t"), ("c", "int8")];
+    let expected = [("a", "int64"), ("b", "count_t"), ("c", "int64")];
     assert_eq!(maps.collect::<Vec<_>>(), expected.map(|(name, ty)| (name, ty.to_owned())));
     assert_eq!(entry.checked.program.probes.len(), 1);
 }
@@ -95,7 +95,7 @@ fn a_clash_names_the_entry_that_fixed_the_type() {
     session.bad(
         "@b[comm] = 1",
         "#4 `@b[comm]`: Argument mismatch for @b: trying to access with arguments: 'string[16]' when map expects \
-         arguments: 'uint32'; #1 `@b`: its key was fixed here",
+         arguments: 'uint64'; #1 `@b`: its key was fixed here",
     );
     session.good("@b[1] = 2");
 }

@@ -22,6 +22,8 @@ pub fn complete(typed: &str, wanted: Wanted, end: &str, found: &mut Found) {
     let (folder, name) = typed.rsplit_once('/').map_or(("", typed), |(folder, name)| (&typed[..=folder.len()], name));
     let Ok(entries) = fs::read_dir(if folder.is_empty() { "." } else { folder }) else { return };
     let entries = entries.take(MOST).flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    // What a terminal would obey is not shown to it, and not typed either.
+    let entries = entries.filter(|other| !other.chars().any(char::is_control));
     // Hidden ones are there for those who know of them.
     let mut names: Vec<String> =
         entries.filter(|other| other.starts_with(name) && (!other.starts_with('.') || name.starts_with('.'))).collect();

@@ -85,23 +85,24 @@ impl Session<'_> {
     /// Writes what was entered as a script. What is there is only written over if that is asked for, or if this session
     /// has read or written it. False if it could not be done.
     pub fn save_file(&mut self, file: Option<&str>, is_forced: bool) -> bool {
-        let path = match file {
-            Some(file) => home(file),
-            None => match self.own_files.last() {
-                Some(path) => path.clone(),
-                None => {
-                    self.reporter.plain("there is no name of a file yet", Some(":save FILE"));
-                    return false;
-                }
-            },
-        };
+        let path = file.map(home).or_else(|| self.own_files.last().cloned());
+        match path {
+            Some(path) => self.save_to(&path, is_forced),
+            None => {
+                self.reporter.plain("there is no name of a file yet", Some(":save FILE"));
+                false
+            }
+        }
+    }
+
+    fn save_to(&mut self, path: &Path, is_forced: bool) -> bool {
         if self.journal.is_empty() {
             self.reporter.plain("nothing has been entered that a script could say", None);
             return false;
         }
-        let text = self.script_for(&path);
-        let is_own = fs::canonicalize(&path).is_ok_and(|path| self.own_files.contains(&path));
-        if let Err(error) = files::write_whole(&path, &text, is_forced || is_own) {
+        let text = self.script_for(path);
+        let is_own = fs::canonicalize(path).is_ok_and(|path| self.own_files.contains(&path));
+        if let Err(error) = files::write_whole(path, &text, is_forced || is_own) {
             let (title, help) = match error.kind() {
                 std::io::ErrorKind::AlreadyExists => (
                     format!("{} is there already", path.display()),
@@ -112,15 +113,15 @@ impl Session<'_> {
             self.reporter.plain(&title, help.as_deref());
             return false;
         }
-        self.own(&path);
+        self.own(path);
         self.say(&format!("saved to {}\n", path.display()));
-        self.check_saved(&path, text);
+        self.check_saved(path, text);
         true
     }
 
     /// The same at the end of a session, with nobody to be asked. That nothing was entered is no fault.
     pub fn save_at_end(&mut self, path: &Path) -> bool {
-        self.journal.is_empty() || self.save_file(path.to_str(), false)
+        self.journal.is_empty() || self.save_to(path, false)
     }
 
     /// The script that is written to a file.

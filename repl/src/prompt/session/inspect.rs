@@ -282,7 +282,13 @@ impl Session<'_> {
     /// What the compiler makes of a probe. It is made again: nobody else needs it once it is loaded.
     fn compiled_anew(&self, number: u32) -> Option<Object> {
         let probe = self.probes.iter().find(|probe| probe.number == number)?;
-        let CheckedEntry { checked, .. } = check_entry(&self.known, &probe.script, &self.target, &self.settings);
+        let settings = self.settings(&probe.given);
+        let CheckedEntry { checked, .. } = check_entry(&self.known, &probe.script, &self.target, &settings);
+        // What it uses may have been defined anew since.
+        let errors: Vec<Diagnostic> = checked.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+        if !self.shows_no_error(&errors) {
+            return None;
+        }
         let options = Options { keep_text: true, ..options(self.args, &checked.program, self.process, number) };
         match compile_entry(&checked.program, &self.target, &options, Some(self.live.layout())) {
             Ok(object) => Some(object),

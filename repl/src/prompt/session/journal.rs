@@ -120,19 +120,21 @@ impl Journal {
         self.entries.push(entry);
     }
 
-    /// Puts an entry in the place of the probes that have its number. If it defines nothing it goes to the end: it may use
-    /// what came later.
+    /// Puts an entry in the place of the probes that have its number; what was defined with them stays. If it defines
+    /// nothing it goes to the end: it may use what came later.
     pub fn replace(&mut self, entry: Entry) {
-        let is_older = |old: &Entry| old.what == entry.what;
-        match self.entries.iter().position(is_older) {
+        let at = self.entries.iter().position(|old| old.what == entry.what);
+        let count = self.entries.len();
+        if let What::Script(Some(number)) = entry.what {
+            self.remove(number);
+        }
+        match at {
             Some(at) if entry.items.iter().any(|item| item.kind != Kind::Probe) => {
+                let at = if self.entries.len() == count { at + 1 } else { at };
+                self.entries.insert(at, entry.clone());
                 self.give_way(&entry, at);
-                self.entries[at] = entry;
             }
-            _ => {
-                self.entries.retain(|old| !is_older(old));
-                self.add(entry);
-            }
+            _ => self.add(entry),
         }
     }
 

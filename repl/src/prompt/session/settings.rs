@@ -1,6 +1,6 @@
 //! What can be set of a session: config variables, timing; and how it begins anew.
 
-use super::journal::Journal;
+use super::journal::{Entry, Journal};
 use super::{CheckedEntry, Session, run};
 use lang::ast::{ConfigItem, ConfigValue, Name, Script};
 use lang::config::{self, Holds, Kind, Value, Variable};
@@ -61,6 +61,9 @@ impl Session<'_> {
         self.known = known;
         self.follow_config();
         if let Some(variable) = variable {
+            let quote = if matches!(variable.kind, Kind::Text(_) | Kind::License) { "\"" } else { "" };
+            let block = format!("config = {{ {} = {quote}{}{quote} }}", variable.name, unquoted(value));
+            self.journal.add(Entry::script(None, &block, ""));
             self.say(&format!("{}={} counts {}\n", variable.name, unquoted(value), variable.holds.describe()));
         }
         Ok(())
