@@ -54,6 +54,6 @@ pub fn volume(events: u64) -> u64 {
 }
 
 /// `RTRACE_SLOWNESS` is a factor that the emulated guest sets.
-fn slowness() -> u32 {
+pub(crate) fn slowness() -> u32 {
     std::env::var("RTRACE_SLOWNESS").ok().and_then(|value| value.parse().ok()).unwrap_or(1)
 }

@@ -48,6 +48,8 @@ pub enum Need {
     /// Behaviour in which rtrace differs from bpftrace on purpose. Missing when `RTRACE_REFERENCE` is set, which is
     /// for running the cases against bpftrace by means of `RTRACE_BIN`.
     Own,
+    /// A machine that is as fast as whoever types: what is about keys and the screen is the same on every kernel.
+    Quick,
 }
 
 /// Ends the case here, visibly, unless the machine offers what is listed: `requires!(Bpf, Cpus(2))`.
@@ -102,6 +104,7 @@ impl Need {
             // The kernel says it at boot only; there is no processor of ours without them.
             Need::Watchpoints => Path::new("/sys/bus/event_source/devices/breakpoint").exists(),
             Need::Own => std::env::var_os("RTRACE_REFERENCE").is_none(),
+            Need::Quick => crate::slowness() == 1,
         }
     }
 }
@@ -126,6 +129,7 @@ impl fmt::Display for Need {
             Need::Program(name) => write!(f, "there is no program {name} here"),
             Need::Watchpoints => write!(f, "the kernel has no hardware breakpoints"),
             Need::Own => write!(f, "bpftrace is known to differ here"),
+            Need::Quick => write!(f, "the machine is emulated, and this is about keys and screens"),
         }
     }
 }

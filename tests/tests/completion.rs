@@ -113,7 +113,7 @@ fn quiet(columns: u16) -> Terminal {
 
 #[test]
 fn attach_points_part_by_part() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = quiet(160);
     completes(&mut terminal, "tracep", "tracepoint:");
     completes(&mut terminal, "tracepoint:sysc", "tracepoint:syscalls:");
@@ -133,7 +133,7 @@ fn attach_points_part_by_part() {
 
 #[test]
 fn functions_and_types_of_the_kernel() {
-    requires!(Bpf, Btf);
+    requires!(Quick, Bpf, Btf);
     let mut terminal = quiet(160);
     // Whether or not this kernel can attach to them.
     completes(&mut terminal, "kprobe:vfs_readl", "kprobe:vfs_readlink");
@@ -154,7 +154,7 @@ fn functions_and_types_of_the_kernel() {
 
 #[test]
 fn letters_that_no_name_begins_with() {
-    requires!(Bpf, Tracefs, Btf);
+    requires!(Quick, Bpf, Tracefs, Btf);
     let mut terminal = quiet(160);
     // The only name in which they are takes their place; of several none does.
     lists(&mut terminal, "tracepoint:enteropenat", &["like enteropenat:", "syscalls:sys_enter_openat"]);
@@ -165,7 +165,7 @@ fn letters_that_no_name_begins_with() {
 
 #[test]
 fn members_of_values() {
-    requires!(Bpf, Tracefs, Btf);
+    requires!(Quick, Bpf, Tracefs, Btf);
     let mut terminal = quiet(160);
     completes(&mut terminal, "curtask->real_pare", "curtask->real_parent");
     completes(&mut terminal, "curtask->real_parent->start_boott", "curtask->real_parent->start_boottime");
@@ -195,7 +195,7 @@ fn members_of_values() {
 
 #[test]
 fn what_the_session_has() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = quiet(160);
     for entry in [
         "@calls[comm] = count()",
@@ -225,7 +225,7 @@ fn what_the_session_has() {
 
 #[test]
 fn words_of_the_language() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = quiet(160);
     completes(&mut terminal, "begin { printf(\"%s\", usern", "begin { printf(\"%s\", username");
     lists(&mut terminal, "begin { @x = l", &["lhist(       lhist(n, min, max, step)"]);
@@ -249,7 +249,7 @@ fn words_of_the_language() {
 
 #[test]
 fn further_lines_of_an_entry() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = quiet(160);
     type_in(&mut terminal, "begin {\r");
     terminal.press("\t");
@@ -265,7 +265,7 @@ fn further_lines_of_an_entry() {
 
 #[test]
 fn files_and_what_is_in_them() {
-    requires!(Bpf, Uprobes);
+    requires!(Quick, Bpf, Uprobes);
     let mut terminal = quiet(160);
     completes(&mut terminal, "uprobe:libc:mallinf", "uprobe:libc:mallinfo");
     let folder = std::env::temp_dir().join(format!("rt_completion_{}", std::process::id()));
@@ -293,7 +293,7 @@ int main(void) { struct order one = { 1, "me" }; return take_order(&one, 2); }
 
 #[test]
 fn arguments_and_marked_places_of_programs() {
-    requires!(Bpf, Uprobes);
+    requires!(Quick, Bpf, Uprobes);
     let program = Scratch::compiled("complete", PROGRAM, &["-g", "-no-pie"]);
     let path = program.path().display().to_string();
     let mut terminal = quiet(160);
@@ -307,7 +307,7 @@ fn arguments_and_marked_places_of_programs() {
 
 #[test]
 fn functions_of_bpf_programs() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = quiet(160);
     terminal.enter("tracepoint:sched:sched_process_wait { }");
     let name = "fentry:bpf:tracepoint_sched_sched_process_wait";
@@ -318,7 +318,7 @@ fn functions_of_bpf_programs() {
 
 #[test]
 fn few_columns_are_enough() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = quiet(40);
     terminal.ready();
     terminal.press("begin { st\t");
@@ -335,7 +335,7 @@ fn few_columns_are_enough() {
 
 #[test]
 fn a_key_does_not_wait_for_a_long_list() {
-    requires!(Bpf, Btf);
+    requires!(Quick, Bpf, Btf);
     let mut terminal = quiet(160);
     completes(&mut terminal, "kprobe:vfs_readl", "kprobe:vfs_readlink");
     // Now the list is there. The best of some: others use this machine, too.
@@ -370,7 +370,7 @@ fn threads(pid: u32) -> usize {
 
 #[test]
 fn nothing_is_read_before_it_is_needed_and_little_is_kept() {
-    requires!(Bpf, Btf);
+    requires!(Quick, Bpf, Btf);
     let mut terminal = quiet(160);
     terminal.enter("1");
     let (at_first, threads_at_first) = (memory(terminal.pid()), threads(terminal.pid()));
@@ -394,7 +394,7 @@ fn nothing_is_read_before_it_is_needed_and_little_is_kept() {
 
 #[test]
 fn shells_are_told() {
-    requires!(Tracefs, Btf);
+    requires!(Quick, Tracefs, Btf);
     let told = |beginning: &str| Run::bare().arg("--complete-probe").arg(beginning).to_end().code(0).stdout.clone();
     assert!(
         told("tracepoint:syscalls:sys_enter_op").lines().any(|line| line == "tracepoint:syscalls:sys_enter_openat")

@@ -67,7 +67,7 @@ fn in_colours(size: (u16, u16)) -> Terminal {
 
 #[test]
 fn the_line_is_coloured_by_what_it_says() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = in_colours((160, 50));
     for (line, painted) in [
         (
@@ -99,7 +99,7 @@ fn the_line_is_coloured_by_what_it_says() {
 
 #[test]
 fn no_colours_are_seen_where_none_are_wanted() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let line = "begin { @x = (1)";
     for (args, environment) in [(&[][..], &[("NO_COLOR", "1")][..]), (&["--color", "never"], &[])] {
         let mut terminal = Terminal::with(args, "xterm", (160, 50), environment);
@@ -117,7 +117,7 @@ fn no_colours_are_seen_where_none_are_wanted() {
 
 #[test]
 fn blocks_are_indented_as_they_are_typed() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.press("begin {\r@x = 1;\rif (@x) {\rprint(2);\r}\r");
     terminal.shows("  }");
@@ -133,7 +133,7 @@ fn blocks_are_indented_as_they_are_typed() {
 
 #[test]
 fn a_pasted_script_waits_for_enter_and_is_taken_as_a_whole() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     let script = "#!/usr/bin/env rtrace\n// what it does\n#define FIVE \\\n    5\nconfig = { max_map_keys=10 }\n\nbegin {\n\t@a = FIVE;\n\n\
                   \t// in the middle\n\tprint(\"begun\");\n}\ninterval:s:100 < @b = 1 >\n@c = 7\n1 + 2\n:maps\nif (@c) {\n  \
@@ -162,7 +162,7 @@ fn a_pasted_script_waits_for_enter_and_is_taken_as_a_whole() {
 
 #[test]
 fn what_comes_too_fast_is_not_lost() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     // As a terminal pastes that knows no brackets around it.
     let lines: String = (0..40).map(|number| format!("@k[{number}] = {number}\r")).collect();
@@ -175,7 +175,7 @@ fn what_comes_too_fast_is_not_lost() {
 
 #[test]
 fn a_script_taller_than_the_terminal_can_be_edited() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     const LINES: usize = 2000;
     let mut terminal = in_colours((80, 12));
     let body: String =
@@ -218,7 +218,7 @@ fn a_script_taller_than_the_terminal_can_be_edited() {
 
 #[test]
 fn the_history_outlives_the_session() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let home = Home::new("rt-history");
     let mut one = at_home(&[], &home);
     let mut other = at_home(&[], &home);
@@ -273,7 +273,7 @@ fn the_history_outlives_the_session() {
 
 #[test]
 fn a_history_that_cannot_be_kept_is_done_without() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let terminal = Terminal::with(&[], "xterm", (160, 50), &[("XDG_STATE_HOME", "/proc/nosuch")]);
     terminal.ready();
     let mut terminal = terminal;
@@ -285,7 +285,7 @@ fn a_history_that_cannot_be_kept_is_done_without() {
 
 #[test]
 fn hints_are_taken_with_a_key_and_can_be_left_out() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let home = Home::new("rt-hints");
     let mut terminal = at_home(&[], &home);
     terminal.enter("@taken = 1");
@@ -324,7 +324,7 @@ fn hints_are_taken_with_a_key_and_can_be_left_out() {
 
 #[test]
 fn keys_are_those_of_vi_if_the_user_prefers_them() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let home = Home::new("rt-vi");
     home.prefers("# mine\nkeys = vi\nmax_map_keys = 77\n");
     let mut terminal = at_home(&[], &home);
@@ -345,7 +345,7 @@ fn keys_are_those_of_vi_if_the_user_prefers_them() {
 
 #[test]
 fn the_users_file_holds_for_scripts_and_faults_in_it_are_told() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let home = Home::new("rt-file");
     let path = home.prefers("max_strlen = 77\nmax_probes = 5\n");
     let said = |text: &str| {
@@ -368,7 +368,7 @@ fn the_users_file_holds_for_scripts_and_faults_in_it_are_told() {
 
 #[test]
 fn narrow_terminals_and_wide_letters_keep_the_cursor_in_its_place() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = in_colours((40, 10));
     let line = "@x = \"日本語 and then some more of it 🙂 ends\"";
     terminal.press(line);
@@ -385,7 +385,7 @@ fn narrow_terminals_and_wide_letters_keep_the_cursor_in_its_place() {
 
 #[test]
 fn the_terminal_may_change_its_size_at_any_time() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = in_colours((120, 30));
     terminal.enter("interval:ms:20 { printf(\"tick\\n\") }");
     let line = "@x = 1; @y = 2; @z = 3; print((@x, @y, @z, \"text\"))";
@@ -403,7 +403,7 @@ fn the_terminal_may_change_its_size_at_any_time() {
 
 #[test]
 fn the_screen_can_be_cleared() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = in_colours((80, 20));
     terminal.enter("1 + 2");
     terminal.press("@x = 5\x0c");
@@ -415,7 +415,7 @@ fn the_screen_can_be_cleared() {
 
 #[test]
 fn a_line_stays_whole_while_output_floods_past_it() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = in_colours((80, 24));
     // Ten thousand lines a second.
     terminal
@@ -443,7 +443,7 @@ fn a_line_stays_whole_while_output_floods_past_it() {
 
 #[test]
 fn the_escape_key_does_not_hold_up_the_output() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("interval:ms:20 { @n++; printf(\"tick %d\\n\", @n) }");
     terminal.shows("tick 5");
@@ -457,7 +457,7 @@ fn the_escape_key_does_not_hold_up_the_output() {
 
 #[test]
 fn a_session_can_be_suspended() {
-    requires!(Bpf, Program("bash"));
+    requires!(Quick, Bpf, Program("bash"));
     let mut command = Command::new("bash");
     command.args(["--norc", "--noprofile", "-i"]);
     let binary = rtrace_tests::rtrace();
@@ -485,7 +485,7 @@ fn a_session_can_be_suspended() {
 
 #[test]
 fn it_works_in_tmux() {
-    requires!(Bpf, Program("tmux"));
+    requires!(Quick, Bpf, Program("tmux"));
     let folder = Home::new("rt-tmux");
     let socket = folder.path("tmux").to_string_lossy().into_owned();
     let tmux = |args: &[&str]| {

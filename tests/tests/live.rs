@@ -21,7 +21,7 @@ fn rate(lines: &[String], name: &str) -> Option<f64> {
 
 #[test]
 fn a_map_is_watched_until_a_key_is_pressed() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);
     let writer = Worker::new("rt_writer", Work::write("/dev/null", 7, 8));
     terminal.enter(&format!(
@@ -46,7 +46,7 @@ fn a_map_is_watched_until_a_key_is_pressed() {
 
 #[test]
 fn any_key_leaves_and_what_is_typed_next_is_for_the_prompt() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("@x = 5");
     for key in ["q", "\x1b", "\x03", "\r", " ", "ä", "\x04", "\x1a", "\x1b[15~"] {
@@ -66,7 +66,7 @@ fn any_key_leaves_and_what_is_typed_next_is_for_the_prompt() {
 
 #[test]
 fn what_cannot_be_watched_is_told() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     assert!(terminal.enter(":watch").starts_with("ERROR: there is no map to watch\nHINT: a probe makes it"));
     terminal.enter("@some = 1");
@@ -89,7 +89,7 @@ fn what_cannot_be_watched_is_told() {
 
 #[test]
 fn rates_are_those_of_the_work() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("interval:ms:10 { @single = count(); @keyed[\"k\"] = count(); @sum = sum(5); @plain += 2; }");
     terminal.press(":watch every 500ms\r");
@@ -108,7 +108,7 @@ fn rates_are_those_of_the_work() {
 
 #[test]
 fn a_map_that_is_cleared_all_the_time_keeps_its_rate() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     for clearing in ["clear(@c)", "zero(@c)"] {
         let mut terminal = Terminal::start(&[]);
         terminal.enter(&format!("interval:ms:10 {{ @c[1] = count() }} interval:ms:200 {{ {clearing} }}"));
@@ -130,7 +130,7 @@ fn a_map_that_is_cleared_all_the_time_keeps_its_rate() {
 
 #[test]
 fn there_are_as_many_rows_as_the_window_has_and_the_rest_is_scrolled() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("for ($i : 0..500) { @m[$i] = $i + 1000 }");
     terminal.resize(80, 20);
@@ -164,7 +164,7 @@ fn there_are_as_many_rows_as_the_window_has_and_the_rest_is_scrolled() {
 
 #[test]
 fn histograms_and_tables_fit_40_columns() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.resize(40, 24);
     let long = "x".repeat(60);
@@ -188,7 +188,7 @@ fn histograms_and_tables_fit_40_columns() {
 
 #[test]
 fn what_is_printed_meanwhile_is_seen_and_comes_afterwards() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("interval:ms:100 { @n++; printf(\"tick %d\\n\", @n) }");
     terminal.press(":watch @n\r");
@@ -212,7 +212,7 @@ fn what_is_printed_meanwhile_is_seen_and_comes_afterwards() {
 
 #[test]
 fn a_signal_puts_the_terminal_back() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
         let mut terminal = Terminal::start(&[]);
         terminal.enter("@x = 5");
@@ -234,7 +234,7 @@ fn a_signal_puts_the_terminal_back() {
 
 #[test]
 fn a_script_is_seen_live_until_it_exits() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let writer = Worker::new("rt_writer", Work::write("/dev/null", 1, 8));
     let script = format!(
         "begin {{ @zero = 0 }} interval:ms:100 {{ @n++; @by[\"k\"] = count(); printf(\"tick %d\\n\", @n) }} \
@@ -255,7 +255,7 @@ fn a_script_is_seen_live_until_it_exits() {
 
 #[test]
 fn q_and_ctrl_c_end_a_script_and_other_keys_do_not() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     for end in ["q", "Q", "\x03", "\x04"] {
         let mut terminal = Terminal::open(&["--live", "-q", "-e", "begin { @x = 7 } interval:s:100 { }"], "xterm", 80);
         terminal.sees("a number", |lines| row(lines, "@x").is_some());
@@ -271,7 +271,7 @@ fn q_and_ctrl_c_end_a_script_and_other_keys_do_not() {
 
 #[test]
 fn a_command_writes_beside_the_maps() {
-    requires!(Bpf, Tracefs, Program("sh"), Program("sleep"));
+    requires!(Quick, Bpf, Tracefs, Program("sh"), Program("sleep"));
     let (work, scratch) = (sibling("work"), Scratch::new("go"));
     let go = scratch.path();
     let command = format!(
@@ -292,7 +292,7 @@ fn a_command_writes_beside_the_maps() {
 
 #[test]
 fn what_goes_wrong_is_told_on_the_first_screen() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut faulty = Terminal::open(&["--live", "-e", "begin { @x = nosuch }"], "xterm", 80);
     assert_eq!(faulty.left().code(), Some(1));
     assert!(faulty.text().contains("ERROR: Unknown identifier: 'nosuch'"), "{}", faulty.text());

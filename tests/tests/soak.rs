@@ -59,7 +59,7 @@ fn probes(program: &str) -> Vec<String> {
 
 #[test]
 fn hundreds_of_probes_leave_nothing_behind() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     /// Rounds, each with all kinds of probes: with five of each in one of them.
     const ROUNDS: usize = if cfg!(debug_assertions) { 20 } else { 100 };
     let probes = probes(&rtrace().display().to_string());
@@ -113,7 +113,7 @@ fn activity(pid: u32) -> (u64, u64) {
 
 #[test]
 fn probes_that_do_not_fire_cost_nothing() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     const SECONDS: u64 = 3;
     let mut terminal = Terminal::start(&[]);
     for probe in [
@@ -137,7 +137,7 @@ fn probes_that_do_not_fire_cost_nothing() {
 /// What is counted while a probe is replaced again and again is counted once, and hardly anything is missed.
 #[test]
 fn what_is_replaced_counts_once() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     const WRITES: u64 = 200_000;
     const EDITS: usize = 10;
     let mut terminal = Terminal::start(&[]);
