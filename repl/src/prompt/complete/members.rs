@@ -196,7 +196,7 @@ mod tests {
         has("begin { $t = curtask; for ($i : 0..5) { while (1) { @[$t->mm.", "map_count int32");
         has("fentry:vfs_read { $f = args.file; printf(\"%p\", $f->", "f_flags uint32");
         has("@f[1] = curtask; @f[1]->", "pid int32");
-        has("@f[pid] = curtask; for ($kv : @f) { print($kv.", "0 uint32");
+        has("@f[pid] = curtask; for ($kv : @f) { print($kv.", "0 uint64");
         has("@f[pid] = curtask; for ($kv : @f) { print($kv.1->", "pid int32");
     }
 
