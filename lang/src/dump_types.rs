@@ -11,13 +11,10 @@ use std::fmt::{Display, Write as _};
 pub fn dump(program: &Program) -> String {
     let mut out = Dump { program, vars: &[], text: String::new(), depth: 0 };
     for map in &program.maps {
-        let key = map.key.as_ref().map_or_else(String::new, |parts| {
-            format!("[{}]", parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        });
         let declared = map.declared.map_or_else(String::new, |declared| {
             format!(" in a {} of {} entries", declared.kind.name, declared.entries)
         });
-        out.leaf(format_args!("@{}{key}: {}{declared}", map.name, map.value));
+        out.leaf(format_args!("{}: {}{declared}", map.title(), map.value));
     }
     for probe in &program.probes {
         out.vars = &probe.vars;

@@ -111,6 +111,15 @@ pub struct Map {
     pub span: Span,
 }
 
+impl Map {
+    /// Its name with the types of its key: `@name[string[16], int64]`.
+    pub fn title(&self) -> String {
+        let key: Vec<String> = self.key.iter().flatten().map(ToString::to_string).collect();
+        let key = if key.is_empty() { String::new() } else { format!("[{}]", key.join(", ")) };
+        format!("@{}{key}", self.name)
+    }
+}
+
 /// How a map is declared to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Declared {

@@ -65,11 +65,7 @@ impl Session<'_> {
         if let Some(name) = lone_map(text) {
             let map = self.live.program().maps.iter().find(|map| map.name == name);
             match map {
-                Some(map) => {
-                    let key: Vec<String> = map.key.iter().flatten().map(ToString::to_string).collect();
-                    let key = if key.is_empty() { String::new() } else { format!("[{}]", key.join(", ")) };
-                    self.say(&format!("@{name}{key} : {}\n", map.value));
-                }
+                Some(map) => self.say(&format!("{} : {}\n", map.title(), map.value)),
                 None => self.tell(Err(self.no_map(name))),
             }
             return;

@@ -8,11 +8,7 @@ use std::sync::Arc;
 impl Session<'_> {
     /// Tells all.
     pub fn inform(&self, shared: &Shared) {
-        let maps = self.live.program().maps.iter().map(|map| {
-            let key: Vec<String> = map.key.iter().flatten().map(ToString::to_string).collect();
-            let key = if key.is_empty() { String::new() } else { format!("[{}]", key.join(", ")) };
-            (format!("@{}{key}", map.name), map.value.to_string())
-        });
+        let maps = self.live.program().maps.iter().map(|map| (map.title(), map.value.to_string()));
         let old = shared.get();
         let is_first = old.version == 0;
         shared.set(Knowledge {

@@ -35,10 +35,8 @@ impl Session<'_> {
         }
         let mut rows: Vec<(String, String, usize)> = Vec::new();
         for (index, map) in maps.iter().enumerate() {
-            let key: Vec<String> = map.key.iter().flatten().map(ToString::to_string).collect();
-            let key = if key.is_empty() { String::new() } else { format!("[{}]", key.join(", ")) };
             let entries = self.live.entries_of(MapId(index as u32))?;
-            rows.push((format!("@{}{key}", map.name), map.value.to_string(), entries.len()));
+            rows.push((map.title(), map.value.to_string(), entries.len()));
         }
         rows.sort();
         let wide = |text: &String| text.chars().count();
