@@ -220,12 +220,16 @@ impl<'a> Session<'a> {
         self.live.is_interrupted()
     }
 
+    /// Does something with what runs, which may tell and show things.
+    fn with_live<T>(&mut self, act: impl FnOnce(&mut Live<'a>, &mut dyn Output, &mut Terminal<'_>) -> T) -> T {
+        let Self { args, reporter, sources, live, output, .. } = self;
+        let mut host = Terminal::new(args, live.program().config.missing_probes, sources, reporter);
+        act(live, &mut **output, &mut host)
+    }
+
     /// Lets the probes run until something has come of it or `wake` can be read; tells whether it can.
     pub fn poll(&mut self, wake: BorrowedFd<'_>) -> Result<bool, RunError> {
-        let Self { args, reporter, sources, live, output, .. } = self;
-        let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal::new(args, missing_probes, sources, reporter);
-        let is_woken = live.poll(wake, &mut **output, &mut host)?;
+        let is_woken = self.with_live(|live, output, host| live.poll(wake, output, host))?;
         self.note_exits(None);
         Ok(is_woken)
     }
@@ -549,14 +553,12 @@ impl<'a> Session<'a> {
 
     /// Puts a probe on again.
     pub fn on(&mut self, number: u32) -> Result<(), RunError> {
-        let Self { args, reporter, sources, live, output, .. } = self;
-        let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal::new(args, missing_probes, sources, reporter);
-        match live.on(number, &mut **output, &mut host) {
+        let (args, reporter) = (self.args, self.reporter);
+        match self.with_live(|live, output, host| live.on(number, output, host)) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(RunError::Attach(failed)) => {
-                not_attached(&failed, args, sources, reporter);
+                not_attached(&failed, args, &self.sources, reporter);
                 return Ok(());
             }
             Err(error @ RunError::Pin(_)) => {
@@ -577,10 +579,7 @@ impl<'a> Session<'a> {
 
     /// Removes a probe.
     pub fn remove(&mut self, number: u32) -> Result<(), RunError> {
-        let Self { args, reporter, sources, live, output, .. } = self;
-        let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal::new(args, missing_probes, sources, reporter);
-        if live.remove(number, &mut **output, &mut host)? {
+        if self.with_live(|live, output, host| live.remove(number, output, host))? {
             self.note_exits(Some(number));
             self.probes.retain(|probe| probe.number != number);
             self.journal.remove(number);
@@ -592,11 +591,8 @@ impl<'a> Session<'a> {
 
     /// Ends it all; gives the exit code.
     pub fn close(&mut self, code: u8, shows_maps: bool) -> Result<u8, RunError> {
-        let Self { args, reporter, sources, live, output, .. } = self;
-        let missing_probes = live.program().config.missing_probes;
-        let mut host = Terminal::new(args, missing_probes, sources, reporter);
-        let shows_maps = shows_maps && live.program().config.print_maps_on_exit;
-        let code = live.close(code, shows_maps, &mut **output, &mut host)?;
+        let shows_maps = shows_maps && self.live.program().config.print_maps_on_exit;
+        let code = self.with_live(|live, output, host| live.close(code, shows_maps, output, host))?;
         self.screen.end_line();
         Ok(code)
     }

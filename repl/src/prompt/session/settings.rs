@@ -1,7 +1,7 @@
 //! What can be set of a session: config variables, timing; and how it begins anew.
 
 use super::journal::{Entry, Journal};
-use super::{CheckedEntry, Session, run};
+use super::{CheckedEntry, Session};
 use lang::ast::{ConfigItem, ConfigValue, Name, Script};
 use lang::config::{self, Holds, Kind, Value, Variable};
 use lang::{Known, Source, Span, check_entry};
@@ -90,10 +90,7 @@ impl Session<'_> {
 
     /// Begins anew: nothing that was entered is there any more.
     pub fn reset(&mut self) -> Result<(), RunError> {
-        let missing_probes = self.live.program().config.missing_probes;
-        let Self { args, reporter, sources, live, output, .. } = self;
-        let mut host = run::Terminal::new(args, missing_probes, sources, reporter);
-        live.reset(&mut **output, &mut host)?;
+        self.with_live(|live, output, host| live.reset(output, host))?;
         self.known = Known::default();
         self.journal = Journal::default();
         self.drafts.clear();
