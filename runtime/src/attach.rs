@@ -472,17 +472,14 @@ pub fn online_cpus() -> io::Result<Vec<u32>> {
 pub fn detach(links: Vec<Link>, step: &mut dyn FnMut()) {
     /// More threads gain nothing: the waits overlap in the kernel.
     const THREADS: usize = 32;
-    let (slow, quick): (Vec<Link>, Vec<Link>) = links.into_iter().partition(|link| link.event.is_some());
+    let (mut slow, mut quick): (Vec<Link>, Vec<Link>) = links.into_iter().partition(|link| link.event.is_some());
+    // One alone takes no thread.
+    if slow.len() == 1 {
+        quick.append(&mut slow);
+    }
     for link in quick {
         drop(link);
         step();
-    }
-    if slow.len() < 2 {
-        for link in slow {
-            drop(link);
-            step();
-        }
-        return;
     }
     let mut shares: Vec<Vec<Link>> = (0..THREADS.min(slow.len())).map(|_| Vec::new()).collect();
     for (index, link) in slow.into_iter().enumerate() {

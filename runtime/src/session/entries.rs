@@ -361,7 +361,7 @@ impl Live<'_> {
             self.entries.insert(at, old);
             return Err(error);
         }
-        attach::detach(old.stop(), &mut || {});
+        leave(old.stop(), host);
         let started = match is_off {
             true => Ok(Added::default()),
             false => self.start(number, host),
