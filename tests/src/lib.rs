@@ -23,6 +23,7 @@ mod binary;
 pub mod compile;
 mod fentry;
 pub mod filters;
+pub mod generated;
 pub mod json;
 pub mod kernel;
 mod need;

@@ -1,6 +1,7 @@
 //! `docs/licenses.md` lists what is in the binary and under which licence, as cargo has it; nothing in it asks more than to
 //! be named. `RTRACE_BLESS=1` writes the list anew.
 
+use rtrace_tests::generated::compare;
 use rtrace_tests::requires;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -66,12 +67,7 @@ fn the_list_is_what_is_built() {
         assert!(is_fine(license), "{name} is under {license}");
         writeln!(page, "| {name} | {version} | {license} |").expect("a text can be written");
     }
-    let path = format!("{ROOT}/docs/licenses.md");
-    if std::env::var_os("RTRACE_BLESS").is_some() {
-        std::fs::write(&path, &page).expect("the page can be written");
-    }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == page, "docs/licenses.md is not what is built; RTRACE_BLESS=1 writes it anew");
+    compare("licenses.md", &page);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! it. `RTRACE_BLESS=1` writes them anew.
 
 use lang::topics::{Kind, Topic, of_kind};
+use rtrace_tests::generated::compare;
 use rtrace_tests::requires;
 use std::fmt::Write as _;
-use std::fs;
 
 /// What is shown as an example, but cannot be loaded on each machine that the manual's programs are tried on (they are
 /// marked as programs otherwise): a part of it, and why.
@@ -135,18 +135,6 @@ fn providers() -> String {
             &mut Vec::new()
         )
     )
-}
-
-/// Compares a page with what the tables give, or writes it.
-#[track_caller]
-fn compare(name: &str, made: &str) {
-    let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("RTRACE_BLESS").is_some() {
-        fs::write(&path, made).expect("the page can be written");
-    }
-    let there = fs::read_to_string(&path).expect("the page can be read");
-    let differs = there.lines().zip(made.lines()).find(|(there, made)| there != made);
-    assert!(there == made, "docs/{name} is not what the tables give (RTRACE_BLESS=1 writes it anew): {differs:?}");
 }
 
 #[test]

@@ -86,16 +86,16 @@ fn other_comments_are_no_header() {
     );
 }
 
-/// `UPDATE_EXPECT=1` writes the page anew.
+/// `RTRACE_BLESS=1` writes the page anew.
 #[test]
 fn the_page_of_the_manual_is_made_of_the_headers() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scripts.md");
     let page = page();
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
+    if std::env::var_os("RTRACE_BLESS").is_some() {
         std::fs::write(path, &page).expect("the page can be written");
     }
     let there = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(there == page, "docs/scripts.md is not what the headers say: UPDATE_EXPECT=1 cargo test -p rtrace page");
+    assert!(there == page, "docs/scripts.md is not what the headers say: RTRACE_BLESS=1 cargo test -p rtrace page");
 }
 
 fn page() -> String {
