@@ -163,22 +163,29 @@ impl Terminal {
     }
 
     /// Types a line and waits for the next prompt; what has been shown in between.
+    ///
+    /// What is printed above the prompt takes it away for a moment, so prompts are counted only while one is there.
     #[track_caller]
     pub fn enter(&mut self, line: &str) -> String {
-        let before = lock(&self.screen).prompts();
+        let before = self.find("a prompt", |screen| screen.last().starts_with(PROMPT).then(|| screen.prompts()));
         self.press(&format!("{line}\r"));
-        self.wait("the next prompt", |screen| screen.has_prompt() && screen.prompts() > before);
-        self.answer()
+        self.find("the next prompt", |screen| {
+            (screen.has_prompt() && screen.prompts() > before).then(|| screen.answer())
+        })
+    }
+
+    /// Types a line again and again until it shows what is wanted.
+    #[track_caller]
+    pub fn enter_until(&mut self, line: &str, wanted: impl Fn(&str) -> bool) {
+        let end = Instant::now() + patience(LIMIT);
+        while !wanted(&self.enter(line)) {
+            assert!(Instant::now() < end, "{line} never showed what it should:\n{}", self.text());
+        }
     }
 
     /// What stands between the last two prompts, without the line that was typed.
     pub fn answer(&self) -> String {
-        let lines = lock(&self.screen).text();
-        let at: Vec<usize> = (0..lines.len()).filter(|index| lines[*index].starts_with(PROMPT)).collect();
-        match at[..] {
-            [.., start, end] => lines[start + 1..end].join("\n"),
-            _ => String::new(),
-        }
+        lock(&self.screen).answer()
     }
 
     /// Waits until something can be read anywhere on the screen.
@@ -245,8 +252,17 @@ impl Terminal {
 
     #[track_caller]
     fn wait(&self, what: &str, is_there: impl Fn(&Screen) -> bool) {
+        self.find(what, |screen| is_there(screen).then_some(()));
+    }
+
+    /// Waits until something is found on the screen.
+    #[track_caller]
+    fn find<T>(&self, what: &str, found: impl Fn(&Screen) -> Option<T>) -> T {
         let end = Instant::now() + patience(LIMIT);
-        while !is_there(&lock(&self.screen)) {
+        loop {
+            if let Some(found) = found(&lock(&self.screen)) {
+                return found;
+            }
             assert!(Instant::now() < end, "the terminal never showed {what}:\n{}", self.text());
             sleep(GLANCE);
         }
@@ -512,9 +528,24 @@ impl Screen {
         self.text().iter().filter(|line| line.starts_with(PROMPT)).count()
     }
 
+    /// What stands between the last two prompts.
+    fn answer(&self) -> String {
+        let lines = self.text();
+        let at: Vec<usize> = (0..lines.len()).filter(|index| lines[*index].starts_with(PROMPT)).collect();
+        match at[..] {
+            [.., start, end] => lines[start + 1..end].join("\n"),
+            _ => String::new(),
+        }
+    }
+
     /// Whether the last line is an empty prompt; rows below it may have been used before.
     fn has_prompt(&self) -> bool {
-        self.text().iter().rfind(|line| !line.is_empty()).is_some_and(|line| line.trim_end() == PROMPT.trim_end())
+        self.last().trim_end() == PROMPT.trim_end()
+    }
+
+    /// The last line that is not empty.
+    fn last(&self) -> String {
+        self.text().into_iter().rfind(|line| !line.is_empty()).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use rtrace_tests::{Run, Scratch, Terminal, Work, Worker, requires};
 use std::fs;
-use std::time::{Duration, Instant};
 
 /// The maps at the end of what a session or a script has shown.
 fn maps(shown: &str) -> String {
@@ -299,10 +298,7 @@ fn a_macro_that_has_changed_is_taken_over_by_an_edit() {
     terminal.press("\r");
     terminal.shows("#1 attached interval:ms:20 (");
     terminal.ready();
-    let end = Instant::now() + Duration::from_secs(10);
-    while terminal.enter("@n") != "@n: 9" {
-        assert!(Instant::now() < end, "{}", terminal.text());
-    }
+    terminal.enter_until("@n", |told| told == "@n: 9");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rtrace_tests::{Run, Terminal, Work, Worker, requires};
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A probe on writes of one process.
 fn on_writes(writer: &Worker, body: &str) -> String {
@@ -101,10 +101,7 @@ fn probes_share_maps_whatever_their_order() {
     assert_eq!(terminal.enter("@total"), "@total[rt_writer]: 9");
     terminal.enter("@on = 3");
     terminal.shows("@total[rt_writer]: 9");
-    let end = Instant::now() + Duration::from_secs(10);
-    while terminal.enter("@seen") != "@seen: 3" {
-        assert!(Instant::now() < end, "{}", terminal.text());
-    }
+    terminal.enter_until("@seen", |told| told == "@seen: 3");
 }
 
 #[test]
@@ -476,10 +473,7 @@ fn a_loop_waits_for_its_map() {
     let told = terminal.enter("interval:ms:20 { for ($kv : @later) { @seen[$kv.0] = $kv.1 } }");
     assert!(told.starts_with("#1 attached"), "{told}");
     terminal.enter("@later[5] = 7");
-    let end = Instant::now() + Duration::from_secs(10);
-    while terminal.enter("@seen[5]") != "7 : int64" && terminal.enter("@seen") != "@seen[5]: 7" {
-        assert!(Instant::now() < end, "{}", terminal.text());
-    }
+    terminal.enter_until("@seen[5]", |told| told == "7 : int64");
 }
 
 #[test]
@@ -539,10 +533,7 @@ fn intervals_rest_while_they_are_off() {
     sleep(Duration::from_millis(100));
     assert_eq!(terminal.enter("@n"), first);
     terminal.enter(":on 1");
-    let end = Instant::now() + Duration::from_secs(10);
-    while terminal.enter("@n") == first {
-        assert!(Instant::now() < end, "{}", terminal.text());
-    }
+    terminal.enter_until("@n", |told| told != first);
 }
 
 #[test]
