@@ -19,7 +19,6 @@ const NOT_EVERYWHERE: &[(&str, &str)] = &[
     ("cgroup_skb:", "takes a file system that is mounted"),
     ("cgroupid(", "takes a file system that is mounted"),
     ("dw_ustack", "wants a process, and warns"),
-    ("ustack(perf", "refused by the verifier of Linux 6.1"),
     ("tseries(", "warns that it may change"),
     ("while (", "warns that it is deprecated"),
     ("debugf(", "warns that it is slow"),

@@ -1,4 +1,4 @@
-//! Stacks of programs that keep no frame pointers, walked by tables.
+//! Stacks: those of programs that keep no frame pointers, walked by tables, and short ones as keys.
 
 use rtrace_tests::{Output, Run, requires, sibling};
 
@@ -206,4 +206,19 @@ fn what_it_takes_is_told() {
     assert_eq!(out.stderr.matches("unstable feature").count(), 1, "{out}");
     let out = Run::program(format!("{ENABLED}begin {{ print(1); }}")).arg("--dwarf-pid").arg("1,x").to_end();
     out.code(1).stderr_has("Failed to parse pid: invalid integer: x");
+}
+
+/// Short ones lie on the stack of the program itself, which kernels are particular about.
+#[test]
+fn short_stacks_of_a_tracepoint_are_equal_keys_and_equal_values() {
+    requires!(Bpf, Tracefs);
+    let work = sibling("work").display().to_string();
+    let text = "tracepoint:syscalls:sys_enter_getppid /pid == cpid/ {
+        @user[ustack(raw, 1)] = count();
+        @kernel[kstack(2)] = count();
+        if ((1, ustack(raw, 1)) == (1, ustack(raw, 1))) { @same++ }
+    }";
+    let out = Run::program(text).child(format!("'{work}' getppid 50")).to_end();
+    out.code(0).stdout_has("@same: 50\n");
+    assert_eq!(out.stdout.matches("]: 50\n").count(), 2, "{out}");
 }

@@ -72,7 +72,7 @@ pub struct Mark {
 }
 
 /// Values up to this size may lie on the stack of 512 bytes.
-const STACK_VALUE: u32 = 128;
+pub const STACK_VALUE: u32 = 128;
 /// Of the 512 bytes as much is kept for temporaries and variables each; the rest is for spilled registers.
 const STACK_SHARE: u32 = 192;
 

@@ -2,11 +2,12 @@
 //! can be lost. User space gives them names.
 
 use super::Lowering;
-use super::memory::Addr;
+use super::memory::{Addr, STACK_VALUE};
 use crate::helpers::Helper;
 use crate::layout::SiteKind;
 use cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC, types};
 use lang::builtins::BuiltinId;
+use lang::target::ProgramType;
 use lang::typed::Expr;
 use lang::types::{StackMode, Type};
 
@@ -23,6 +24,7 @@ impl Lowering<'_, '_> {
         let count = match bytes {
             0 => self.int(0),
             _ => {
+                self.fill_unseen(frames, bytes);
                 let (at, size) = (self.address(frames), self.int(i64::from(bytes)));
                 let flags = self.int(if stack.user { BPF_F_USER_STACK } else { 0 });
                 // What it does not fill it zeroes, and everything if there is no stack.
@@ -44,6 +46,23 @@ impl Lowering<'_, '_> {
                 _ => self.met_process(),
             };
             self.store_word(process, to.plus(8));
+        }
+    }
+
+    /// Makes the verifier know nothing of memory that get_stack is about to fill.
+    ///
+    /// Up to Linux 6.12 the verifier takes a raw tracepoint's get_stack for a reader of the memory (`MEM_RDONLY` in
+    /// kernel/trace/bpf_trace.c): before 6.3 it refuses what has not been written, and it goes on believing in constants
+    /// that stood there. What comes from a map's value is unknown to it.
+    fn fill_unseen(&mut self, to: Addr, bytes: u32) {
+        let is_reader = matches!(self.unit.context.program, ProgramType::RawTracepoint | ProgramType::BtfTracepoint);
+        if !is_reader || bytes > STACK_VALUE {
+            return;
+        }
+        let unknown = self.bss();
+        let unknown = self.load_word(Addr::new(unknown));
+        for at in (0..bytes).step_by(8) {
+            self.store_word(unknown, to.plus(at));
         }
     }
 
