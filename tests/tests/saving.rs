@@ -246,6 +246,28 @@ fn a_script_is_loaded_as_if_it_had_been_entered() {
 }
 
 #[test]
+fn an_import_is_over_with_its_line() {
+    requires!(Bpf);
+    let folder = Folder::new("imported", &[("lib.rt", "macro lib(a) { a * 3 }\n")]);
+    let lib = folder.file("lib.rt");
+    let mut terminal = Terminal::start(&[]);
+    assert_eq!(terminal.enter(&format!("import \"{lib}\" // no semicolon")), "");
+    assert_eq!(terminal.enter("lib(2)"), "6 : int8");
+    let saved = folder.file("saved.rt");
+    terminal.enter("@x = lib(1)");
+    terminal.enter(&format!(":save {saved}"));
+    let text = fs::read_to_string(&saved).expect("it is there");
+    assert!(text.contains("import \"lib.rt\"; // no semicolon"), "{text}");
+    assert_eq!(maps(&Run::file(&saved).run(|_| {}).code(0).stdout), "@x: 3");
+    let pasted = terminal.enter(&format!("\x1b[200~import \"{lib}\"\nbegin {{ @p = lib(3) }}\x1b[201~"));
+    assert!(pasted.contains("#1 attached begin"), "{pasted}");
+    assert_eq!(terminal.enter("@p"), "@p: 9");
+    // Within a line it is as the language has it, and said at once.
+    let told = terminal.enter(&format!("import \"{lib}\" begin {{ @y = 1 }}"));
+    assert!(told.contains("ERROR: expected `;` after this import"), "{told}");
+}
+
+#[test]
 fn a_probe_is_edited_at_the_prompt() {
     requires!(Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);

@@ -8,7 +8,9 @@ use crate::c::Headers;
 use crate::diag::Diagnostic;
 use crate::highlight::{Class, highlight};
 use crate::lexer::{is_script, string};
+use crate::outline::{self, outline};
 use crate::span::Span;
+use std::borrow::Cow;
 
 /// How an entry is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,44 @@ impl Kind {
     /// What a text is, by how it begins.
     pub fn of(text: &str) -> Self {
         if is_script(text) { Self::Script } else { Self::Statements }
+    }
+}
+
+/// An entry as a script would have it: an import is over with its line, and need not be ended by a semicolon.
+pub fn ended(text: &str) -> Cow<'_, str> {
+    let imports = outline(text).into_iter().filter(|item| item.kind == outline::Kind::Import);
+    let mut ends = imports.filter_map(|item| open_end(text, item.range.start)).peekable();
+    if ends.peek().is_none() {
+        return text.into();
+    }
+    let (mut ended, mut at) = (String::new(), 0);
+    for end in ends {
+        ended += &text[at..end];
+        ended.push(';');
+        at = end;
+    }
+    (ended + &text[at..]).into()
+}
+
+/// Where the import that begins here ends, if it has no semicolon and only comments stand behind it on its line.
+fn open_end(text: &str, start: usize) -> Option<usize> {
+    let open = start + text[start..].find('"')? + 1;
+    let string::Ending::Quote(length) = string::end(&text.as_bytes()[open..]) else { return None };
+    let end = open + length + 1;
+    let rest = &text[end..];
+    (is_nothing(&rest[..line_end(rest)]) && !behind_comments(rest).starts_with(';')).then_some(end)
+}
+
+/// A text without the comments and blanks that it begins with.
+fn behind_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        rest = match rest.get(..2) {
+            Some("//") => &rest[line_end(rest)..],
+            Some("/*") => rest.find("*/").map_or("", |end| &rest[end + 2..]),
+            _ => return rest,
+        }
+        .trim_start();
     }
 }
 
@@ -59,7 +99,7 @@ pub fn needs_more(text: &str, headers: &dyn Headers) -> bool {
         return true;
     }
     match Kind::of(text) {
-        Kind::Script => parse_at(text, BASE, headers).is_incomplete(),
+        Kind::Script => parse_at(&ended(text), BASE, headers).is_incomplete(),
         Kind::Statements => {
             let whole = parse_statements(text, BASE, headers);
             // With its frame closed, a bracket that is not closed is told of with its place, and what else is cut short
@@ -271,6 +311,7 @@ mod tests {
             "if (1) { print(1) } else",
             "#define A \\",
             "#define A \\\n(1) + \\",
+            "import",
         ];
         for text in more {
             assert!(needs_more(text, &NoHeaders), "{text}");
@@ -288,9 +329,32 @@ mod tests {
             "\"abc",
             "#define A \\\n1",
             "1 // \\",
+            "import \"x.rt\"",
         ];
         for text in whole {
             assert!(!needs_more(text, &NoHeaders), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_import_that_ends_its_line_needs_no_semicolon() {
+        assert_eq!(ended("import \"a\\\"b\" // why; not\n"), "import \"a\\\"b\"; // why; not\n");
+        assert_eq!(ended("import \"a\"; import \"b\""), "import \"a\"; import \"b\";");
+        assert_eq!(
+            ended("import \"a\" /* ;\n */\nimport \"b\"\nbegin { }"),
+            "import \"a\"; /* ;\n */\nimport \"b\";\nbegin { }"
+        );
+        for same in [
+            "import \"a\";",
+            "import",
+            "import \"a",
+            "import \"a\" begin { }",
+            "import \"a\" b",
+            "import \"a\" // b\n;",
+            "@x = \"import\"",
+            "",
+        ] {
+            assert_eq!(ended(same), same);
         }
     }
 

@@ -34,7 +34,7 @@ use lang::c::Continued;
 use lang::config::SymbolCache;
 use lang::imports::parse_entry;
 use lang::params::refusal;
-use lang::parser::entry::{FRAME_ROOM, Kind};
+use lang::parser::entry::{FRAME_ROOM, Kind, ended};
 use lang::printf::Origin as PrintedBy;
 use lang::target::Attach;
 use lang::typed::{FormatId, Program};
@@ -255,6 +255,7 @@ impl<'a> Session<'a> {
             self.show_map(name)?;
             return Ok(Next::Go);
         }
+        let text = &*ended(text);
         let draft =
             Draft { text, kind: Kind::of(text), given: Given::default(), replaces: None, begun: Instant::now() };
         let next = self.take(&draft)?.unwrap_or(Next::Go);
