@@ -1,6 +1,6 @@
 //! Sessions that are saved, loaded and edited.
 
-use rtrace_tests::{Run, Scratch, Terminal, Work, Worker, requires};
+use rtrace_tests::{Run, Scratch, Terminal, Work, Worker, requires, sibling};
 use std::fs;
 
 /// The maps at the end of what a session or a script has shown.
@@ -265,6 +265,26 @@ fn an_import_is_over_with_its_line() {
     // Within a line it is as the language has it, and said at once.
     let told = terminal.enter(&format!("import \"{lib}\" begin {{ @y = 1 }}"));
     assert!(told.contains("ERROR: expected `;` after this import"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_put_back_is_off() {
+    requires!(Bpf, Btf, Uprobes);
+    let scratch = Scratch::new("program");
+    fs::copy(sibling("work"), scratch.path()).expect("a program can be copied");
+    let program = scratch.path().display().to_string();
+    let mut terminal = Terminal::start(&[]);
+    let told = terminal.enter(&format!("uprobe:{program}:work_step {{ @a = 1 }}"));
+    assert!(told.starts_with("#1 attached"), "{told}");
+    fs::remove_file(scratch.path()).expect("it is there");
+    terminal.press(":edit 1\r");
+    terminal.shows_last("edit #1> uprobe");
+    // Its place is taken before it is known that this cannot be had.
+    terminal.press("\x15iter:task:/nosuch/folder/pin { @b = 1 }\r");
+    terminal.shows("the probes that were there before cannot be attached any more, either: they are off");
+    terminal.ready();
+    let probes = terminal.enter(":probes");
+    assert!(probes.starts_with("#1  off uprobe:"), "{probes}");
 }
 
 #[test]

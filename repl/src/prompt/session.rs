@@ -480,12 +480,20 @@ impl<'a> Session<'a> {
                 Err(RunError::Load(LoadError::Refused { refusal, .. })) if optimise && refusal.slot.is_some() => {}
                 Err(error @ (RunError::Load(_) | RunError::Attach(_) | RunError::Capture(_) | RunError::Pin(_))) => {
                     let _ = explain::<()>(&error, &object, self.args, &self.sources, self.reporter);
+                    self.note_what_is_off();
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// Probes whose place others should have taken may not have come back.
+    fn note_what_is_off(&mut self) {
+        for probe in &mut self.probes {
+            probe.is_off |= self.live.is_off(probe.number);
+        }
     }
 
     /// Shows things as the config says, from now on.

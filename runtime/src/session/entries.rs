@@ -454,6 +454,11 @@ impl Live<'_> {
         true
     }
 
+    /// Whether an entry is off.
+    pub fn is_off(&self, number: u32) -> bool {
+        self.entry(number).is_some_and(|entry| entry.is_off)
+    }
+
     /// Puts an entry on again. False if there is no such entry.
     pub fn on(&mut self, number: u32, output: &mut dyn Output, host: &mut dyn Host) -> Result<bool, RunError> {
         match self.entry(number).map(|entry| entry.is_off) {
