@@ -1,10 +1,12 @@
 //! Files of scripts: the one that is run, those that it imports, those that are written.
 
 use crate::report::in_words;
+use crate::scripts;
 use lang::Source;
 use lang::imports::{File, FileKind, LoadError};
+use std::borrow::Cow;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -118,18 +120,24 @@ fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     LoadError { title: format!("error reading import '{}': {words}", path.display()), help: None }
 }
 
-/// The script of this name, which is that of a file. Or why there is none, and what would work.
-pub fn script(name: &str) -> Result<Source, (String, Option<String>)> {
-    let read = || {
-        // What never ends is no script.
-        if fs::metadata(name)?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+/// The bytes of the script of this name: those of the file, or else of the script that comes with rtrace, which a folder does
+/// not hide. The error is that of the file.
+pub fn script(name: &str) -> io::Result<Cow<'static, [u8]>> {
+    match (fs::read(name), scripts::find(name)) {
+        (Ok(bytes), _) => Ok(bytes.into()),
+        (Err(error), Some(found)) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
+            Ok(found.text.as_bytes().into())
         }
-        fs::read(name)
-    };
-    let bytes = read().map_err(|error| (format!("failed to open file '{name}': {error}"), None))?;
-    let text = String::from_utf8(bytes).map_err(|_| (format!("{name} is not text in UTF-8"), None))?;
-    Ok(Source::new(name, text))
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// A script of this name, or why these bytes are none.
+pub fn source(name: &str, bytes: Cow<'_, [u8]>) -> Result<Source, (String, Option<String>)> {
+    match String::from_utf8(bytes.into_owned()) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(_) => Err((format!("{name} is not text in UTF-8"), None)),
+    }
 }
 
 /// Writes a file as a whole or not at all. What is there is only replaced if that is wanted; a link is followed.

@@ -31,7 +31,7 @@ use lang::config::environment_text;
 use preferences::{Preferences, Refused};
 use report::Reporter;
 use rustix::termios::isatty;
-use std::io::{ErrorKind as IoError, Read};
+use std::io::Read;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -171,19 +171,16 @@ fn source(args: &Args, reporter: &Reporter) -> Result<Source, (String, Option<St
         if bytes.is_empty() && args.script().is_none() {
             return Err(nothing_given());
         }
-        return text("stdin", bytes);
+        return files::source("stdin", bytes.into());
     }
     if script.trim().is_empty() {
         return Ok(Source::new("stdin", script));
     }
-    match (std::fs::read(script), scripts::find(script)) {
-        (Ok(bytes), _) => text(script, bytes),
-        (Err(error), Some(found)) if matches!(error.kind(), IoError::NotFound | IoError::IsADirectory) => {
-            Ok(Source::new(script, found.text))
-        }
+    match files::script(script) {
+        Ok(bytes) => files::source(script, bytes),
         // A program has blanks or brackets; a name without any can only be a file or a script.
-        (Err(error), _) if !script.contains(['{', '<', ' ', '\n', '(']) => Err(no_such_script(script, &error)),
-        (Err(_), _) => Ok(Source::new("stdin", script)),
+        Err(error) if !script.contains(['{', '<', ' ', '\n', '(']) => Err(no_such_script(script, &error)),
+        Err(_) => Ok(Source::new("stdin", script)),
     }
 }
 
@@ -213,11 +210,4 @@ fn usage_of_script() -> Option<String> {
         _ => source(&args, &Reporter::new(None, false)).ok(),
     };
     scripts::usage(source?.text())
-}
-
-fn text(name: &str, bytes: Vec<u8>) -> Result<Source, (String, Option<String>)> {
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(name, text)),
-        Err(_) => Err((format!("{name} is not text in UTF-8"), None)),
-    }
 }

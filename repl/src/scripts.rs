@@ -93,8 +93,9 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The script of this name.
+/// The script of this name, which may be that of its file.
 pub fn find(name: &str) -> Option<&'static Script> {
+    let name = name.strip_suffix(".rt").unwrap_or(name);
     SCRIPTS.iter().find(|script| script.name == name)
 }
 
@@ -103,7 +104,7 @@ pub const LISTED: &str = "rtrace --scripts lists the scripts";
 
 /// The script that may be meant by a name that none has.
 pub fn meant(name: &str) -> Option<String> {
-    let stem = name.strip_suffix(".rt").or_else(|| name.strip_suffix(".bt")).unwrap_or(name);
+    let stem = name.strip_suffix(".bt").unwrap_or(name);
     match find(stem) {
         Some(script) => Some(format!("did you mean {}?", script.name)),
         None => {

@@ -288,6 +288,39 @@ fn what_cannot_be_put_back_is_off() {
 }
 
 #[test]
+fn scripts_of_rtrace_are_loaded_by_name_unless_a_file_is_there() {
+    requires!(Bpf, Tracefs);
+    let folder = Folder::new("named", &[("naptime", "begin { @mine = 1 }\n")]);
+    fs::create_dir(folder.0.join("syscount")).expect("it is our own folder");
+    let mut command = std::process::Command::new(rtrace_tests::rtrace());
+    command.current_dir(&folder.0);
+    let mut terminal = Terminal::of(command, "xterm", (160, 50), &[("NO_COLOR", "1")]);
+    terminal.ready();
+    for (line, answer) in [
+        (":load opensnoop --failed", "#1 attached begin, tracepoint:syscalls:sys_enter_open"),
+        (":load opensnoop.rt", "#2 attached begin, tracepoint:syscalls:sys_enter_open"),
+        // A folder is no script, so its name is that of rtrace's.
+        (":load syscount", "#3 attached "),
+        (":save", "there is no name of a file yet"),
+        (":load naptime", "#4 attached begin ("),
+        (":load opensnop", "failed to open file 'opensnop'"),
+        (":load opensnop", "did you mean opensnoop?"),
+        (":load ./opensnoop", "failed to open file './opensnoop'"),
+        (":load opensnoop --nosuch", "unexpected program command line options: --nosuch"),
+    ] {
+        // What they print comes between.
+        let told = terminal.enter(line);
+        assert!(told.contains(answer), "{line}:\n{told}");
+        if told.contains("attached") {
+            let number =
+                told.rsplit_once("attached").and_then(|(before, _)| before.rsplit_once('#')).map(|(_, n)| n.trim());
+            terminal.enter(&format!(":off {}", number.expect("it has a number")));
+        }
+    }
+    assert_eq!(terminal.enter("@mine"), "@mine: 1");
+}
+
+#[test]
 fn a_probe_is_edited_at_the_prompt() {
     requires!(Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);

@@ -36,7 +36,7 @@ pub static COMMANDS: &[Command] = &[
     Command { name: "fields", takes: "PROBE | struct NAME", help: "show the arguments of probes, or the members of a type with their places", act: inspect::fields },
     Command { name: "help", takes: "[TOPIC]", help: "say what commands do, or explain anything of the language", act: topics::help },
     Command { name: "list", takes: "[-v] PATTERN", help: "list what can be traced, as rtrace -l; -v: with arguments", act: inspect::list },
-    Command { name: "load", takes: "FILE [PARAMETER...]", help: "take in a script", act: files::load },
+    Command { name: "load", takes: "FILE|SCRIPT [PARAMETER...]", help: "take in a script: a file, or one that comes with rtrace", act: files::load },
     Command { name: "maps", takes: "", help: "list the maps with their types and sizes", act: probes::maps },
     Command { name: "off", takes: "N...", help: "detach probes, and keep them", act: probes::off },
     Command { name: "on", takes: "N...", help: "attach them again", act: probes::on },

@@ -279,6 +279,9 @@ impl Completer {
         if names(&["FILE"]) && earlier.is_empty() {
             paths::complete(&typed, paths::Wanted::Any, "", found);
         }
+        if names(&["SCRIPT"]) && earlier.is_empty() {
+            words::scripts(found);
+        }
         if names(&["COMMAND", "TOPIC"]) {
             words::topics(found);
         }
@@ -405,7 +408,9 @@ mod tests {
         assert_eq!(argument("EXPR", "len(@"), ["len(@n"]);
         assert_eq!(argument("[TOPIC]", "strft"), ["strftime"]);
         assert_eq!(argument("", "a"), [""; 0]);
-        assert_eq!(argument("FILE [PARAMETER...]", "x y/"), [""; 0]);
+        assert_eq!(argument("FILE|SCRIPT [PARAMETER...]", "x y/"), [""; 0]);
+        assert_eq!(argument("FILE|SCRIPT [PARAMETER...]", "opensn"), ["opensnoop"]);
+        assert_eq!(argument("FILE|SCRIPT [PARAMETER...]", "x opensn"), [""; 0]);
     }
 
     #[test]

@@ -68,6 +68,13 @@ fn the_list_has_every_script_under_its_theme() {
 }
 
 #[test]
+fn a_script_is_found_by_its_name_and_by_that_of_its_file() {
+    let found = |name: &str| find(name).map(|script| script.name);
+    assert_eq!(["opensnoop", "opensnoop.rt"].map(found), [Some("opensnoop"); 2]);
+    assert_eq!(["opensnoop.bt", "./opensnoop", ".rt", ""].map(found), [None; 4]);
+}
+
+#[test]
 fn a_near_name_is_suggested() {
     let meant = |name: &str| meant(name).unwrap_or_default();
     assert_eq!(meant("opensnop"), "did you mean opensnoop? rtrace --scripts lists the scripts");

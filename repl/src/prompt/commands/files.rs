@@ -8,7 +8,9 @@ use runtime::session::RunError;
 pub fn load(session: &mut Session<'_>, text: &str) -> Result<Next, RunError> {
     let mut words = words(text);
     if words.is_empty() {
-        session.reporter().plain(":load needs the name of a file", Some(":load FILE [PARAMETER...]"));
+        session
+            .reporter()
+            .plain(":load needs the name of a file or a script", Some(":load FILE|SCRIPT [PARAMETER...]"));
         return Ok(Next::Go);
     }
     let file = super::super::session::home(&words.remove(0)).display().to_string();

@@ -4,6 +4,7 @@ use super::lists::List;
 use super::{Candidate, Found, Lists};
 use crate::prompt::commands::COMMANDS;
 use crate::prompt::knowledge::Knowledge;
+use crate::scripts::{Header, SCRIPTS, Script};
 use lang::ast::{Macro, MacroParamKind, TypeTag};
 use lang::builtins::BUILTINS;
 use lang::check::plain_types;
@@ -236,6 +237,12 @@ pub fn topics(found: &mut Found) {
     let providers = PROVIDERS.iter().map(|row| Candidate::new(row.name).noted(row.doc));
     let config = variables_of_config().map(|row| Candidate::new(row.name).noted(row.help));
     found.offer(commands.chain(functions).chain(builtins).chain(providers).chain(config).collect());
+}
+
+/// The scripts that come with rtrace.
+pub fn scripts(found: &mut Found) {
+    let about = |script: &Script| Header::of(script.text).map_or("", |header| header.about);
+    found.offer(SCRIPTS.iter().map(|script| Candidate::new(script.name).noted(about(script))).collect());
 }
 
 /// The numbers of the probes.

@@ -6,6 +6,7 @@ use crate::args::Args;
 use crate::files::{self, Files};
 use crate::headers::Folders;
 use crate::prompt::Next;
+use crate::scripts;
 use lang::ast::{ExprKind, Script};
 use lang::parser::entry::Kind;
 use lang::{Diagnostic, check, parse_with_imports};
@@ -67,7 +68,11 @@ impl Session<'_> {
     /// Takes a script in as if it had been entered: its probes have one number.
     pub fn load_file(&mut self, file: &str, params: Vec<String>, options: Vec<String>) -> Result<(), RunError> {
         let begun = Instant::now();
-        let source = match files::script(file) {
+        let missing = |error| {
+            let help = scripts::meant(file).filter(|_| !file.contains('/'));
+            (format!("failed to open file '{file}': {error}"), help)
+        };
+        let source = match files::script(file).map_err(missing).and_then(|bytes| files::source(file, bytes)) {
             Ok(source) => source,
             Err((title, help)) => {
                 self.reporter.plain(&title, help.as_deref());
@@ -162,7 +167,8 @@ impl Session<'_> {
 
     /// Notes that a file may be written over.
     fn own(&mut self, path: &Path) {
-        let Ok(path) = fs::canonicalize(path) else { return };
+        // A script that comes with rtrace is no file, though a folder may have its name.
+        let Some(path) = fs::canonicalize(path).ok().filter(|path| path.is_file()) else { return };
         self.own_files.retain(|known| *known != path);
         self.own_files.push(path);
     }
