@@ -321,6 +321,22 @@ fn scripts_of_rtrace_are_loaded_by_name_unless_a_file_is_there() {
 }
 
 #[test]
+fn what_is_saved_again_begins_as_it_did() {
+    requires!(Bpf);
+    let (first, second) = (Scratch::new("once.rt"), Scratch::new("twice.rt"));
+    let [once, twice] = [&first, &second].map(|file| file.path().display().to_string());
+    let mut terminal = Terminal::start(&["--unsafe"]);
+    terminal.enter("@x = 1 // why");
+    terminal.enter(&format!(":save {once}"));
+    terminal.enter(":reset");
+    terminal.enter(&format!(":load {once}"));
+    terminal.enter(&format!(":save {twice}"));
+    let without_time = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned()).expect("there are lines");
+    assert_eq!(without_time(second.text()), without_time(first.text()));
+    assert!(second.text().starts_with("// A session of rtrace "), "{}", second.text());
+}
+
+#[test]
 fn a_probe_is_edited_at_the_prompt() {
     requires!(Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);

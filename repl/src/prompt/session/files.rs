@@ -1,6 +1,6 @@
 //! Texts that come from files and go to files: loading scripts, saving what was entered, editing probes.
 
-use super::journal::{Entry, State, with_params, with_paths};
+use super::journal::{Entry, State, head, with_params, with_paths};
 use super::{Draft, Given, Session};
 use crate::args::Args;
 use crate::files::{self, Files};
@@ -134,11 +134,7 @@ impl Session<'_> {
         let off = |number: u32| self.probes.iter().any(|probe| probe.number == number && probe.is_off);
         let state = |number: u32| if off(number) { State::Off } else { State::On };
         let time = String::from_utf8_lossy(&self.shown.world.time_of_day(b"%Y-%m-%d %H:%M:%S %z")).into_owned();
-        let mut head = format!("// A session of rtrace {}, saved on {}.\n", env!("CARGO_PKG_VERSION"), time.trim());
-        let options = told_options(self.args);
-        if !options.is_empty() {
-            head += &format!("// It was begun as: rtrace {options}\n");
-        }
+        let head = head(time.trim(), &told_options(self.args));
         // What is beside the script is found from there.
         let beside = fs::canonicalize(folder(&path.display().to_string()).join("."));
         let near = |name: &str| {

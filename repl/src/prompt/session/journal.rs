@@ -76,7 +76,7 @@ impl Entry {
         let mut parts = Vec::new();
         for item in &self.items {
             let end = item.range.end + comment_behind(&self.text[item.range.end..]);
-            let text = without_interpreter(&self.text[start..end]).trim();
+            let text = without_head(without_interpreter(&self.text[start..end])).trim();
             start = end;
             if !item.is_gone {
                 parts.push((item, text));
@@ -243,6 +243,32 @@ fn without_interpreter(text: &str) -> &str {
         Some(rest) => rest.split_once('\n').map_or("", |(_, rest)| rest),
         None => text,
     }
+}
+
+/// How the comment begins that a script gets when it is saved, and how its other line does.
+const HEAD: &str = "// A session of rtrace ";
+const HEAD_BEGUN: &str = "// It was begun as: rtrace ";
+
+/// The comment that a script gets when it is saved: at what time, and in a session begun with which options.
+pub fn head(time: &str, options: &str) -> String {
+    let mut head = format!("{HEAD}{}, saved on {time}.\n", env!("CARGO_PKG_VERSION"));
+    if !options.is_empty() {
+        head += &format!("{HEAD_BEGUN}{options}\n");
+    }
+    head
+}
+
+/// A script that has been saved gets a new such comment when it is saved again.
+fn without_head(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    for line in [HEAD, HEAD_BEGUN] {
+        match (rest.starts_with(line), line) {
+            (true, _) => rest = rest.split_once('\n').map_or("", |(_, rest)| rest),
+            (false, HEAD) => return text,
+            (false, _) => {}
+        }
+    }
+    rest
 }
 
 fn as_comment(text: &str) -> String {
@@ -541,5 +567,13 @@ mod tests {
         let find = |name: &str| (name != "c.h").then(|| format!("/dir/{name}"));
         let expected = "import \"/dir/a.rt\";\n#include \"/dir/b.h\"\n#include <c.h>\n#define X \"a.rt\"\nbegin { print(\"a.rt\") }";
         assert_eq!(with_paths(text, &find), expected);
+    }
+
+    #[test]
+    fn what_is_saved_again_has_one_head() {
+        let first = composed(&[(Some(1), "#!/usr/bin/env rtrace\n// counts\nkprobe:f { @a = count() }")]);
+        let saved = first.replace("// head", head("now", "-p 5").trim_end());
+        let again = composed(&[(Some(1), &saved), (Some(2), "// A session of mine\nkprobe:g { @b = 1 }")]);
+        assert_eq!(again, format!("{first}\n// A session of mine\nkprobe:g {{ @b = 1 }}\n"));
     }
 }
