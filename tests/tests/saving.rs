@@ -209,7 +209,8 @@ fn a_script_is_loaded_as_if_it_had_been_entered() {
             (
                 "main.rt",
                 "#!/usr/bin/env rtrace\n// what it is for\nimport \"lib.rt\";\n#include \"defs.h\"\n\
-                 begin { @l[str($1)] = lib($2) + TEN; @o = getopt(\"opt\", 4); }\ninterval:s:100 { @n = 1 }\n",
+                 begin { @l[str($1)] = lib($2) + TEN; @o = getopt(\"opt\", 4); }\n\
+                 interval:s:100 /getopt(\"flag\")/ { @n = 1 }\n",
             ),
             ("faulty.rt", "// a comment\nbegin { @f = nosuch; }\n"),
             ("more.rt", "begin { @more = lib(TEN); }\n"),
@@ -225,10 +226,10 @@ fn a_script_is_loaded_as_if_it_had_been_entered() {
     assert!(told.contains(":load needs the name of a file"), "{told}");
     let told = terminal.enter(&format!(":load {} --nosuch=1", folder.file("main.rt")));
     assert!(told.contains("unexpected program command line options: --nosuch"), "{told}");
-    let told = terminal.enter(&format!(":load {} \"a b\" 7 --opt=5", folder.file("main.rt")));
+    let told = terminal.enter(&format!(":load {} \"a b\" 7 --opt=0x10 --flag", folder.file("main.rt")));
     assert!(told.starts_with("#1 attached begin, interval:s:100 ("), "{told}");
     assert_eq!(terminal.enter("@l"), "@l[a b]: 31");
-    assert_eq!(terminal.enter("@o"), "@o: 5");
+    assert_eq!(terminal.enter("@o"), "@o: 16");
     // What it has defined and included is there for what follows, wherever that comes from.
     assert_eq!(terminal.enter("lib(TEN)"), "30 : int8");
     terminal.enter(&format!(":load {}", folder.file("more.rt")));
@@ -238,7 +239,9 @@ fn a_script_is_loaded_as_if_it_had_been_entered() {
     terminal.enter(&format!(":save {}", elsewhere.path().display()));
     terminal.enter(&format!(":save {beside}"));
     assert!(fs::read_to_string(&beside).expect("it is there").contains("\nimport \"lib.rt\";\n"));
-    let expected = quit(&mut terminal).replace("@o: 5", "@o: 4");
+    let text = fs::read_to_string(&beside).expect("it is there");
+    assert!(text.contains("getopt(\"opt\", 16)") && text.contains("/getopt(\"flag\", true)/"), "{text}");
+    let expected = quit(&mut terminal);
     for file in [elsewhere.path().display().to_string(), beside] {
         let run = Run::file(&file).run(|_| {});
         assert_eq!(maps(&run.code(0).stdout), expected, "{}", fs::read_to_string(&file).unwrap_or_default());
@@ -334,6 +337,51 @@ fn what_is_saved_again_begins_as_it_did() {
     let without_time = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned()).expect("there are lines");
     assert_eq!(without_time(second.text()), without_time(first.text()));
     assert!(second.text().starts_with("// A session of rtrace "), "{}", second.text());
+}
+
+#[test]
+fn what_imports_ask_for_is_told_of_when_it_is_saved() {
+    requires!(Bpf);
+    let folder = Folder::new(
+        "asking",
+        &[
+            ("lib.rt", "macro wanted() { getopt(\"n\", 1) }\n"),
+            ("main.rt", "import \"lib.rt\";\nbegin { @n = wanted() + getopt(\"n\", 1); @m = getopt(\"m\", \"\"); }\n"),
+        ],
+    );
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter(&format!(":load {} --n=5 \"--m=a b\"", folder.file("main.rt")));
+    let saved = folder.file("saved.rt");
+    let told = terminal.enter(&format!(":save {saved}"));
+    let run = format!("what it imports asks for parameters itself: rtrace {saved} -- --n=5");
+    assert_eq!(told, format!("saved to {saved}\nWARNING: {run}"));
+    let text = fs::read_to_string(&saved).expect("it is there");
+    assert!(text.contains(&format!("\n// W{}\n", &run[1..])), "{text}");
+    let expected = quit(&mut terminal);
+    let run = Run::file(&saved).parameter("--").parameter("--n=5").run(|_| {});
+    assert_eq!(maps(&run.code(0).stdout), expected, "{text}");
+}
+
+#[test]
+fn options_of_several_scripts_do_not_clash_where_they_are_saved() {
+    requires!(Bpf);
+    let folder = Folder::new(
+        "options",
+        &[
+            ("a.rt", "begin { @a = getopt(\"n\", 1); @s = getopt(\"s\", -1) }\n"),
+            ("b.rt", "begin { @b = getopt(\"n\", 1, \"how many\"); @t = getopt(\"t\", \"\") }\n"),
+        ],
+    );
+    let mut terminal = Terminal::start(&[]);
+    let [a, b, saved] = ["a.rt", "b.rt", "saved.rt"].map(|name| folder.file(name));
+    terminal.enter(&format!(":load {a} --n=5 --s=3"));
+    terminal.enter(&format!(":load {b} '--t=a \"b\"'"));
+    assert_eq!(terminal.enter(&format!(":save {saved}")), format!("saved to {saved}"));
+    let expected = quit(&mut terminal);
+    assert_eq!(expected, "@a: 5\n@b: 1\n@s: 3\n@t: a \"b\"");
+    assert_eq!(maps(&Run::file(&saved).run(|_| {}).code(0).stdout), expected);
+    let run = Run::file(&saved).parameter("--").parameter("--n-2=7").run(|_| {});
+    assert_eq!(maps(&run.code(0).stdout), expected.replace("@b: 1", "@b: 7"));
 }
 
 #[test]

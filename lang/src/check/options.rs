@@ -45,12 +45,20 @@ impl Checker<'_> {
         }
     }
 
-    /// The default value of an option; none if it is no literal.
+    /// The default value of an option; none if it is no literal. `(int64)5` is 5 as an option whose default is negative
+    /// has it.
     fn option_default(&mut self, state: &mut ProbeState<'_>, arg: &ast::Expr) -> Option<Value> {
         let value = self.value(state, arg);
         match (&value.kind, &value.ty) {
             (ExprKind::Str(text), _) => Some(Value::Text(String::from_utf8_lossy(text).into_owned())),
             (ExprKind::Int(value), Type::Bool) => Some(Value::Bool(*value != 0)),
+            (kind, ty) if *ty == Type::I64 && matches!(arg.kind, ast::ExprKind::Cast { .. }) => {
+                let number = match kind {
+                    ExprKind::Cast(inner) => literal(inner),
+                    _ => literal(&value),
+                };
+                number.and_then(|number| i64::try_from(number).ok()).map(Value::Signed)
+            }
             _ => {
                 let number = literal(&value)?;
                 u64::try_from(number).map(Value::Unsigned).or_else(|_| i64::try_from(number).map(Value::Signed)).ok()

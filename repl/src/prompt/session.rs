@@ -9,6 +9,7 @@ mod journal;
 mod knowledge;
 mod listing;
 mod members;
+mod portable;
 mod settings;
 mod stats;
 mod watch;
@@ -353,7 +354,7 @@ impl<'a> Session<'a> {
             self.live.configure(program.config);
             self.known = known;
             self.follow_config();
-            self.keep(None, draft, &read);
+            self.keep(None, draft, &read, &checked.options);
             return Ok(Some(Next::Go));
         }
         let number = draft.replaces.unwrap_or(self.next);
@@ -376,7 +377,7 @@ impl<'a> Session<'a> {
             let time = if took.as_millis() == 0 { "<1".to_owned() } else { took.as_millis().to_string() };
             self.say(&format!("#{number} {what} {} ({time} ms)\n", shortened(&points)));
         }
-        self.keep(Some(number), draft, &read);
+        self.keep(Some(number), draft, &read, &checked.options);
         let (text, given) = (draft.text.trim().to_owned(), draft.given.clone());
         let entered = Entered { number, script: read.script, text, given, is_off: is_over, is_stale: false, waits_for };
         match self.probes.iter_mut().find(|probe| probe.number == number) {

@@ -1027,6 +1027,12 @@ begin { print(getopt(5)); print(getopt("a", cpu)); print(getopt("b", 1, 5)); pri
     );
     check(
         r#"
+begin { print(getopt("a", (int64)5)); print(getopt("a", (int64)5) - 10); print(getopt("b", (int64)cpu)); }
+                                                                                         //^^^^^^^^^^ error: Second argument to 'getopt' must be a string literal, integer literal, or a boolean literal.
+"#,
+    );
+    check(
+        r#"
 begin { print(getopt("a", 5)); print(getopt("a", 6)); }
                                    //^^^^^^^^^^^^^^ error: Command line option 'a' needs to have the same default value in all places it is used. Previous default value: 5
 "#,

@@ -1,6 +1,7 @@
 //! Texts that come from files and go to files: loading scripts, saving what was entered, editing probes.
 
-use super::journal::{Entry, State, head, with_params, with_paths};
+use super::journal::{Entry, State, head};
+use super::portable::{Settled, with_params, with_paths};
 use super::{Draft, Given, Session};
 use crate::args::Args;
 use crate::files::{self, Files};
@@ -8,6 +9,7 @@ use crate::headers::Folders;
 use crate::prompt::Next;
 use crate::scripts;
 use lang::ast::{ExprKind, Script};
+use lang::params::OptionDecl;
 use lang::parser::entry::Kind;
 use lang::{Diagnostic, check, parse_with_imports};
 use runtime::session::RunError;
@@ -32,10 +34,13 @@ impl Session<'_> {
     }
 
     /// Notes what has been entered, in a form that can be read anywhere and needs no parameters.
-    pub(super) fn keep(&mut self, number: Option<u32>, draft: &Draft<'_>, read: &Read) {
-        let text = match draft.given.file.is_empty() {
-            true => draft.text.to_owned(),
-            false => with_params(draft.text, read.base, &read.script, &draft.given.params),
+    pub(super) fn keep(&mut self, number: Option<u32>, draft: &Draft<'_>, read: &Read, declared: &[OptionDecl]) {
+        let settled = match draft.given.file.is_empty() {
+            true => Settled { text: draft.text.to_owned(), options: declared.to_vec(), ..Settled::default() },
+            false => {
+                let taken = self.journal.options(draft.replaces);
+                with_params((draft.text, read.base), &read.script, &draft.given, declared, &taken)
+            }
         };
         let folder = folder(&draft.given.file);
         let find = |name: &str| {
@@ -43,7 +48,8 @@ impl Session<'_> {
             let found = places.into_iter().find(|place| place.exists())?;
             Some(fs::canonicalize(found).ok()?.display().to_string())
         };
-        let entry = Entry::script(number, &with_paths(&text, &find), &with_paths(&read.c, &find));
+        let entry = Entry::script(number, &with_paths(&settled.text, &find), &with_paths(&read.c, &find));
+        let entry = entry.asking(settled.options, settled.needs);
         for defined in self.journal.overtaken(&entry) {
             let others = self.probes.iter_mut().filter(|probe| Some(probe.number) != number);
             let mut keep = Vec::new();
@@ -120,6 +126,9 @@ impl Session<'_> {
         }
         self.own(path);
         self.say(&format!("saved to {}\n", path.display()));
+        if let Some(run) = self.run_with(path) {
+            self.reporter.warning(&format!("what it imports asks for parameters itself: rtrace {run}"));
+        }
         self.check_saved(path, text);
         true
     }
@@ -134,7 +143,7 @@ impl Session<'_> {
         let off = |number: u32| self.probes.iter().any(|probe| probe.number == number && probe.is_off);
         let state = |number: u32| if off(number) { State::Off } else { State::On };
         let time = String::from_utf8_lossy(&self.shown.world.time_of_day(b"%Y-%m-%d %H:%M:%S %z")).into_owned();
-        let head = head(time.trim(), &told_options(self.args));
+        let head = head(time.trim(), &told_options(self.args), self.run_with(path).as_deref());
         // What is beside the script is found from there.
         let beside = fs::canonicalize(folder(&path.display().to_string()).join("."));
         let near = |name: &str| {
@@ -142,6 +151,17 @@ impl Session<'_> {
             Some(near.display().to_string())
         };
         with_paths(&self.journal.compose(&head, state), &near)
+    }
+
+    /// The words behind `rtrace` that run what is saved to a file, if it still needs parameters.
+    fn run_with(&self, path: &Path) -> Option<String> {
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./=,:+@%".contains(letter);
+        let as_word = |word: &str| match !word.is_empty() && word.chars().all(is_plain) {
+            true => word.to_owned(),
+            false => format!("'{}'", word.replace('\'', "'\\''")),
+        };
+        let needs: Vec<String> = self.journal.needs().into_iter().map(as_word).collect();
+        (!needs.is_empty()).then(|| format!("{} -- {}", as_word(&path.display().to_string()), needs.join(" ")))
     }
 
     /// Says so if what was written is no script that runs: definitions of many entries may not go together.

@@ -6,7 +6,7 @@
 
 use lang::ast::{self, ExprKind, MacroParamKind, Script, Stmt, StmtKind};
 use lang::outline::{Kind, outline};
-use lang::params::Param;
+use lang::params::OptionDecl;
 use std::ops::Range;
 
 /// What an entry is.
@@ -26,6 +26,10 @@ pub struct Entry {
     items: Vec<Item>,
     /// Its directives and definitions of C, with those of what it imports: what each defines, and its text.
     c: Vec<(Option<String>, String)>,
+    /// What its `getopt()` asks for.
+    options: Vec<OptionDecl>,
+    /// Parameters that could not be put into it.
+    needs: Vec<String>,
 }
 
 /// An item of an entry's text.
@@ -62,12 +66,31 @@ impl Entry {
         });
         let c =
             outline(c).into_iter().map(|item| (defines(item.kind, &c[item.range.clone()]), c[item.range].to_owned()));
-        Self { what: What::Script(number), items: items.collect(), text: text.to_owned(), c: c.collect() }
+        Self {
+            what: What::Script(number),
+            items: items.collect(),
+            text: text.to_owned(),
+            c: c.collect(),
+            options: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+
+    /// It asks for these options, and needs these parameters.
+    pub fn asking(self, options: Vec<OptionDecl>, needs: Vec<String>) -> Self {
+        Self { options, needs, ..self }
     }
 
     /// Statements.
     pub fn statements(text: &str) -> Self {
-        Self { what: What::Statements, items: Vec::new(), text: text.trim().to_owned(), c: Vec::new() }
+        Self {
+            what: What::Statements,
+            items: Vec::new(),
+            text: text.trim().to_owned(),
+            c: Vec::new(),
+            options: Vec::new(),
+            needs: Vec::new(),
+        }
     }
 
     /// Its items that count, each with the comments before it and the one behind it.
@@ -165,6 +188,23 @@ impl Journal {
         self.entries.is_empty()
     }
 
+    /// The options that all entries ask for, without the probes whose place a text takes.
+    pub fn options(&self, replaces: Option<u32>) -> Vec<&OptionDecl> {
+        let others = self.entries.iter().filter(|entry| replaces.is_none() || entry.what != What::Script(replaces));
+        others.flat_map(|entry| &entry.options).collect()
+    }
+
+    /// The parameters that the script needs behind `--`.
+    pub fn needs(&self) -> Vec<&str> {
+        let mut needs: Vec<&str> = Vec::new();
+        for word in self.entries.iter().flat_map(|entry| &entry.needs) {
+            if !needs.contains(&word.as_str()) {
+                needs.push(word);
+            }
+        }
+        needs
+    }
+
     /// The script, below a comment. `state` says what has become of probes.
     pub fn compose(&self, head: &str, state: impl Fn(u32) -> State) -> String {
         let mut parts = vec![head.trim_end().to_owned()];
@@ -245,15 +285,20 @@ fn without_interpreter(text: &str) -> &str {
     }
 }
 
-/// How the comment begins that a script gets when it is saved, and how its other line does.
+/// How the comment begins that a script gets when it is saved, and how its other lines do.
 const HEAD: &str = "// A session of rtrace ";
 const HEAD_BEGUN: &str = "// It was begun as: rtrace ";
+const HEAD_NEEDS: &str = "// What it imports asks for parameters itself: rtrace ";
 
-/// The comment that a script gets when it is saved: at what time, and in a session begun with which options.
-pub fn head(time: &str, options: &str) -> String {
+/// The comment that a script gets when it is saved: at what time, in a session begun with which options, and how it is
+/// run if it needs parameters.
+pub fn head(time: &str, options: &str, run: Option<&str>) -> String {
     let mut head = format!("{HEAD}{}, saved on {time}.\n", env!("CARGO_PKG_VERSION"));
     if !options.is_empty() {
         head += &format!("{HEAD_BEGUN}{options}\n");
+    }
+    if let Some(run) = run {
+        head += &format!("{HEAD_NEEDS}{run}\n");
     }
     head
 }
@@ -261,7 +306,7 @@ pub fn head(time: &str, options: &str) -> String {
 /// A script that has been saved gets a new such comment when it is saved again.
 fn without_head(text: &str) -> &str {
     let mut rest = text.trim_start();
-    for line in [HEAD, HEAD_BEGUN] {
+    for line in [HEAD, HEAD_BEGUN, HEAD_NEEDS] {
         match (rest.starts_with(line), line) {
             (true, _) => rest = rest.split_once('\n').map_or("", |(_, rest)| rest),
             (false, HEAD) => return text,
@@ -379,100 +424,6 @@ fn is_map(expr: &ast::Expr) -> bool {
     }
 }
 
-/// A script's text with its parameters put in, so that it needs none.
-pub fn with_params(text: &str, base: u32, script: &Script, params: &[String]) -> String {
-    let place = |span: lang::Span| -> Option<Range<usize>> {
-        let range = span.start.checked_sub(base)? as usize..span.end.checked_sub(base)? as usize;
-        text.get(range.clone()).is_some_and(|text| text.contains('$')).then_some(range)
-    };
-    let given = |number: u32| params.get((number as usize).wrapping_sub(1)).map(String::as_str);
-    let mut changes: Vec<(Range<usize>, String)> = Vec::new();
-    let mut look = |expr: &ast::Expr| {
-        let (number, is_text, span) = match &expr.kind {
-            ExprKind::Param(number) => (*number, false, expr.span),
-            ExprKind::Call { name, args } if name.text == "str" => {
-                match args.first().map(|arg| (&arg.kind, arg.span)) {
-                    Some((ExprKind::Param(number), span)) => (*number, true, span),
-                    _ => return,
-                }
-            }
-            _ => return,
-        };
-        let Some(range) = place(span) else { return };
-        let written = match (number, Param::read(given(number))) {
-            (0, _) => params.len().to_string(),
-            (_, Param::Number(value)) if !is_text => value.to_string(),
-            (_, Param::Missing) if !is_text => "0".to_owned(),
-            _ => quoted(given(number).unwrap_or_default()),
-        };
-        // The argument of `str` is looked at once more by itself.
-        if !changes.iter().any(|(known, _)| *known == range) {
-            changes.push((range, written));
-        }
-    };
-    for probe in &script.probes {
-        probe.predicate.iter().for_each(|predicate| predicate.visit(&mut look));
-        probe.body.visit(&mut look);
-    }
-    script.macros.iter().for_each(|found| found.body.visit(&mut look));
-    for point in script.probes.iter().flat_map(|probe| &probe.points) {
-        let Some(range) = place(point.span) else { continue };
-        let mut written = text[range.clone()].to_owned();
-        // `$12` is not `$1` and a 2.
-        for number in (1..=params.len()).rev() {
-            let value = match Param::read(given(number as u32)) {
-                Param::Number(value) => value.to_string(),
-                _ => params[number - 1].clone(),
-            };
-            written = written.replace(&format!("${number}"), &value);
-        }
-        changes.push((range, written));
-    }
-    apply(text, changes)
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            '\n' => quoted += "\\n",
-            letter => quoted.push(letter),
-        }
-    }
-    quoted + "\""
-}
-
-/// A script's text in which files are named so that they are found from anywhere. `find` gives the path of one, if it is
-/// a file of the script's own.
-pub fn with_paths(text: &str, find: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut changes = Vec::new();
-    for item in outline(text) {
-        let written = &text[item.range.clone()];
-        let names = item.kind == Kind::Import || written.trim_start_matches('#').trim_start().starts_with("include");
-        let quote = |from: usize| written[from..].find('"').map(|at| from + at);
-        let Some((open, close)) = quote(0).and_then(|open| Some((open, quote(open + 1)?))) else { continue };
-        if let Some(path) = find(&written[open + 1..close]).filter(|_| names) {
-            changes.push((item.range.start + open + 1..item.range.start + close, path));
-        }
-    }
-    apply(text, changes)
-}
-
-fn apply(text: &str, mut changes: Vec<(Range<usize>, String)>) -> String {
-    changes.sort_by_key(|(range, _)| range.start);
-    let (mut changed, mut at) = (String::new(), 0);
-    for (range, written) in changes {
-        // One within another has been changed with it.
-        if range.start >= at {
-            changed += &text[at..range.start];
-            changed += &written;
-            at = range.end;
-        }
-    }
-    changed + &text[at..]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -552,27 +503,9 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_put_in() {
-        let text = "kprobe:$1 / pid == $2 / { print(str($2)); print(str($1)); @ = $#; print($3) }";
-        let script = lang::parse(text).script;
-        let params = ["vfs_read", "0x10"].map(str::to_owned);
-        let expected =
-            "kprobe:vfs_read / pid == 16 / { print(str(\"0x10\")); print(str(\"vfs_read\")); @ = 2; print(0) }";
-        assert_eq!(with_params(text, 0, &script, &params), expected);
-    }
-
-    #[test]
-    fn files_are_named_from_the_root() {
-        let text = "import \"a.rt\";\n#include \"b.h\"\n#include <c.h>\n#define X \"a.rt\"\nbegin { print(\"a.rt\") }";
-        let find = |name: &str| (name != "c.h").then(|| format!("/dir/{name}"));
-        let expected = "import \"/dir/a.rt\";\n#include \"/dir/b.h\"\n#include <c.h>\n#define X \"a.rt\"\nbegin { print(\"a.rt\") }";
-        assert_eq!(with_paths(text, &find), expected);
-    }
-
-    #[test]
     fn what_is_saved_again_has_one_head() {
         let first = composed(&[(Some(1), "#!/usr/bin/env rtrace\n// counts\nkprobe:f { @a = count() }")]);
-        let saved = first.replace("// head", head("now", "-p 5").trim_end());
+        let saved = first.replace("// head", head("now", "-p 5", Some("x.rt -- --a=1")).trim_end());
         let again = composed(&[(Some(1), &saved), (Some(2), "// A session of mine\nkprobe:g { @b = 1 }")]);
         assert_eq!(again, format!("{first}\n// A session of mine\nkprobe:g {{ @b = 1 }}\n"));
     }
