@@ -249,97 +249,6 @@ fn a_script_is_loaded_as_if_it_had_been_entered() {
 }
 
 #[test]
-fn an_import_is_over_with_its_line() {
-    requires!(Bpf);
-    let folder = Folder::new("imported", &[("lib.rt", "macro lib(a) { a * 3 }\n")]);
-    let lib = folder.file("lib.rt");
-    let mut terminal = Terminal::start(&[]);
-    assert_eq!(terminal.enter(&format!("import \"{lib}\" // no semicolon")), "");
-    assert_eq!(terminal.enter("lib(2)"), "6 : int8");
-    let saved = folder.file("saved.rt");
-    terminal.enter("@x = lib(1)");
-    terminal.enter(&format!(":save {saved}"));
-    let text = fs::read_to_string(&saved).expect("it is there");
-    assert!(text.contains("import \"lib.rt\"; // no semicolon"), "{text}");
-    assert_eq!(maps(&Run::file(&saved).run(|_| {}).code(0).stdout), "@x: 3");
-    let pasted = terminal.enter(&format!("\x1b[200~import \"{lib}\"\nbegin {{ @p = lib(3) }}\x1b[201~"));
-    assert!(pasted.contains("#1 attached begin"), "{pasted}");
-    assert_eq!(terminal.enter("@p"), "@p: 9");
-    // Within a line it is as the language has it, and said at once.
-    let told = terminal.enter(&format!("import \"{lib}\" begin {{ @y = 1 }}"));
-    assert!(told.contains("ERROR: expected `;` after this import"), "{told}");
-}
-
-#[test]
-fn what_cannot_be_put_back_is_off() {
-    requires!(Bpf, Btf, Uprobes);
-    let scratch = Scratch::new("program");
-    fs::copy(sibling("work"), scratch.path()).expect("a program can be copied");
-    let program = scratch.path().display().to_string();
-    let mut terminal = Terminal::start(&[]);
-    let told = terminal.enter(&format!("uprobe:{program}:work_step {{ @a = 1 }}"));
-    assert!(told.starts_with("#1 attached"), "{told}");
-    fs::remove_file(scratch.path()).expect("it is there");
-    terminal.press(":edit 1\r");
-    terminal.shows_last("edit #1> uprobe");
-    // Its place is taken before it is known that this cannot be had.
-    terminal.press("\x15iter:task:/nosuch/folder/pin { @b = 1 }\r");
-    terminal.shows("the probes that were there before cannot be attached any more, either: they are off");
-    terminal.ready();
-    let probes = terminal.enter(":probes");
-    assert!(probes.starts_with("#1  off uprobe:"), "{probes}");
-}
-
-#[test]
-fn scripts_of_rtrace_are_loaded_by_name_unless_a_file_is_there() {
-    requires!(Bpf, Tracefs);
-    let folder = Folder::new("named", &[("naptime", "begin { @mine = 1 }\n")]);
-    fs::create_dir(folder.0.join("syscount")).expect("it is our own folder");
-    let mut command = std::process::Command::new(rtrace_tests::rtrace());
-    command.current_dir(&folder.0);
-    let mut terminal = Terminal::of(command, "xterm", (160, 50), &[("NO_COLOR", "1")]);
-    terminal.ready();
-    for (line, answer) in [
-        (":load opensnoop --failed", "#1 attached begin, tracepoint:syscalls:sys_enter_open"),
-        (":load opensnoop.rt", "#2 attached begin, tracepoint:syscalls:sys_enter_open"),
-        // A folder is no script, so its name is that of rtrace's.
-        (":load syscount", "#3 attached "),
-        (":save", "there is no name of a file yet"),
-        (":load naptime", "#4 attached begin ("),
-        (":load opensnop", "failed to open file 'opensnop'"),
-        (":load opensnop", "did you mean opensnoop?"),
-        (":load ./opensnoop", "failed to open file './opensnoop'"),
-        (":load opensnoop --nosuch", "unexpected program command line options: --nosuch"),
-    ] {
-        // What they print comes between.
-        let told = terminal.enter(line);
-        assert!(told.contains(answer), "{line}:\n{told}");
-        if told.contains("attached") {
-            let number =
-                told.rsplit_once("attached").and_then(|(before, _)| before.rsplit_once('#')).map(|(_, n)| n.trim());
-            terminal.enter(&format!(":off {}", number.expect("it has a number")));
-        }
-    }
-    assert_eq!(terminal.enter("@mine"), "@mine: 1");
-}
-
-#[test]
-fn what_is_saved_again_begins_as_it_did() {
-    requires!(Bpf);
-    let (first, second) = (Scratch::new("once.rt"), Scratch::new("twice.rt"));
-    let [once, twice] = [&first, &second].map(|file| file.path().display().to_string());
-    let mut terminal = Terminal::start(&["--unsafe"]);
-    terminal.enter("@x = 1 // why");
-    terminal.enter(&format!(":save {once}"));
-    terminal.enter(":reset");
-    terminal.enter(&format!(":load {once}"));
-    terminal.enter(&format!(":save {twice}"));
-    let without_time = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned()).expect("there are lines");
-    assert_eq!(without_time(second.text()), without_time(first.text()));
-    assert!(second.text().starts_with("// A session of rtrace "), "{}", second.text());
-}
-
-#[test]
 fn what_imports_ask_for_is_told_of_when_it_is_saved() {
     requires!(Bpf);
     let folder = Folder::new(
@@ -382,6 +291,126 @@ fn options_of_several_scripts_do_not_clash_where_they_are_saved() {
     assert_eq!(maps(&Run::file(&saved).run(|_| {}).code(0).stdout), expected);
     let run = Run::file(&saved).parameter("--").parameter("--n-2=7").run(|_| {});
     assert_eq!(maps(&run.code(0).stdout), expected.replace("@b: 1", "@b: 7"));
+}
+
+#[test]
+fn scripts_of_rtrace_are_loaded_by_name_unless_a_file_is_there() {
+    requires!(Bpf, Tracefs);
+    let folder = Folder::new("named", &[("naptime", "begin { @mine = 1 }\n")]);
+    fs::create_dir(folder.0.join("syscount")).expect("it is our own folder");
+    let mut command = std::process::Command::new(rtrace_tests::rtrace());
+    command.current_dir(&folder.0);
+    let mut terminal = Terminal::of(command, "xterm", (160, 50), &[("NO_COLOR", "1")]);
+    terminal.ready();
+    for (line, answer) in [
+        (":load opensnoop --failed", "#1 attached begin, tracepoint:syscalls:sys_enter_open"),
+        (":load opensnoop.rt", "#2 attached begin, tracepoint:syscalls:sys_enter_open"),
+        // A folder is no script, so its name is that of rtrace's.
+        (":load syscount", "#3 attached "),
+        (":save", "there is no name of a file yet"),
+        (":load naptime", "#4 attached begin ("),
+        (":load opensnop", "failed to open file 'opensnop'"),
+        (":load opensnop", "did you mean opensnoop?"),
+        (":load ./opensnoop", "failed to open file './opensnoop'"),
+        (":load opensnoop --nosuch", "unexpected program command line options: --nosuch"),
+    ] {
+        // What they print comes between.
+        let told = terminal.enter(line);
+        assert!(told.contains(answer), "{line}:\n{told}");
+        if told.contains("attached") {
+            let number =
+                told.rsplit_once("attached").and_then(|(before, _)| before.rsplit_once('#')).map(|(_, n)| n.trim());
+            terminal.enter(&format!(":off {}", number.expect("it has a number")));
+        }
+    }
+    assert_eq!(terminal.enter("@mine"), "@mine: 1");
+}
+
+#[test]
+fn what_is_long_or_loaded_is_listed_by_what_it_is_attached_to() {
+    requires!(Bpf);
+    let folder = Folder::new(
+        "listed",
+        &[
+            (
+                "a.rt",
+                "// A comment\n\ninterval:s:100,interval:s:200 { @n = 1 }\nbegin { @m = 1 }\ninterval:s:300 { @n = 2 }\n",
+            ),
+            ("b.rt", "interval:s:$1 { @n = 1 }\n"),
+        ],
+    );
+    let [a, b] = ["a.rt", "b.rt"].map(|name| folder.file(name));
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter(&format!(":load {a}"));
+    terminal.enter(&format!(":load {b} 500"));
+    terminal.press("interval:s:100 {\r@n = 1\r");
+    terminal.enter("}");
+    terminal.press("interval:s:100 {\r");
+    (0..8).for_each(|_| terminal.press("  @n = 1;\r"));
+    terminal.enter("}");
+    let expected = format!(
+        "#1  on  interval:s:100, interval:s:200, begin and 1 more ({a}, 5 lines)\n#2  on  interval:s:500 ({b}, 1 line)\n\
+         #3  on  interval:s:100 {{\n         @n = 1\n       }}\n#4  on  interval:s:100 (10 lines)"
+    );
+    assert_eq!(terminal.enter(":probes"), expected);
+}
+
+#[test]
+fn what_is_saved_again_begins_as_it_did() {
+    requires!(Bpf);
+    let (first, second) = (Scratch::new("once.rt"), Scratch::new("twice.rt"));
+    let [once, twice] = [&first, &second].map(|file| file.path().display().to_string());
+    let mut terminal = Terminal::start(&["--unsafe"]);
+    terminal.enter("@x = 1 // why");
+    terminal.enter(&format!(":save {once}"));
+    terminal.enter(":reset");
+    terminal.enter(&format!(":load {once}"));
+    terminal.enter(&format!(":save {twice}"));
+    let without_time = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned()).expect("there are lines");
+    assert_eq!(without_time(second.text()), without_time(first.text()));
+    assert!(second.text().starts_with("// A session of rtrace "), "{}", second.text());
+}
+
+#[test]
+fn an_import_is_over_with_its_line() {
+    requires!(Bpf);
+    let folder = Folder::new("imported", &[("lib.rt", "macro lib(a) { a * 3 }\n")]);
+    let lib = folder.file("lib.rt");
+    let mut terminal = Terminal::start(&[]);
+    assert_eq!(terminal.enter(&format!("import \"{lib}\" // no semicolon")), "");
+    assert_eq!(terminal.enter("lib(2)"), "6 : int8");
+    let saved = folder.file("saved.rt");
+    terminal.enter("@x = lib(1)");
+    terminal.enter(&format!(":save {saved}"));
+    let text = fs::read_to_string(&saved).expect("it is there");
+    assert!(text.contains("import \"lib.rt\"; // no semicolon"), "{text}");
+    assert_eq!(maps(&Run::file(&saved).run(|_| {}).code(0).stdout), "@x: 3");
+    let pasted = terminal.enter(&format!("\x1b[200~import \"{lib}\"\nbegin {{ @p = lib(3) }}\x1b[201~"));
+    assert!(pasted.contains("#1 attached begin"), "{pasted}");
+    assert_eq!(terminal.enter("@p"), "@p: 9");
+    // Within a line it is as the language has it, and said at once.
+    let told = terminal.enter(&format!("import \"{lib}\" begin {{ @y = 1 }}"));
+    assert!(told.contains("ERROR: expected `;` after this import"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_put_back_is_off() {
+    requires!(Bpf, Btf, Uprobes);
+    let scratch = Scratch::new("program");
+    fs::copy(sibling("work"), scratch.path()).expect("a program can be copied");
+    let program = scratch.path().display().to_string();
+    let mut terminal = Terminal::start(&[]);
+    let told = terminal.enter(&format!("uprobe:{program}:work_step {{ @a = 1 }}"));
+    assert!(told.starts_with("#1 attached"), "{told}");
+    fs::remove_file(scratch.path()).expect("it is there");
+    terminal.press(":edit 1\r");
+    terminal.shows_last("edit #1> uprobe");
+    // Its place is taken before it is known that this cannot be had.
+    terminal.press("\x15iter:task:/nosuch/folder/pin { @b = 1 }\r");
+    terminal.shows("the probes that were there before cannot be attached any more, either: they are off");
+    terminal.ready();
+    let probes = terminal.enter(":probes");
+    assert!(probes.starts_with("#1  off uprobe:"), "{probes}");
 }
 
 #[test]

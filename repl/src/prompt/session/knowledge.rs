@@ -13,7 +13,7 @@ impl Session<'_> {
         let is_first = old.version == 0;
         shared.set(Knowledge {
             maps: maps.collect(),
-            probes: self.probes.iter().map(|probe| (probe.number, probe.text.clone())).collect(),
+            probes: self.probes.iter().map(|probe| (probe.number, probe.shown())).collect(),
             known: Arc::new(self.known.clone()),
             c: self.journal.c_for("", None).into(),
             settings: if is_first { Arc::new(self.settings.clone()) } else { old.settings },

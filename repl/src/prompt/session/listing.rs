@@ -1,6 +1,7 @@
 //! What a session has: its maps and its probes, listed.
 
-use super::Session;
+use super::portable::point_with;
+use super::{Entered, Session, shortened};
 use lang::typed::MapId;
 use runtime::session::RunError;
 
@@ -56,8 +57,27 @@ impl Session<'_> {
         }
         for probe in &self.probes {
             let state = if probe.is_off { "off" } else { "on " };
-            let text = probe.text.replace('\n', "\n       ");
+            let text = probe.shown().replace('\n', "\n       ");
             self.say(&format!("#{:<2} {state} {text}\n", probe.number));
         }
+    }
+}
+
+impl Entered {
+    /// What was typed, if it is short; else what it is attached to, and where the text is from.
+    pub(super) fn shown(&self) -> String {
+        const MOST_LINES: usize = 8;
+        const MOST_LETTERS: usize = 500;
+        let lines = self.text.lines().count();
+        let file = self.given.file.as_str();
+        if file.is_empty() && lines <= MOST_LINES && self.text.len() <= MOST_LETTERS {
+            return self.text.clone();
+        }
+        let points = self.script.probes.iter().flat_map(|probe| &probe.points);
+        let points: Vec<String> = points.map(|point| point_with(&point.text, &self.given.params)).collect();
+        let points = shortened(&points.iter().map(String::as_str).collect::<Vec<_>>());
+        let from = if file.is_empty() { String::new() } else { format!("{file}, ") };
+        let counted = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+        format!("{points} ({from}{counted})")
     }
 }

@@ -1,6 +1,6 @@
 //! What probes cost: how long the stages of an entry take, and how often and how long the programs run.
 
-use super::Session;
+use super::{Entered, Session};
 use runtime::session::{Measured, measure};
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
@@ -113,7 +113,8 @@ impl Session<'_> {
                 _ => format!("{cell:>width$}"),
             });
             let probe = index.checked_sub(1).and_then(|index| self.probes.get(index));
-            let first = probe.map_or("", |probe| probe.text.lines().next().unwrap_or_default());
+            let shown = probe.map(Entered::shown).unwrap_or_default();
+            let first = shown.lines().next().unwrap_or_default();
             let cells = cells.collect::<Vec<_>>().join("  ");
             let room = super::super::width().saturating_sub(cells.len() + 3);
             let line = format!("{cells}  {}", cut(first, room));
