@@ -1,8 +1,11 @@
 //! What a session can be asked about: types, arguments, members, what there is to trace, and what the compiler makes of a
 //! probe.
 
+use super::Session;
+use super::entering::lone_map;
 use super::members::{members, values};
-use super::{CheckedEntry, Session, lone_map, options, printing};
+use super::running::options;
+use super::statements::printing;
 use crate::dump;
 use crate::files::Files;
 use codegen::object::{Object, Options, compile_entry};
@@ -14,7 +17,7 @@ use lang::nearest::nearest;
 use lang::parser::entry::Kind;
 use lang::probes::provider;
 use lang::types::Type;
-use lang::{Diagnostic, Source, check_entry};
+use lang::{CheckedEntry, Diagnostic, Source, check_entry};
 use probes_ebpf::list::{Lister, Options as ListOptions};
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -4,7 +4,7 @@
 //! entry is kept with the places of its items, and the script is put together from the items' own texts. What a later
 //! entry has taken the place of, and probes that were removed, are left out; those that are off are there as comments.
 
-use lang::ast::{self, ExprKind, MacroParamKind, Script, Stmt, StmtKind};
+use lang::ast::MacroParamKind;
 use lang::outline::{Kind, outline};
 use lang::params::OptionDecl;
 use std::ops::Range;
@@ -360,70 +360,6 @@ fn defines(kind: Kind, text: &str) -> Option<String> {
     }
 }
 
-/// Whether statements change a map, and do not end the session.
-pub fn changes_maps(script: &Script) -> bool {
-    let mut finds = Finds::default();
-    script.probes.iter().for_each(|probe| finds.statements(&probe.body.stmts));
-    finds.change && !finds.exit
-}
-
-/// What statements do.
-#[derive(Default)]
-struct Finds {
-    change: bool,
-    exit: bool,
-}
-
-impl Finds {
-    fn statements(&mut self, statements: &[Stmt]) {
-        statements.iter().for_each(|statement| self.statement(statement));
-    }
-
-    fn statement(&mut self, statement: &Stmt) {
-        if let StmtKind::Assign { place, .. } = &statement.kind {
-            self.change |= is_map(place);
-        }
-        statement.parts(&mut |part| self.part(&part));
-    }
-
-    fn part(&mut self, part: &ast::Part<'_>) {
-        match part {
-            ast::Part::Expr(expr) => self.expression(expr),
-            ast::Part::Block(block) => self.statements(&block.stmts),
-            ast::Part::Values(block) => {
-                self.statements(&block.block.stmts);
-                block.value.iter().for_each(|value| self.expression(value));
-            }
-            ast::Part::Type(_) | ast::Part::TypeOf(_) => {}
-        }
-    }
-
-    fn expression(&mut self, expr: &ast::Expr) {
-        match &expr.kind {
-            ExprKind::IncDec { place, .. } => self.change |= is_map(place),
-            ExprKind::Call { name, args } => {
-                self.exit |= name.text == "exit";
-                let is_known =
-                    lang::functions::function(&name.text).is_some() || lang::builtins::builtin(&name.text).is_some();
-                let names_map = args.iter().any(is_map);
-                // What a macro does with a map that it is given is its own matter.
-                self.change |= names_map && (!is_known || matches!(name.text.as_str(), "clear" | "zero" | "delete"));
-                self.change |= args.is_empty() && !is_known;
-            }
-            _ => {}
-        }
-        expr.parts(&mut |part| self.part(&part));
-    }
-}
-
-fn is_map(expr: &ast::Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Map(_) | ExprKind::MapKey { .. } => true,
-        ExprKind::Field { base, .. } | ExprKind::Index { base, .. } => is_map(base),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -489,17 +425,6 @@ mod tests {
             journal.compose("// head", |_| State::On),
             "// head\n\nbegin { @x = 5; }\n\nbegin {\n@y = 1 // why\n}\n"
         );
-    }
-
-    #[test]
-    fn a_change_of_a_map_is_known_from_a_look_at_one() {
-        let changes = |text: &str| changes_maps(&lang::parse(&format!("begin {{ {text} }}")).script);
-        for text in ["@x = 5", "@[1]++", "@a += 1", "if (1) { @x = 5 }", "clear(@x)", "delete(@x, 1)", "@x = count()"] {
-            assert!(changes(text), "{text}");
-        }
-        for text in ["print(@x)", "$a = @x", "@x + 1", "len(@x)", "@x = 1; exit()", "printf(\"%d\", @a)"] {
-            assert!(!changes(text), "{text}");
-        }
     }
 
     #[test]

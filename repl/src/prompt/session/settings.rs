@@ -1,10 +1,10 @@
 //! What can be set of a session: config variables, timing; and how it begins anew.
 
+use super::Session;
 use super::journal::{Entry, Journal};
-use super::{CheckedEntry, Session};
 use lang::ast::{ConfigItem, ConfigValue, Name, Script};
 use lang::config::{self, Holds, Kind, Value, Variable};
-use lang::{Known, Source, Span, check_entry};
+use lang::{CheckedEntry, Known, Source, Span, check_entry};
 use runtime::session::RunError;
 
 impl Session<'_> {
