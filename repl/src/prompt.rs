@@ -23,6 +23,7 @@ use knowledge::Shared;
 use lang::c::Unread;
 use lang::parser::entry::split;
 use outside::Edited;
+use runtime::session::forget_interrupt;
 use rustix::termios::isatty;
 use screen::Screen;
 use session::Session;
@@ -163,6 +164,8 @@ fn talk(
             }
         };
         interrupts = u32::from(matches!(line, Line::Interrupted));
+        // A Ctrl-C that came while this went on was about this, and not about the session.
+        forget_interrupt();
         match next {
             Next::Leave { code, shows_maps } => return session.close(code, shows_maps),
             Next::Edit { number, text, outside } if outside || !editor.can_edit(&text) => {

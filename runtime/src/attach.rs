@@ -107,45 +107,80 @@ impl Link {
     }
 }
 
-/// Attaches a program to all of its attach points. Those that are run rather than attached need nothing.
+/// Why a program is not attached to all of its attach points.
+pub enum Stopped {
+    /// The kernel would not take one of them.
+    Refused(AttachError),
+    /// Somebody does not want to wait for the rest.
+    GivenUp,
+}
+
+impl From<AttachError> for Stopped {
+    fn from(error: AttachError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Called when so many more attach points have been tried; says whether to go on with the others.
+pub type Step<'s> = dyn FnMut(usize) -> bool + 's;
+
+/// Attaches a program to all of its attach points. Those that are run rather than attached need nothing, and no step.
 ///
-/// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`. What is
-/// attached one by one is told to `step`. What was attached before one that the kernel would not take is among the links,
-/// because leaving it may take long.
+/// Where links carry cookies, that of an attach point is its place in the list. Uprobes are limited to `process`. What was
+/// attached before it came to a stop is among the links, because leaving it may take long.
 pub fn attach(
     program: &Program,
     fd: BorrowedFd<'_>,
     process: Option<u32>,
     links: &mut Vec<Link>,
-    step: &mut dyn FnMut(),
-) -> Result<(), AttachError> {
-    match program.kind {
-        ProgramType::KprobeMulti | ProgramType::KprobeSession => links.push(Link::plain(all_functions(program, fd)?)),
-        ProgramType::UprobeMulti => links.extend(places_of(program, 0..program.points.len(), fd, process)?),
+    step: &mut Step<'_>,
+) -> Result<(), Stopped> {
+    let all = program.points.len();
+    let goes_on = match program.kind {
+        ProgramType::KprobeMulti | ProgramType::KprobeSession => {
+            links.push(Link::plain(all_functions(program, fd)?));
+            step(all)
+        }
+        ProgramType::UprobeMulti => {
+            links.extend(places_of(program, 0..all, fd, process)?);
+            step(all)
+        }
         // It runs for all that it was loaded for, and tells them apart itself.
         ProgramType::BtfTracepoint => {
             let point = &program.points[0];
             links.extend(one(fd, &point.attach, 0, process).map_err(|error| AttachError::new(point, error))?);
+            step(all)
         }
-        _ => {
-            for (index, point) in program.points.iter().enumerate() {
-                // What the probes of one interface are is one program, attached once.
-                let is_again = || program.points[..index].iter().any(|other| other.attach == point.attach);
-                if program.kind == ProgramType::Xdp && is_again() {
-                    continue;
-                }
-                let attached = match point.attach.is_packet() {
-                    true => net::attach(fd, point).map_err(|refusal| AttachError::refused(point, refusal)),
-                    false => {
-                        one(fd, &point.attach, index as u64, process).map_err(|error| AttachError::new(point, error))
-                    }
-                };
-                links.extend(attached?);
-                step();
-            }
+        _ => one_by_one(program, fd, process, links, step)?,
+    };
+    if goes_on { Ok(()) } else { Err(Stopped::GivenUp) }
+}
+
+/// The same where each attach point has a link for itself. False if somebody does not want to wait for all.
+fn one_by_one(
+    program: &Program,
+    fd: BorrowedFd<'_>,
+    process: Option<u32>,
+    links: &mut Vec<Link>,
+    step: &mut Step<'_>,
+) -> Result<bool, AttachError> {
+    for (index, point) in program.points.iter().enumerate() {
+        // What the probes of one interface are is one program, attached once.
+        let is_again = || program.points[..index].iter().any(|other| other.attach == point.attach);
+        if program.kind == ProgramType::Xdp && is_again() {
+            continue;
+        }
+        let attached = match point.attach.is_packet() {
+            true => net::attach(fd, point).map_err(|refusal| AttachError::refused(point, refusal)),
+            false => one(fd, &point.attach, index as u64, process).map_err(|error| AttachError::new(point, error)),
+        }?;
+        let is_attached = !attached.is_empty();
+        links.extend(attached);
+        if is_attached && !step(1) {
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Whether the kernel runs what was attached last before what was attached earlier.
@@ -165,6 +200,8 @@ pub struct Partly {
     pub links: Vec<Link>,
     /// The attach points that the kernel would not take.
     pub refused: Vec<AttachError>,
+    /// Somebody did not want to wait for the rest.
+    pub is_given_up: bool,
 }
 
 /// Attaches a program to those of its attach points that can be had. As [`attach`] in all else. Functions of the kernel
@@ -174,6 +211,7 @@ pub fn attach_possible(
     fd: BorrowedFd<'_>,
     process: Option<u32>,
     is_known: &dyn Fn(&str) -> bool,
+    step: &mut Step<'_>,
 ) -> Partly {
     let mut partly = Partly::default();
     if matches!(program.kind, ProgramType::KprobeMulti | ProgramType::KprobeSession) {
@@ -184,7 +222,7 @@ pub fn attach_possible(
             partly.refused.push(AttachError::new(&program.points[index as usize], error));
         }
         if !functions.names.is_empty() {
-            functions.possible(0..functions.names.len(), program, fd, &mut partly);
+            functions.possible(0..functions.names.len(), program, fd, &mut partly, step);
         }
         return partly;
     }
@@ -196,6 +234,10 @@ pub fn attach_possible(
         match attached {
             Ok(links) => partly.links.extend(links),
             Err(refused) => partly.refused.push(refused),
+        }
+        partly.is_given_up = !step(1);
+        if partly.is_given_up {
+            break;
         }
     }
     partly
@@ -244,18 +286,32 @@ impl<'p> Functions<'p> {
 
     /// A link for what the kernel takes of a part. It refuses the whole for one that it does not know, so halves are
     /// tried where that happens.
-    fn possible(&self, part: Range<usize>, program: &Program, fd: BorrowedFd<'_>, partly: &mut Partly) {
+    fn possible(
+        &self,
+        part: Range<usize>,
+        program: &Program,
+        fd: BorrowedFd<'_>,
+        partly: &mut Partly,
+        step: &mut Step<'_>,
+    ) {
         match self.link(part.clone(), fd) {
-            Ok(link) => partly.links.push(Link::plain(link)),
+            Ok(link) => {
+                partly.links.push(Link::plain(link));
+                partly.is_given_up = !step(part.len());
+            }
             Err(error) if part.len() < 2 || partly.refused.len() >= Self::MOST_REFUSED => {
                 let code = error.raw_os_error().unwrap_or(libc::EINVAL);
-                let refused = self.indexes[part].iter().map(|index| &program.points[*index as usize]);
+                let refused = self.indexes[part.clone()].iter().map(|index| &program.points[*index as usize]);
                 partly.refused.extend(refused.map(|point| AttachError::new(point, io::Error::from_raw_os_error(code))));
+                partly.is_given_up = !step(part.len());
             }
             Err(_) => {
                 let middle = part.start + part.len() / 2;
-                self.possible(part.start..middle, program, fd, partly);
-                self.possible(middle..part.end, program, fd, partly);
+                for half in [part.start..middle, middle..part.end] {
+                    if !partly.is_given_up {
+                        self.possible(half, program, fd, partly, step);
+                    }
+                }
             }
         }
     }

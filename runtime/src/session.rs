@@ -5,9 +5,11 @@
 //! run: `exit()`, a signal, the end of the child. Then all is detached, `end` probes run, what is left in the rings is
 //! printed, and the maps.
 
+mod attaching;
 mod entries;
 mod events;
 mod measured;
+mod signals;
 mod trial;
 mod watched;
 
@@ -38,10 +40,11 @@ use lang::typed::{self, FormatId, MapId};
 pub use measured::{Measured, Spent, measure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, TimerfdClockId, TimerfdFlags, clock_gettime, timerfd_create};
+pub use signals::forget_interrupt;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use thiserror::Error;
 pub use watched::Viewer;
@@ -65,6 +68,14 @@ pub enum RunError {
     /// The script may run without what is not there, and nothing is.
     #[error("No probes to attach")]
     NothingAttached,
+    /// Somebody did not want to wait until all was attached. What was is not any more.
+    #[error("interrupted while attaching: {done} of {of} probes were attached, and are not any more")]
+    Interrupted {
+        /// So many were attached.
+        done: usize,
+        /// So many were to be.
+        of: usize,
+    },
     /// Nobody reads the output any more.
     #[error("the output was closed")]
     OutputClosed,
@@ -300,7 +311,7 @@ impl<'a> Live<'a> {
         let ticker = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)
             .map_err(|e| RunError::System("making a timer", e.into()))?;
         let takes_usr1 = job.takes_usr1();
-        let signals = signals(takes_usr1).map_err(|e| RunError::System("catching signals", e))?;
+        let signals = signals::catch(takes_usr1).map_err(|e| RunError::System("catching signals", e))?;
         let mut live = Self {
             config,
             program: typed::Program::default(),
@@ -508,25 +519,4 @@ pub(crate) fn output_error(error: io::Error) -> RunError {
 
 fn run_once(fd: BorrowedFd<'_>) -> Result<(), RunError> {
     sys::test_run(fd).map_err(|error| RunError::System("running a begin or end probe", error))
-}
-
-/// A descriptor that becomes readable on SIGINT, SIGTERM and SIGHUP, which are blocked from now on; on SIGUSR1 as well
-/// if the script has a use for it.
-fn signals(user: bool) -> io::Result<OwnedFd> {
-    // SAFETY: the set is initialised before it is used, and the descriptor is new.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        let user = user.then_some(libc::SIGUSR1);
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].into_iter().chain(user) {
-            libc::sigaddset(&mut set, signal);
-        }
-        if libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        match libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
-            fd if fd < 0 => Err(io::Error::last_os_error()),
-            fd => Ok(OwnedFd::from_raw_fd(fd)),
-        }
-    }
 }

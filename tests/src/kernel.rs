@@ -1,12 +1,32 @@
 //! What a process keeps in the kernel, and whether it is still there when the process is not.
 
+use crate::patience;
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// Whether a program on a tracepoint may have to stand back for another task: from Linux 7.0 on.
 pub fn interrupts_tracepoints() -> bool {
     let read = |name| fs::read_to_string(format!("/proc/sys/kernel/{name}")).expect("every Linux says it");
     let major: u32 = read("osrelease").split('.').next().and_then(|number| number.parse().ok()).expect("a number");
     major >= 7 && read("version").contains("PREEMPT")
+}
+
+/// How many perf events a process has open.
+#[track_caller]
+pub fn perf_events(pid: u32) -> usize {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is alive and ours");
+    let targets = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("[perf_event]")).count()
+}
+
+/// Waits until a process has more than so many perf events open.
+#[track_caller]
+pub fn wait_perf_events(pid: u32, more_than: usize) {
+    let deadline = Instant::now() + patience(Duration::from_secs(20));
+    while perf_events(pid) <= more_than {
+        assert!(Instant::now() < deadline, "{pid} never had more than {more_than} events");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A BPF program, map or link.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rtrace_tests::kernel::Objects;
+use rtrace_tests::kernel::{Objects, wait_perf_events};
 use rtrace_tests::{Run, patience, requires, sibling};
 
 /// Kills rtrace when all is attached; everything that it had is gone soon after.
@@ -68,6 +68,26 @@ fn programs_and_libraries() {
     ] {
         nothing_is_left(Run::program(program.clone()), 1);
         nothing_is_left(Run::program(program.clone()).arg("--no-feature").arg("uprobe_multi"), 1);
+    }
+}
+
+#[test]
+fn who_does_not_wait_until_all_is_attached_is_heard() {
+    requires!(Bpf, Uprobes, Own);
+    // Each of a thousand functions has an event of its own, which takes the kernel a while to make, and longer to close.
+    let text = format!(
+        "config = {{ max_probes=100000 }} begin {{ printf(\"begun\\n\"); }} uprobe:{}:* {{ @[func] = count(); }}
+         end {{ printf(\"end\\n\"); }}",
+        sibling("work").display()
+    );
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let run = Run::program(&text).arg("--no-feature").arg("uprobe_multi").limit(Duration::from_secs(120));
+        let session = run.start();
+        wait_perf_events(session.pid(), 0);
+        session.signal(signal);
+        let out = session.to_end();
+        out.code(1).stdout_is("").stderr_has("ERROR: interrupted while attaching: ");
+        assert!(!out.attached && out.stderr.ends_with(" probes were attached, and are not any more\n"), "{out}");
     }
 }
 

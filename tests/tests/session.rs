@@ -1,6 +1,7 @@
 //! Sessions: probes, statements and commands at a prompt.
 
-use rtrace_tests::{Run, Terminal, Work, Worker, requires};
+use rtrace_tests::kernel::perf_events;
+use rtrace_tests::{Run, Terminal, Work, Worker, requires, sibling};
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
@@ -239,6 +240,41 @@ fn ctrl_c_abandons_the_line_and_twice_leaves() {
     quiet.press(":quit!\r");
     assert_eq!(quiet.left().code(), Some(0));
     assert!(!quiet.text().contains("@x: 1"), "{}", quiet.text());
+}
+
+#[test]
+fn ctrl_c_abandons_what_is_being_attached() {
+    requires!(Quick, Bpf, Uprobes);
+    let work = sibling("work").display().to_string();
+    // Each of a thousand functions has an event of its own, which takes the kernel a while.
+    let mut terminal = Terminal::start(&["--no-feature", "uprobe_multi"]);
+    terminal.enter("config = { max_probes=100000 }");
+    terminal.enter(&format!("uprobe:{work}:work_step {{ @n = count() }}"));
+    assert_eq!(perf_events(terminal.pid()), 1);
+    let abandon = |terminal: &mut Terminal, line: &str| {
+        let before = terminal.text().matches("ERROR: interrupted while attaching: ").count();
+        terminal.press(&format!("{line}\r"));
+        // The line has been read when keys may be signals; what is on soon after takes its time to be taken off.
+        terminal.until("that the line is read", |_, _| terminal.is_as_it_was());
+        terminal.press("\x03");
+        terminal.until("that it was interrupted", |rows, _| {
+            rows.join("\n").matches("ERROR: interrupted while attaching: ").count() > before
+        });
+        terminal.ready();
+        assert_eq!(perf_events(terminal.pid()), 1, "{}", terminal.text());
+        assert!(terminal.enter(":probes").starts_with("#1  on  uprobe:"), "{}", terminal.text());
+    };
+    abandon(&mut terminal, &format!("uprobe:{work}:* {{ @all = count() }}"));
+    // What was to be changed goes on as it was.
+    terminal.press(":edit 1\r");
+    terminal.shows_last("edit #1> ");
+    abandon(&mut terminal, &format!("\x15uprobe:{work}:*, uprobe:{work}:work_step {{ @all = count() }}"));
+    let status = std::process::Command::new(&work).args(["call", "7"]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+    assert_eq!(terminal.enter("@n"), "@n: 7");
+    assert!(terminal.enter("interval:s:100 { @other = 1 }").starts_with("#2 attached"));
+    terminal.press(":quit\r");
+    assert_eq!(terminal.left().code(), Some(0));
 }
 
 /// The year in which this machine was started.

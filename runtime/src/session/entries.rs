@@ -4,25 +4,24 @@
 //! What an entry has for itself (programs, links, timers, scratch memory) goes with it. Maps and rings stay, because others
 //! use them.
 
-use super::{Doing, Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
-use crate::attach::{self, AttachError, Link, Partly};
-use crate::child::Child;
+use super::attaching::leave;
+use super::{Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
+use crate::attach::{self, Link};
 use crate::load::{Loaded, load};
 use crate::machine::MOST_OPEN;
 use crate::machine::watch::Watch;
-use crate::output::{Entries, Output, Said, Settings};
+use crate::output::{Entries, Output, Settings};
 use crate::packets::Packets;
-use crate::timers::{Interval, Timers};
+use crate::timers::Timers;
 use crate::unwind::Unwinder;
 use aya::maps::MapData;
 use codegen::layout::{Layout, ResultPlace};
 use codegen::object::{Point, Program};
-use lang::config::{Config, MissingProbes};
-use lang::target::{Attach, ProgramType};
+use lang::config::Config;
+use lang::target::Attach;
 use lang::typed::{self, FormatId, MapId};
 use rustix::time::{DynamicClockId, clock_gettime_dynamic};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -51,14 +50,14 @@ impl Entry {
     }
 
     /// The programs of certain attach points, once for each such point.
-    fn indices(&self, which: impl Fn(&Attach) -> bool) -> Vec<usize> {
+    pub(super) fn indices(&self, which: impl Fn(&Attach) -> bool) -> Vec<usize> {
         let count = |points: &[Point]| points.iter().filter(|point| which(&point.attach)).count();
         let each = self.programs.iter().enumerate();
         each.flat_map(|(index, program)| std::iter::repeat_n(index, count(&program.points))).collect()
     }
 
     /// Stops what runs of it, and hands over its links to be closed.
-    fn stop(&mut self) -> Vec<Link> {
+    pub(super) fn stop(&mut self) -> Vec<Link> {
         self.timers.stop();
         self.on_signal.clear();
         std::mem::take(&mut self.links)
@@ -131,10 +130,10 @@ impl Live<'_> {
             self.store.word(offset).store(tai.wrapping_sub(since_boot()), Ordering::Relaxed);
         }
         if job.takes_usr1() && !std::mem::replace(&mut self.takes_usr1, true) {
-            self.signals = signals(true).map_err(|e| RunError::System("catching signals", e))?;
+            self.signals = signals::catch(true).map_err(|e| RunError::System("catching signals", e))?;
         }
         if let Some(ring) = news {
-            // Not before the first call of `signals`: a thread takes over which signals are blocked.
+            // Not before the first signals are caught: a thread takes over which signals are blocked.
             let watch = Watch::start(ring, self.config.processes.clone());
             self.watch = Some(watch.map_err(|e| RunError::System("watching processes", e))?);
         }
@@ -183,7 +182,7 @@ impl Live<'_> {
         self.entries.iter().find(|entry| entry.number == number)
     }
 
-    fn entry_mut(&mut self, number: u32) -> Option<&mut Entry> {
+    pub(super) fn entry_mut(&mut self, number: u32) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.number == number)
     }
 
@@ -191,100 +190,6 @@ impl Live<'_> {
     pub(super) fn to_run(&self, number: u32, which: impl Fn(&Attach) -> bool) -> Option<(Rc<Loaded>, Vec<usize>)> {
         let entry = self.entry(number)?;
         Some((Rc::clone(&entry.loaded), entry.indices(which)))
-    }
-
-    /// Attaches an entry. Gives how many attach points could not be had.
-    pub(super) fn attach(&mut self, number: u32, host: &mut dyn Host) -> Result<usize, RunError> {
-        let process = self.config.child.as_ref().map(Child::pid).or(self.config.pid);
-        let missing_probes = self.program.config.missing_probes;
-        let (is_dry, interactive) = (self.config.dry_run, self.config.interactive);
-        let is_over = self.store.exit_question();
-        let Some(entry) = self.entry_mut(number) else { return Ok(0) };
-        let loaded = Rc::clone(&entry.loaded);
-        let programs = || entry.programs.iter().zip(&loaded.programs);
-        // The config says so, or it is one of many functions of the kernel that a pattern covers.
-        let may_be_left_out = |error: &AttachError| {
-            let points = entry.programs.iter().flat_map(|program| &program.points);
-            let of_pattern = matches!(
-                error.point.attach,
-                Attach::Kprobe { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. }
-            );
-            missing_probes != MissingProbes::Error
-                || of_pattern && points.filter(|point| point.span == error.point.span).count() > 1
-        };
-        // So that blocks on the same event run in the order of the script.
-        let (newest_first, others): (Vec<_>, Vec<_>) =
-            programs().partition(|(program, _)| attach::newest_first(program));
-        let (mut links, mut missing) = (Vec::new(), 0);
-        let of = entry.programs.iter().map(|program| program.points.len()).sum();
-        let (mut done, mut before) = (0, 0);
-        for (program, fd) in others.into_iter().chain(newest_first.into_iter().rev()) {
-            let mut step = || {
-                done += 1;
-                host.progress(Doing::Attaching, done, of);
-            };
-            let earlier = links.len();
-            match attach::attach(program, fd.as_fd(), process, &mut links, &mut step) {
-                Ok(()) => {}
-                Err(error) if !may_be_left_out(&error) => {
-                    leave(links, host);
-                    return Err(error.into());
-                }
-                Err(_) => {
-                    leave(links.split_off(earlier), host);
-                    let Partly { links: new, mut refused } = attach_what_is_there(program, fd.as_fd(), process, host);
-                    if let Some(at) = refused.iter().position(|error| !may_be_left_out(error)) {
-                        return Err(refused.swap_remove(at).into());
-                    }
-                    links.extend(new);
-                    missing += refused.iter().filter(|error| error.point.attach.is_a_probe()).count();
-                    host.left_out(&refused);
-                }
-            }
-            // Those that were attached by one link as well.
-            before += program.points.len();
-            done = before;
-            host.progress(Doing::Attaching, done, of);
-        }
-        links.iter().filter_map(Link::note).for_each(|note| host.warn(note));
-        if !is_dry {
-            let on_signal = entry.indices(|attach| matches!(attach, Attach::Signal));
-            let on_signal = on_signal.into_iter().map(|index| loaded.programs[index].try_clone());
-            let on_signal =
-                on_signal.collect::<io::Result<_>>().map_err(|e| RunError::System("preparing for signals", e))?;
-            let intervals = programs().flat_map(|(program, fd)| {
-                program.points.iter().filter_map(move |point| match &point.attach {
-                    Attach::Interval { period_ns } => {
-                        Some(fd.try_clone().map(|program| Interval { program, period_ns: *period_ns }))
-                    }
-                    _ => None,
-                })
-            });
-            // In a session nobody else's `exit()` ends them.
-            let timers = intervals
-                .collect::<io::Result<Vec<_>>>()
-                .and_then(|intervals| Timers::start(intervals, move || !interactive && is_over()));
-            entry.timers = timers.map_err(|e| RunError::System("starting an interval", e))?;
-            entry.on_signal = on_signal;
-        }
-        entry.links = links;
-        Ok(missing)
-    }
-
-    /// Pins the iterators of an entry that are to be pinned, and runs the others.
-    pub(super) fn iterate(&self, number: u32, output: &mut dyn Output) -> Result<(), RunError> {
-        for link in self.entry(number).into_iter().flat_map(|entry| &entry.links) {
-            if let Some(path) = link.pin()? {
-                let line = format!("Program pinned to {path}\n");
-                output.said(Said::PIN, line.as_bytes()).map_err(output_error)?;
-            }
-            link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn detach(&mut self, host: &mut dyn Host) {
-        leave(self.entries.iter_mut().flat_map(Entry::stop).collect(), host);
     }
 
     /// Adds an entry to a session: loads it, runs its `begin` probes, attaches the others, and hands over what the first
@@ -378,9 +283,14 @@ impl Live<'_> {
                 self.rewind(before)?;
                 self.entries.insert(at, old);
                 // Why the new ones cannot be had says more than why the old ones cannot be had again.
-                if !was_off && self.attach(number, host).is_err() {
+                if !was_off && let Err(again) = self.attach(number, host) {
                     self.off(number);
-                    host.warn("the probes that were there before cannot be attached any more, either: they are off");
+                    host.warn(match again {
+                        RunError::Interrupted { .. } => {
+                            "the probes that were there before are not attached again: they are off"
+                        }
+                        _ => "the probes that were there before cannot be attached any more, either: they are off",
+                    });
                 }
                 return Err(error);
             }
@@ -628,23 +538,4 @@ impl Live<'_> {
         self.exit = Some(Exit { code, asked: true });
         self.finish(shows_maps, output, host)
     }
-}
-
-/// Detaches, and says how far that is.
-fn leave(links: Vec<Link>, host: &mut dyn Host) {
-    let (mut done, of) = (0, links.len());
-    attach::detach(links, &mut || {
-        done += 1;
-        host.progress(Doing::Detaching, done, of);
-    });
-}
-
-/// Attaches a program to those of its points that can be had.
-fn attach_what_is_there(program: &Program, fd: BorrowedFd<'_>, process: Option<u32>, host: &dyn Host) -> Partly {
-    let functions = match program.kind {
-        ProgramType::KprobeMulti | ProgramType::KprobeSession => host.kernel_functions(),
-        _ => None,
-    };
-    let is_known = |name: &str| functions.as_ref().is_none_or(|functions| functions.contains(name));
-    attach::attach_possible(program, fd, process, &is_known)
 }

@@ -61,7 +61,13 @@ impl<'a> Session<'a> {
                     return Ok(Some(done));
                 }
                 Err(RunError::Load(LoadError::Refused { refusal, .. })) if optimise && refusal.slot.is_some() => {}
-                Err(error @ (RunError::Load(_) | RunError::Attach(_) | RunError::Capture(_) | RunError::Pin(_))) => {
+                Err(
+                    error @ (RunError::Load(_)
+                    | RunError::Attach(_)
+                    | RunError::Capture(_)
+                    | RunError::Pin(_)
+                    | RunError::Interrupted { .. }),
+                ) => {
                     let _ = explain::<()>(&error, &object, self.args, &self.sources, self.reporter);
                     self.note_what_is_off();
                     return Ok(None);
@@ -129,6 +135,10 @@ impl<'a> Session<'a> {
             Ok(false) => return Ok(()),
             Err(RunError::Attach(failed)) => {
                 not_attached(&failed, args, &self.sources, reporter);
+                return Ok(());
+            }
+            Err(error @ RunError::Interrupted { .. }) => {
+                reporter.plain(&error.to_string(), Some(&format!("#{number} stays off")));
                 return Ok(());
             }
             Err(error @ RunError::Pin(_)) => {
