@@ -27,6 +27,17 @@ pub fn explain<T>(
     reporter: &Reporter,
 ) -> Result<T, Failed> {
     match error {
+        RunError::Load(LoadError::Refused { refusal, error })
+            if refusal.is_of_function(&object.programs[refusal.index]) =>
+        {
+            not_attached(
+                &AttachError::not_loaded(&object.programs[refusal.index], refusal, error),
+                args,
+                sources,
+                reporter,
+            );
+            Err(Failed)
+        }
         RunError::Load(LoadError::Refused { error, .. }) if error.raw_os_error() == Some(libc::EPERM) => fail(
             reporter,
             "the kernel does not permit loading this program",
@@ -65,11 +76,6 @@ pub fn not_attached(failed: &AttachError, args: &Args, sources: &SourceMap, repo
 fn refused(refusal: &Refusal, error: &io::Error, object: &Object) -> Diagnostic {
     let program = &object.programs[refusal.index];
     let point = &program.points[0];
-    // Refused before any instruction was looked at: it is about the function.
-    if matches!(point.attach, Attach::Fentry { .. }) && refusal.slot.is_none() {
-        let why = explain_function(&point.name, false);
-        return Diagnostic::error(point.span, why.title).with_label(refusal.reason.clone()).with_maybe_help(why.help);
-    }
     let span = refusal.slot.and_then(|slot| program.span_at(slot)).unwrap_or_default();
     if let Attach::Xdp { interface, mode: XdpMode::Offload, .. } = &point.attach {
         let why = packets::not_offloaded(interface, &in_words(&error.to_string()));
@@ -118,9 +124,15 @@ fn unattached(failed: &AttachError, was_tried: bool) -> TargetError {
         (Attach::Kprobe { .. }, Some(libc::ENOENT | libc::EINVAL | libc::ESRCH | libc::EADDRNOTAVAIL)) => {
             explain_function(name, was_tried)
         }
+        (Attach::Fentry { .. } | Attach::ProgramFentry { .. }, Some(libc::EPERM)) => unable(
+            "the kernel permits no fentry and fexit here, as hardened and locked-down ones do; a kprobe may be permitted",
+        ),
         // A function that ftrace knows nothing of is said to be in use.
         (Attach::Fentry { .. }, Some(libc::EBUSY | libc::ENOENT | libc::EINVAL | libc::ESRCH)) => {
             explain_function(name, was_tried)
+        }
+        (Attach::Fentry { .. } | Attach::ProgramFentry { .. }, Some(ENOTSUPP | libc::EOPNOTSUPP)) => {
+            unable("the kernel cannot run programs at the entry of functions here; a kprobe may do")
         }
         (Attach::Uprobe { .. } | Attach::Usdt { .. }, Some(ENOTSUPP)) => {
             unable("the kernel cannot probe the instruction there; leave this function out of the pattern")
@@ -139,7 +151,7 @@ fn unattached(failed: &AttachError, was_tried: bool) -> TargetError {
             unable("the kernel does not let this memory be watched; addresses of a process need -p or -c")
         }
         (attach, _) if attach.is_packet() => packets::unattached(failed),
-        _ => unable(&in_words(&failed.error.to_string())),
+        _ => unable(failed.reason.as_deref().unwrap_or(&in_words(&failed.error.to_string()))),
     }
 }
 

@@ -6,6 +6,7 @@ mod pin;
 
 pub use pin::PinError;
 
+use crate::load;
 use crate::netlink::{Filter, Refusal};
 use crate::sys::{self, ProbePlace, ProbeSource, Sampling, Scope, UprobeMulti, When};
 use codegen::object::{Point, Program};
@@ -34,6 +35,13 @@ pub struct AttachError {
 impl AttachError {
     fn new(point: &Point, error: io::Error) -> Self {
         Self { point: Box::new(point.clone()), error, reason: None }
+    }
+
+    /// The same where the kernel would not even have the program.
+    pub fn not_loaded(program: &Program, refusal: &load::Refusal, error: &io::Error) -> Self {
+        let error = io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EINVAL));
+        let reason = Some(refusal.reason.clone()).filter(|reason| !reason.is_empty());
+        Self { reason, ..Self::new(&program.points[0], error) }
     }
 
     fn refused(point: &Point, refusal: Refusal) -> Self {

@@ -68,12 +68,22 @@ pub struct Refusal {
     pub log: String,
 }
 
+impl Refusal {
+    /// Whether it is about the function that the program is for, and not about what it does: no instruction was looked at.
+    pub fn is_of_function(&self, program: &Program) -> bool {
+        let is_function = matches!(program.points[0].attach, Attach::Fentry { .. } | Attach::ProgramFentry { .. });
+        is_function && self.slot.is_none()
+    }
+}
+
 /// A loaded script.
 pub struct Loaded {
     /// The maps that were created for it, by their symbol in the object.
     maps: HashMap<String, MapData>,
-    /// Programs, in the object's order.
+    /// Programs, in the object's order, without those that were refused.
     pub programs: Vec<OwnedFd>,
+    /// What the kernel would not have, and can be done without.
+    pub refused: Vec<(Box<Refusal>, io::Error)>,
 }
 
 /// The maps that the entries of a session have in common, by their symbol.
@@ -113,9 +123,35 @@ const MOST_LOG: usize = (u32::MAX >> 2) as usize;
 /// Creates the maps of an object that are not there yet, and loads its programs. The verifier's log has room for
 /// `log_bytes`.
 pub fn load(object: &Object, elf: &[u8], log_bytes: usize, live: &LiveMaps) -> Result<Loaded, LoadError> {
-    load_with(object, elf, live, &mut |index, program, insns, license| {
-        load_program(index, program, insns, Log::OfFailure(log_bytes), license)
-    })
+    load_possible(object, elf, log_bytes, live, &|_| false)
+}
+
+/// The same without programs that `is_dispensable` and that the kernel will not have because of the function that they
+/// are for.
+pub fn load_possible(
+    object: &Object,
+    elf: &[u8],
+    log_bytes: usize,
+    live: &LiveMaps,
+    is_dispensable: &dyn Fn(&Program) -> bool,
+) -> Result<Loaded, LoadError> {
+    let mut refused = Vec::new();
+    let mut loaded = load_with(object, elf, live, &mut |index, program, insns, license| match load_program(
+        index,
+        program,
+        insns,
+        Log::OfFailure(log_bytes),
+        license,
+    ) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(LoadError::Refused { refusal, error }) if refusal.is_of_function(program) && is_dispensable(program) => {
+            refused.push((refusal, error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    })?;
+    loaded.refused = refused;
+    Ok(loaded)
 }
 
 /// Loads the programs of an object only to have the verifier's log of each, under its name.
@@ -125,7 +161,7 @@ pub fn verify(object: &Object, elf: &[u8], log_bytes: usize) -> Result<Vec<(Stri
         let mut text = Vec::new();
         let loaded = load_program(index, program, insns, Log::Full(log_bytes, &mut text), license)?;
         logs.push((program.name.clone(), String::from_utf8_lossy(&text).into_owned()));
-        Ok(loaded)
+        Ok(Some(loaded))
     })?;
     Ok(logs)
 }
@@ -138,8 +174,8 @@ enum Log<'l> {
     Full(usize, &'l mut Vec<u8>),
 }
 
-/// Loads one program, given its place among the others and its instructions.
-type LoadOne<'f> = dyn FnMut(usize, &Program, &[bpf_insn], &CStr) -> Result<OwnedFd, LoadError> + 'f;
+/// Loads one program, given its place among the others and its instructions; nothing if it is to be left out.
+type LoadOne<'f> = dyn FnMut(usize, &Program, &[bpf_insn], &CStr) -> Result<Option<OwnedFd>, LoadError> + 'f;
 
 fn load_with(object: &Object, elf: &[u8], live: &LiveMaps, load_one: &mut LoadOne<'_>) -> Result<Loaded, LoadError> {
     let mut parsed = aya_obj::Object::parse(elf).map_err(|error| LoadError::Object(error.to_string()))?;
@@ -170,12 +206,11 @@ fn load_with(object: &Object, elf: &[u8], live: &LiveMaps, load_one: &mut LoadOn
     parsed.relocate_calls(&text_sections).map_err(|error| LoadError::Object(error.to_string()))?;
 
     let license = CString::new(object.license).map_err(|error| LoadError::Object(error.to_string()))?;
-    let mut loaded = Loaded { maps, programs: Vec::new() };
+    let mut loaded = Loaded { maps, programs: Vec::new(), refused: Vec::new() };
     for (index, program) in object.programs.iter().enumerate() {
         let function = parsed.functions.values().find(|function| function.name == program.name);
         let function = function.ok_or_else(|| LoadError::Object(format!("{} is missing", program.name)))?;
-        let fd = load_one(index, program, &function.instructions, &license)?;
-        loaded.programs.push(fd);
+        loaded.programs.extend(load_one(index, program, &function.instructions, &license)?);
     }
     Ok(loaded)
 }

@@ -16,7 +16,7 @@ mod watched;
 use crate::attach::{AttachError, PinError};
 use crate::child::{Child, Ended};
 use crate::flame::{self, GraphFile};
-use crate::load::{LiveMaps, LoadError, load};
+use crate::load::{LiveMaps, LoadError, Loaded, Refusal, load_possible};
 use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
 use crate::machine::watch::Watch;
@@ -27,9 +27,10 @@ use crate::store::Store;
 use crate::sys;
 use crate::trouble;
 use crate::unwind::Unwinder;
+use attaching::Dispensable;
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Site, Sizes};
-use codegen::object::Object;
+use codegen::object::{Object, Program};
 use entries::Entry;
 use entries::Snapshot;
 pub use entries::{Added, Evaluated};
@@ -188,6 +189,7 @@ pub enum Doing {
 /// Runs a script to its end and gives the exit code.
 pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &mut dyn Host) -> Result<u8, RunError> {
     let mut live = Live::open(job, config)?;
+    let refused = live.tell_of_refused(0, host);
     if !live.config.dry_run {
         live.begin(0)?;
     }
@@ -195,9 +197,8 @@ pub fn run(job: &Job<'_>, config: &mut Config, output: &mut dyn Output, host: &m
         return live.trials(output, host);
     }
     let missing = if live.over { 0 } else { live.attach(0, host)? };
-    let points = job.object.programs.iter().flat_map(|program| &program.points);
-    let probes = points.filter(|point| point.attach.is_a_probe()).count().saturating_sub(missing);
-    if missing > 0 && probes == 0 {
+    let probes = live.entry(0).map_or(0, Entry::probes).saturating_sub(missing);
+    if missing + refused > 0 && probes == 0 {
         return Err(RunError::NothingAttached);
     }
     live.release_child()?;
@@ -301,7 +302,7 @@ impl<'a> Live<'a> {
         let mapped = if layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
         allow_files(job.places(), mapped);
         let mut maps = LiveMaps::default();
-        let loaded = load(job.object, job.elf, job.log_bytes(), &maps)?;
+        let loaded = job.load(&maps)?;
         let opened = maps.adopt(&loaded, layout).and_then(|()| Store::new(&maps, layout, &job.program.maps));
         let store = opened.map_err(|e| RunError::System("opening maps", e))?;
         store.word(START_TIME).store(since_boot(), Ordering::Relaxed);
@@ -471,6 +472,26 @@ impl Held {
 }
 
 impl Job<'_> {
+    /// Loads it beside what is there. A function that the kernel takes no program for may be left out as one that it takes
+    /// no probe on; but not all that a pattern stands for, unless the script says so.
+    fn load(&self, maps: &LiveMaps) -> Result<Loaded, LoadError> {
+        let dispensable = Dispensable::of(&self.object.programs, self.program.config.missing_probes);
+        let may_be_left_out = |program: &Program| dispensable.has(&program.points[0]);
+        let mut loaded = load_possible(self.object, self.elf, self.log_bytes(), maps, &may_be_left_out)?;
+        let span = |index: usize| self.object.programs[index].points[0].span;
+        let refused: HashSet<usize> = loaded.refused.iter().map(|(refusal, _)| refusal.index).collect();
+        let others = (0..self.object.programs.len()).filter(|index| !refused.contains(index));
+        let attached: HashSet<Span> = others.map(span).collect();
+        let is_whole = |(refusal, _): &(Box<Refusal>, _)| !attached.contains(&span(refusal.index));
+        match loaded.refused.iter().position(is_whole).filter(|_| !dispensable.all) {
+            Some(at) => {
+                let (refusal, error) = loaded.refused.swap_remove(at);
+                Err(LoadError::Refused { refusal, error })
+            }
+            None => Ok(loaded),
+        }
+    }
+
     /// How many places it is attached to.
     fn places(&self) -> u64 {
         let points = self.object.programs.iter().flat_map(|program| &program.points);

@@ -1,7 +1,7 @@
 //! Tracepoints by pattern, raw tracepoints, and functions by their type information.
 
 use rtrace_tests::kernel::Objects;
-use rtrace_tests::{Run, Work, Worker, requires};
+use rtrace_tests::{Need, Run, Work, Worker, missing, requires, skip};
 
 /// `text` is a program about the process of its `{pid}`, which makes `times` writes of 4 bytes.
 fn on_writes(times: u64, text: &str) -> rtrace_tests::Output {
@@ -118,4 +118,52 @@ fn what_a_function_returns_is_behind_structures_passed_by_value() {
     });
     // EINVAL
     out.code(0).stdout_is("64 -22\n\n\n");
+}
+
+#[test]
+fn a_kernel_that_takes_no_program_for_functions_can_be_put_up_with() {
+    requires!(Bpf, Btf, Root, Own);
+    if missing(&[Need::Fentry]).is_none() {
+        return skip("a_kernel_that_takes_no_program_for_functions", "the kernel takes programs for functions");
+    }
+    let said = |run: &str, title: &str| format!("{title}: Unable to attach probe: fentry:vmlinux:{run}.");
+    let run =
+        |policy: &str, text: &str| Run::program(format!("config = {{ missing_probes={policy} }} {text}")).to_end();
+    let both = "fentry:vfs_read, fexit:vfs_read { @ = count(); } begin { printf(\"here\\n\"); }
+        interval:ms:1 { exit(); }";
+    let out = run("error", both);
+    out.code(1).stdout_is("").stderr_has(&said("vfs_read", "ERROR")).nowhere("Skipping");
+    let out = run("warn", both);
+    out.code(0).stdout_is("here\n\n\n").stderr_has(&format!("{} Skipping.", said("vfs_read", "WARNING")));
+    out.stderr_has("Attached 2 probes\n");
+    run("ignore", both).code(0).stdout_is("here\n\n\n").nowhere("WARNING").stderr_has("Attached 2 probes\n");
+    // Nothing of it is there before or behind an exit, either.
+    run("ignore", "fexit:vfs_read { } begin { exit(); }").code(0).stderr_has("Attached 1 probe\n");
+    run("ignore", "fentry:vfs_read { }").code(1).stderr_has("No probes to attach").nowhere("WARNING");
+    run("warn", "fentry:vfs_read { }").code(1).stderr_has("No probes to attach").stderr_has("Skipping.");
+    // Of a pattern, some may be missing, but not all.
+    run("error", "fentry:vfs_re* { }")
+        .code(1)
+        .stderr_has("ERROR: Unable to attach probe: fentry:vmlinux:vfs_re")
+        .nowhere("Skipping");
+    run("warn", "fentry:vfs_readlin* { } begin { exit(); }").code(0).stderr_has(&said("vfs_readlink", "WARNING"));
+    // What a program does is another matter.
+    let out = run("warn", "rawtracepoint:tcp_probe { @k = args.sk; print(socket_cookie(@k)); }");
+    out.code(1).stderr_has("ERROR: the kernel's verifier refuses the program");
+}
+
+#[test]
+fn a_function_that_takes_no_program_can_be_left_out() {
+    requires!(Bpf, Fentry, Own);
+    // It can be traced, but the verifier knows that what it is called by would call it again.
+    let functions = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    if !functions.lines().any(|line| line.ends_with(" T migrate_disable")) {
+        return skip("a_function_that_takes_no_program_can_be_left_out", "the kernel has no function migrate_disable");
+    }
+    let both = "fentry:migrate_disable, fentry:vfs_write /pid == {pid}/ { @ = count(); }";
+    let out = on_writes(30, &format!("config = {{ missing_probes=warn }} {both}"));
+    out.code(0).stdout_is("\n\n@: 30\n").stderr_has("migrate_disable. Skipping.").stderr_has("Attached 1 probe\n");
+    let out = on_writes(30, "fentry:migrate_disabl* /pid == {pid}/ { @ = count(); }");
+    out.code(1).stderr_has("ERROR: ").nowhere("Skipping");
+    Run::program(both.replace("{pid}", "1")).to_end().code(1).stderr_has("ERROR: ").stderr_has("migrate_disable");
 }

@@ -8,7 +8,7 @@ use crate::child::Child;
 use crate::load::Loaded;
 use crate::output::{Output, Said};
 use crate::timers::{Interval, Timers};
-use codegen::object::Program;
+use codegen::object::{Point, Program};
 use lang::config::MissingProbes;
 use lang::span::Span;
 use lang::target::{Attach, ProgramType};
@@ -59,6 +59,15 @@ impl Live<'_> {
             entry.links = links;
         }
         Ok(missing)
+    }
+
+    /// Tells of what an entry runs without because the kernel would not load it. Gives how many probes that are.
+    pub(super) fn tell_of_refused(&self, number: u32, host: &mut dyn Host) -> usize {
+        let refused = self.entry(number).map_or(&[][..], |entry| &entry.refused);
+        if !refused.is_empty() {
+            host.left_out(refused);
+        }
+        refused.len()
     }
 
     /// Starts what the kernel does not call.
@@ -121,13 +130,8 @@ fn attach_all(
     missing_probes: MissingProbes,
     host: &mut dyn Host,
 ) -> Result<Attached, Failure> {
-    let patterns = spans_of_patterns(entry);
-    // The config says so, or it is one of many functions of the kernel that a pattern covers.
-    let may_be_left_out = |error: &AttachError| {
-        let is_function =
-            matches!(error.point.attach, Attach::Kprobe { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. });
-        missing_probes != MissingProbes::Error || is_function && patterns.contains(&error.point.span)
-    };
+    let dispensable = Dispensable::of(&entry.programs, missing_probes);
+    let may_be_left_out = |error: &AttachError| dispensable.has(&error.point);
     let loaded: &Loaded = &entry.loaded;
     // So that blocks on the same event run in the order of the script.
     let (newest_first, others): (Vec<_>, Vec<_>) =
@@ -174,13 +178,30 @@ fn attach_all(
     Ok(Attached { links, missing })
 }
 
-/// What stands for more than one attach point.
-fn spans_of_patterns(entry: &Entry) -> HashSet<Span> {
-    let mut counts: HashMap<Span, usize> = HashMap::new();
-    for point in entry.programs.iter().flat_map(|program| &program.points) {
-        *counts.entry(point.span).or_default() += 1;
+/// What a script may run without.
+pub(super) struct Dispensable {
+    /// Its config says so of everything.
+    pub(super) all: bool,
+    /// What stands for more than one attach point.
+    patterns: HashSet<Span>,
+}
+
+impl Dispensable {
+    pub(super) fn of(programs: &[Program], missing_probes: MissingProbes) -> Self {
+        let mut counts: HashMap<Span, usize> = HashMap::new();
+        for point in programs.iter().flat_map(|program| &program.points) {
+            *counts.entry(point.span).or_default() += 1;
+        }
+        let patterns = counts.into_iter().filter(|(_, count)| *count > 1).map(|(span, _)| span).collect();
+        Self { all: missing_probes != MissingProbes::Error, patterns }
     }
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(span, _)| span).collect()
+
+    /// The config says so, or it is one of many functions of the kernel that a pattern covers.
+    pub(super) fn has(&self, point: &Point) -> bool {
+        let is_function =
+            matches!(point.attach, Attach::Kprobe { .. } | Attach::Fentry { .. } | Attach::ProgramFentry { .. });
+        self.all || is_function && self.patterns.contains(&point.span)
+    }
 }
 
 /// How far attaching is.

@@ -6,8 +6,8 @@
 
 use super::attaching::leave;
 use super::{Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
-use crate::attach::{self, Link};
-use crate::load::{Loaded, load};
+use crate::attach::{self, AttachError, Link};
+use crate::load::Loaded;
 use crate::machine::MOST_OPEN;
 use crate::machine::watch::Watch;
 use crate::output::{Entries, Output, Settings};
@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) number: u32,
     /// What its programs are attached to, in the order of the loaded ones; without their code.
     pub(super) programs: Vec<Program>,
+    /// Of those that the kernel would not load, which it runs without.
+    pub(super) refused: Vec<AttachError>,
     pub(super) loaded: Rc<Loaded>,
     pub(super) links: Vec<Link>,
     pub(super) timers: Timers,
@@ -47,6 +49,12 @@ impl Entry {
     /// Whether something can happen of itself.
     pub(super) fn waits(&self) -> bool {
         !self.timers.is_empty() || !self.on_signal.is_empty() || self.links.iter().any(Link::waits)
+    }
+
+    /// How many probes there are, without those that could not be loaded.
+    pub(super) fn probes(&self) -> usize {
+        let points = self.programs.iter().flat_map(|program| &program.points);
+        points.filter(|point| point.attach.is_a_probe()).count()
     }
 
     /// The programs of certain attach points, once for each such point.
@@ -164,9 +172,13 @@ impl Live<'_> {
             captures: job.program.captures.clone(),
             filters: Vec::new(),
         };
+        let all = &job.object.programs;
+        let is_loaded = |index: &usize| loaded.refused.iter().all(|(refusal, _)| refusal.index != *index);
+        let refused = loaded.refused.iter();
         self.entries.push(Entry {
             number,
-            programs: job.object.programs.iter().map(without_code).collect(),
+            programs: (0..all.len()).filter(is_loaded).map(|index| without_code(&all[index])).collect(),
+            refused: refused.map(|(why, error)| AttachError::not_loaded(&all[why.index], why, error)).collect(),
             loaded: Rc::new(loaded),
             links: Vec::new(),
             timers: Timers::default(),
@@ -334,7 +346,7 @@ impl Live<'_> {
         let open: u64 = open.map(|point| point.attach.places() as u64).sum();
         let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
         allow_files(open + job.places(), mapped);
-        let loaded = load(job.object, job.elf, job.log_bytes(), &self.maps)?;
+        let loaded = job.load(&self.maps)?;
         let layout = &job.object.layout;
         let opened = self.maps.adopt(&loaded, layout);
         opened
@@ -344,14 +356,16 @@ impl Live<'_> {
     }
 
     pub(super) fn start(&mut self, number: u32, host: &mut dyn Host) -> Result<Added, RunError> {
+        let refused = self.tell_of_refused(number, host);
         self.begin(number)?;
         self.start_unwinder()?;
         let is_over = std::mem::take(&mut self.over);
         let missing = if is_over { 0 } else { self.attach(number, host)? };
         self.goes_on = true;
-        let points =
-            self.entry(number).into_iter().flat_map(|entry| &entry.programs).flat_map(|program| &program.points);
-        let probes = points.filter(|point| point.attach.is_a_probe()).count().saturating_sub(missing);
+        let probes = self.entry(number).map_or(0, Entry::probes).saturating_sub(missing);
+        if missing + refused > 0 && probes == 0 {
+            return Err(RunError::NothingAttached);
+        }
         Ok(Added { probes: if is_over { 0 } else { probes }, is_over })
     }
 

@@ -66,7 +66,8 @@ impl<'a> Session<'a> {
                     | RunError::Attach(_)
                     | RunError::Capture(_)
                     | RunError::Pin(_)
-                    | RunError::Interrupted { .. }),
+                    | RunError::Interrupted { .. }
+                    | RunError::NothingAttached),
                 ) => {
                     let _ = explain::<()>(&error, &object, self.args, &self.sources, self.reporter);
                     self.note_what_is_off();
@@ -137,15 +138,8 @@ impl<'a> Session<'a> {
                 not_attached(&failed, args, &self.sources, reporter);
                 return Ok(());
             }
-            Err(error @ RunError::Interrupted { .. }) => {
+            Err(error @ (RunError::Interrupted { .. } | RunError::Pin(_))) => {
                 reporter.plain(&error.to_string(), Some(&format!("#{number} stays off")));
-                return Ok(());
-            }
-            Err(error @ RunError::Pin(_)) => {
-                reporter.plain(
-                    &error.to_string(),
-                    Some("what was pinned stays when a probe is taken off: remove the file"),
-                );
                 return Ok(());
             }
             Err(error) => return Err(error),
