@@ -99,6 +99,13 @@ impl Link {
         Ok(Some(path))
     }
 
+    /// Removes the file to which an iterator is pinned, if it is still there.
+    pub fn unpin(&self) {
+        if let (Some(path), Some(link)) = (&self.pin, &self.link) {
+            pin::remove(link.as_fd(), path);
+        }
+    }
+
     /// Runs an iterator over all its objects, unless it is pinned.
     pub fn iterate(&self) -> io::Result<()> {
         let Some(link) = self.link.as_ref().filter(|_| self.iterates && self.pin.is_none()) else { return Ok(()) };

@@ -5,7 +5,8 @@
 //! know what was attempted. Structures and numbers: include/uapi/linux/bpf.h and perf_event.h.
 
 use aya_obj::generated::{
-    bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_func_info, bpf_insn, bpf_prog_info, bpf_prog_type,
+    bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_func_info, bpf_insn, bpf_link_info, bpf_prog_info,
+    bpf_prog_type,
 };
 use lang::probes::Watch;
 use std::ffi::{CStr, CString};
@@ -375,6 +376,26 @@ pub fn pin(link: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     object.pathname = path.as_ptr() as u64;
     object.bpf_fd = link.as_raw_fd() as u32;
     bpf(bpf_cmd::BPF_OBJ_PIN, &mut attr).map(drop)
+}
+
+/// The object that a file in the kernel's file system for BPF keeps.
+pub fn pinned(path: &str) -> io::Result<OwnedFd> {
+    let path = CString::new(path).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut attr = empty();
+    attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
+    bpf(bpf_cmd::BPF_OBJ_GET, &mut attr).map(owned)
+}
+
+/// What tells a link from all other objects: its type, its number and that of its program.
+pub fn link_identity(link: BorrowedFd<'_>) -> io::Result<(u32, u32, u32)> {
+    // SAFETY: bpf_link_info is plain integers, for which all zeros is valid.
+    let mut info: bpf_link_info = unsafe { mem::zeroed() };
+    let mut attr = empty();
+    attr.info.bpf_fd = link.as_raw_fd() as u32;
+    attr.info.info = &raw mut info as u64;
+    attr.info.info_len = mem::size_of::<bpf_link_info>() as u32;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok((info.type_, info.id, info.prog_id))
 }
 
 /// A run of an iterator: reading it to its end runs the program on every object.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rtrace_tests::kernel::{Objects, wait_perf_events};
-use rtrace_tests::{Run, patience, requires, sibling};
+use rtrace_tests::{Run, Terminal, patience, requires, sibling};
 
 /// Kills rtrace when all is attached; everything that it had is gone soon after.
 fn nothing_is_left(run: Run, links: usize) {
@@ -152,6 +152,52 @@ fn a_pin_writes_to_its_reader() {
     again.code(1).stderr_has("ERROR: Failed to pin iter probe link to /sys/fs/bpf/rtrace_test_writes: File exists");
     let elsewhere = Run::program(r#"iter:task:/tmp/rtrace_test_pin { printf("x"); }"#).to_end();
     elsewhere.code(1).stderr_has("ERROR: Failed to pin iter probe link to /tmp/rtrace_test_pin: ");
+}
+
+#[test]
+fn a_pin_goes_with_its_probe_and_stays_after_the_session() {
+    requires!(Quick, Bpf, Btf, Root);
+    let pin = Pin("/sys/fs/bpf/rtrace_test_session");
+    let is_there = || Path::new(pin.0).exists();
+    let reads = |line: &str| fs::read_to_string(pin.0).is_ok_and(|text| text.lines().next() == Some(line));
+    let probe = |word: &str| format!("iter:task:rtrace_test_session {{ printf(\"{word}\\n\"); }}");
+    let mut terminal = Terminal::start(&[]);
+    let told = terminal.enter(&probe("one"));
+    assert!(told.starts_with(&format!("Program pinned to {}\n#1 attached iter:task", pin.0)), "{told}");
+    assert!(reads("one"));
+    assert_eq!(terminal.enter(":off 1"), "#1 is off");
+    assert!(!is_there());
+    assert_eq!(terminal.enter(":on 1"), format!("Program pinned to {}\n#1 is on", pin.0));
+    assert!(reads("one"));
+    let edit = |terminal: &mut Terminal, text: &str| {
+        terminal.press(":edit 1\r");
+        terminal.shows_last("edit #1> ");
+        terminal.press(&format!("\x15{text}\r"));
+        terminal.ready();
+    };
+    edit(&mut terminal, &probe("two"));
+    terminal.until("another text in the file", |_, _| reads("two"));
+    // One of two that cannot be pinned: neither is, and the old one is again.
+    edit(&mut terminal, &format!("{} iter:task:/nosuch/pin {{ }}", probe("three")));
+    terminal.shows("Failed to pin iter probe link to /nosuch/pin");
+    assert!(reads("two"), "{}", terminal.text());
+    // What somebody else has put there is left alone.
+    terminal.enter(":off 1");
+    Run::program(probe("other")).to_end().code(0);
+    let told = terminal.enter(":on 1");
+    assert!(told.contains("File exists") && told.contains("#1 stays off"), "{told}");
+    terminal.enter(":off 1");
+    terminal.enter(":rm 1");
+    assert!(reads("other"));
+    fs::remove_file(pin.0).expect("it is there");
+    terminal.enter(&probe("four"));
+    assert!(reads("four"));
+    terminal.enter(":rm 2");
+    assert!(!is_there());
+    terminal.enter(&probe("five"));
+    terminal.press(":quit\r");
+    assert_eq!(terminal.left().code(), Some(0));
+    assert!(reads("five"));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Pins: files in the kernel's own file system for BPF, each of which keeps a link.
 //!
-//! They are the one thing that stays when rtrace ends, and only where a script asks for it. Removing the file ends it.
+//! They are the one thing that stays when rtrace ends, and only where a script asks for it. Removing the file ends it; in a
+//! session, taking the probe off does.
 
 use crate::sys;
 use rustix::fs::statfs;
 use rustix::mount::{MountFlags, mount};
+use std::fs;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use thiserror::Error;
 
@@ -37,4 +39,16 @@ pub fn create(link: BorrowedFd<'_>, path: &str) -> io::Result<()> {
         mount("bpf", FOLDER, "bpf", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;
     }
     sys::pin(link, path)
+}
+
+/// Removes the file, unless it keeps something else by now.
+pub fn remove(link: BorrowedFd<'_>, path: &str) {
+    let is_ours = || -> io::Result<bool> {
+        let kept = sys::pinned(path)?;
+        Ok(sys::link_identity(kept.as_fd())? == sys::link_identity(link)?)
+    };
+    // What is not there any more, or cannot be looked at, is not for us to remove.
+    if is_ours().unwrap_or(false) {
+        let _ = fs::remove_file(path);
+    }
 }

@@ -97,16 +97,10 @@ impl Live<'_> {
         Ok(())
     }
 
-    /// Pins the iterators of an entry that are to be pinned, and runs the others.
+    /// Pins the iterators of an entry that are to be pinned, and runs the others. If that fails, none is pinned.
     pub(super) fn iterate(&self, number: u32, output: &mut dyn Output) -> Result<(), RunError> {
-        for link in self.entry(number).into_iter().flat_map(|entry| &entry.links) {
-            if let Some(path) = link.pin()? {
-                let line = format!("Program pinned to {path}\n");
-                output.said(Said::PIN, line.as_bytes()).map_err(output_error)?;
-            }
-            link.iterate().map_err(|error| RunError::System("running an iterator", error))?;
-        }
-        Ok(())
+        let links = || self.entry(number).into_iter().flat_map(|entry| &entry.links);
+        links().try_for_each(|link| iterate(link, output)).inspect_err(|_| links().for_each(Link::unpin))
     }
 
     pub(super) fn detach(&mut self, host: &mut dyn Host) {
@@ -121,6 +115,14 @@ pub(super) fn leave(links: Vec<Link>, host: &mut dyn Host) {
         done += 1;
         host.progress(Doing::Detaching, done, of);
     });
+}
+
+fn iterate(link: &Link, output: &mut dyn Output) -> Result<(), RunError> {
+    if let Some(path) = link.pin()? {
+        let line = format!("Program pinned to {path}\n");
+        output.said(Said::PIN, line.as_bytes()).map_err(output_error)?;
+    }
+    link.iterate().map_err(|error| RunError::System("running an iterator", error))
 }
 
 /// Attaches all programs of an entry, or none.

@@ -64,7 +64,13 @@ impl Entry {
         each.flat_map(|(index, program)| std::iter::repeat_n(index, count(&program.points))).collect()
     }
 
-    /// Stops what runs of it, and hands over its links to be closed.
+    /// Stops what runs of it, as [`Entry::stop`] does, and what others may run by a file.
+    fn take_off(&mut self) -> Vec<Link> {
+        self.links.iter().for_each(Link::unpin);
+        self.stop()
+    }
+
+    /// Stops what runs of it, and hands over its links to be closed. Files stay to which iterators are pinned.
     pub(super) fn stop(&mut self) -> Vec<Link> {
         self.timers.stop();
         self.on_signal.clear();
@@ -278,7 +284,7 @@ impl Live<'_> {
             self.entries.insert(at, old);
             return Err(error);
         }
-        leave(old.stop(), host);
+        leave(old.take_off(), host);
         let started = match is_off {
             true => Ok(Added::default()),
             false => self.start(number, host),
@@ -295,7 +301,7 @@ impl Live<'_> {
                 self.rewind(before)?;
                 self.entries.insert(at, old);
                 // Why the new ones cannot be had says more than why the old ones cannot be had again.
-                if !was_off && let Err(again) = self.attach(number, host) {
+                if !was_off && let Err(again) = self.attach(number, host).and_then(|_| self.pin_again(number)) {
                     self.off(number);
                     host.warn(match again {
                         RunError::Interrupted { .. } => {
@@ -316,6 +322,12 @@ impl Live<'_> {
         self.settle(output, host)?;
         self.release(old);
         Ok(added)
+    }
+
+    /// Pins the iterators of an entry where they were pinned before.
+    fn pin_again(&self, number: u32) -> Result<(), RunError> {
+        let mut links = self.entry(number).into_iter().flat_map(|entry| &entry.links);
+        Ok(links.try_for_each(|link| link.pin().map(drop))?)
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -373,7 +385,7 @@ impl Live<'_> {
     pub fn off(&mut self, number: u32) -> bool {
         let Some(entry) = self.entry_mut(number) else { return false };
         entry.is_off = true;
-        let links = entry.stop();
+        let links = entry.take_off();
         attach::detach(links, &mut || {});
         true
     }
@@ -398,6 +410,7 @@ impl Live<'_> {
         if let Some(entry) = self.entry_mut(number) {
             entry.is_off = false;
         }
+        flush(output)?;
         Ok(true)
     }
 
@@ -449,7 +462,7 @@ impl Live<'_> {
 
     /// Makes it as it was before anything was entered. What has been printed is handed on; `end` probes are not run.
     pub fn reset(&mut self, output: &mut dyn Output, host: &mut dyn Host) -> Result<(), RunError> {
-        self.detach(host);
+        leave(self.entries.iter_mut().flat_map(Entry::take_off).collect(), host);
         self.drain(super::ALL, output, host)?;
         self.tick(output, host)?;
         // The first one has nothing but what all of them share.
