@@ -100,6 +100,12 @@ pub struct Point {
 }
 
 impl Program {
+    /// Whether it refers to a map, by its place among those of the layout.
+    pub fn uses(&self, map: u32) -> bool {
+        let codes = std::iter::once(&self.code).chain(self.functions.iter().map(|function| &function.code));
+        codes.flat_map(|code| &code.relocs).any(|reloc| reloc.symbol == Symbol::Map(map))
+    }
+
     /// The functions in the order in which a linker puts them behind the program: each where it is first referred to,
     /// followed by those that itself refers to.
     pub fn linked(&self) -> Vec<&Function> {

@@ -10,6 +10,7 @@ mod entries;
 mod events;
 mod measured;
 mod signals;
+mod threads;
 mod trial;
 mod watched;
 
@@ -416,14 +417,6 @@ impl<'a> Live<'a> {
             }
         };
         child.release(&mut look).map_err(|e| RunError::System("starting the command", e))
-    }
-
-    /// From now on tables are found without keeping anybody waiting.
-    fn start_unwinder(&mut self) -> Result<(), RunError> {
-        match &mut self.unwinder {
-            Some(unwinder) => unwinder.start().map_err(|e| RunError::System("starting a thread", e)),
-            None => Ok(()),
-        }
     }
 
     /// Prints what is left, and the maps if they are wanted.

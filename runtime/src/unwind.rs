@@ -20,10 +20,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
-/// Finds tables. Until it is started it does so at once, from then on in a thread.
+/// Finds tables. Until it is started it does so at once, from then on in a thread, until it is stopped.
 pub struct Unwinder {
     finder: Option<Finder>,
+    thread: Option<JoinHandle<Finder>>,
     requests: Option<Sender<u32>>,
 }
 
@@ -43,7 +45,7 @@ impl Unwinder {
             known: HashMap::new(),
             arrays: 0,
         };
-        Ok(Some(Self { finder: Some(finder), requests: None }))
+        Ok(Some(Self { finder: Some(finder), thread: None, requests: None }))
     }
 
     /// Finds the tables of a process that the user has named. Without effect once started.
@@ -56,10 +58,15 @@ impl Unwinder {
 
     /// Begins to serve requests.
     pub fn start(&mut self) -> io::Result<()> {
-        let Some(mut finder) = self.finder.take() else { return Ok(()) };
+        if self.requests.is_some() {
+            return Ok(());
+        }
+        // One that was stopped hands over what it knows, as what it has found is still where the programs look.
+        let ended = self.thread.take().and_then(|thread| thread.join().ok());
+        let Some(mut finder) = self.finder.take().or(ended) else { return Ok(()) };
         let (sender, requests) = channel();
         // Nobody waits for it: it ends when there can be no more requests.
-        std::thread::Builder::new().name("unwind".to_owned()).spawn(move || {
+        self.thread = Some(std::thread::Builder::new().name("unwind".to_owned()).spawn(move || {
             while let Ok(process) = requests.recv() {
                 // One look answers all that have asked by now.
                 let asked: HashSet<u32> = std::iter::once(process).chain(requests.try_iter()).collect();
@@ -69,9 +76,15 @@ impl Unwinder {
                     }
                 }
             }
-        })?;
+            finder
+        })?);
         self.requests = Some(sender);
         Ok(())
+    }
+
+    /// Serves no more requests until it is started again.
+    pub fn stop(&mut self) {
+        self.requests = None;
     }
 
     /// Passes on what a program asks for.

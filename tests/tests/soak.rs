@@ -1,10 +1,11 @@
 //! Long sessions: what comes and goes leaves nothing behind, and what waits costs nothing.
 
-use rtrace_tests::{Scratch, Terminal, Work, Worker, requires, rtrace};
+use rtrace_tests::kernel::perf_events;
+use rtrace_tests::{Scratch, Terminal, Work, Worker, patience, requires, rtrace, sibling};
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a process has of the kernel.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,6 +96,53 @@ fn hundreds_of_probes_leave_nothing_behind() {
     let grown = memory_after.saturating_sub(memory_before) as usize;
     println!("{} probes: from {memory_before} to {memory_after} KiB, {after:?}", ROUNDS * probes.len());
     assert!(grown < 2048 + ROUNDS * probes.len() * 8, "{} probes have left {grown} KiB", ROUNDS * probes.len());
+}
+
+#[test]
+fn who_watches_processes_goes_with_the_last_probe_that_wants_it() {
+    requires!(Quick, Bpf, Uprobes, Tracefs);
+    let work = sibling("work").display().to_string();
+    let mut terminal = Terminal::start(&["-p", &std::process::id().to_string()]);
+    let threads = |terminal: &Terminal, name: &str| {
+        let tasks = fs::read_dir(format!("/proc/{}/task", terminal.pid())).expect("it lives").flatten();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|text| text.trim() == name).count()
+    };
+    // Stacks by addresses, which are looked up later, and by tables, which have to be found.
+    for (first, take, who) in [(1, "ustack", "watch"), (3, "dw_ustack", "unwind")] {
+        let probe = format!("tracepoint:syscalls:sys_enter_sync {{ @{take}[{take}(3)] = count() }}");
+        for number in [first, first + 1] {
+            let told = terminal.enter(&probe);
+            assert!(told.contains(&format!("#{number} attached ")), "{told}");
+        }
+        assert_eq!(threads(&terminal, who), 1, "{}", terminal.text());
+        terminal.enter(&format!(":rm {first}"));
+        assert_eq!(threads(&terminal, who), 1, "the other one needs it: {}", terminal.text());
+        terminal.enter(&format!(":rm {}", first + 1));
+        let end = Instant::now() + patience(Duration::from_secs(10));
+        while threads(&terminal, "watch") + threads(&terminal, "unwind") > 0 || perf_events(terminal.pid()) > 0 {
+            assert!(Instant::now() < end, "what {take} needs stays: {:?}", held(terminal.pid()));
+            sleep(Duration::from_millis(5));
+        }
+    }
+    // One that comes to nothing leaves nothing, and who comes later is served.
+    terminal.enter("tracepoint:syscalls:sys_enter_sync { @s[ustack] = 1 } iter:task:/nosuch/pin { }");
+    assert!(terminal.text().contains("Failed to pin"), "{}", terminal.text());
+    assert_eq!(threads(&terminal, "watch"), 0);
+    drop(terminal);
+    let mut terminal = Terminal::start(&[]);
+    let probe = format!("uprobe:{work}:work_step {{ @s[ustack(1)] = count() }}");
+    for number in 1..=2 {
+        terminal.enter(&probe);
+        let status = std::process::Command::new(&work).args(["call", "3"]).status();
+        assert!(status.is_ok_and(|status| status.success()));
+        let shown = terminal.enter("@s");
+        assert!(shown.contains("work_step+0"), "{shown}");
+        terminal.enter(&format!(":rm {number}"));
+        // Names are still known of what has been taken.
+        assert_eq!(terminal.enter("@s"), shown);
+        terminal.enter("clear(@s)");
+    }
 }
 
 /// Ticks of processor time, and how often its threads have waited, of a process.

@@ -127,9 +127,13 @@ impl Processes {
         news.into_iter().for_each(|told| known.past.note(told));
     }
 
-    /// Takes news from here from now on.
+    /// Takes news from here from now on. What has happened before tells nothing of what is: nobody may have listened.
     pub fn listen(&self, source: Option<Source>) {
+        let is_new = source.is_some();
         *lock(&self.source) = source;
+        if is_new {
+            self.known().past = Past::default();
+        }
     }
 
     /// Takes the news that have come.

@@ -46,7 +46,8 @@ impl Watch {
         }
         processes.listen(Some(source));
         let (seen, noted) = (Arc::clone(&stop), processes.clone());
-        let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(move || run(&fds, &noted, &seen))?;
+        let thread = std::thread::Builder::new().name("watch".to_owned()).stack_size(128 << 10);
+        let thread = thread.spawn(move || run(&fds, &noted, &seen))?;
         Ok(Self { stop, thread: Some(thread), processes })
     }
 }

@@ -5,11 +5,11 @@
 //! use them.
 
 use super::attaching::leave;
+use super::threads::Needs;
 use super::{Exit, Host, Job, Live, RunError, allow_files, flush, output_error, signals, since_boot};
 use crate::attach::{self, AttachError, Link};
 use crate::load::Loaded;
 use crate::machine::MOST_OPEN;
-use crate::machine::watch::Watch;
 use crate::output::{Entries, Output, Settings};
 use crate::packets::Packets;
 use crate::timers::Timers;
@@ -43,6 +43,8 @@ pub(super) struct Entry {
     pub(super) owner: u32,
     /// How a test or benchmark tells what it returns.
     pub(super) result: Option<ResultPlace>,
+    /// Who has to run beside it.
+    pub(super) needs: Needs,
 }
 
 impl Entry {
@@ -126,10 +128,6 @@ impl Live<'_> {
         self.rings
             .open(new(layout.data_ring), new(layout.control_ring))
             .map_err(|e| RunError::System("opening the ring buffers", e))?;
-        let news = layout.processes.and_then(|(_, news)| new(Some(news)));
-        if let (Some(_), Some(pid)) = (&news, self.config.pid) {
-            self.config.processes.note(u64::from(pid));
-        }
         if let Some(map) = new(layout.packets) {
             self.packets = Packets::open(map, job.program.config.perf_rb_pages)?;
         }
@@ -145,11 +143,6 @@ impl Live<'_> {
         }
         if job.takes_usr1() && !std::mem::replace(&mut self.takes_usr1, true) {
             self.signals = signals::catch(true).map_err(|e| RunError::System("catching signals", e))?;
-        }
-        if let Some(ring) = news {
-            // Not before the first signals are caught: a thread takes over which signals are blocked.
-            let watch = Watch::start(ring, self.config.processes.clone());
-            self.watch = Some(watch.map_err(|e| RunError::System("watching processes", e))?);
         }
         for (offset, bytes) in &layout.tables {
             for (at, word) in (*offset..).step_by(8).zip(bytes.chunks_exact(8)) {
@@ -192,8 +185,9 @@ impl Live<'_> {
             is_off: false,
             owner: layout.owner,
             result: layout.result.clone(),
+            needs: Needs::of(job),
         });
-        Ok(())
+        self.start_watch()
     }
 
     pub(super) fn entry(&self, number: u32) -> Option<&Entry> {
@@ -433,6 +427,7 @@ impl Live<'_> {
     fn discard(&mut self, number: u32) {
         self.off(number);
         self.entries.retain(|entry| entry.number != number);
+        self.stop_what_is_not_needed();
     }
 
     /// Gives back what an entry that is off had for itself.
@@ -440,6 +435,7 @@ impl Live<'_> {
         self.missed += entry.loaded.missed();
         let owner = entry.owner;
         drop(entry);
+        self.stop_what_is_not_needed();
         self.give_back(owner);
     }
 
@@ -467,10 +463,11 @@ impl Live<'_> {
         self.tick(output, host)?;
         // The first one has nothing but what all of them share.
         self.entries.truncate(1);
+        self.stop_what_is_not_needed();
         if let Some(base) = self.base.clone() {
             self.rewind(base)?;
         }
-        (self.packets, self.watch) = (Packets::default(), None);
+        self.packets = Packets::default();
         self.exited.clear();
         (self.exit, self.hushed, self.over) = (None, false, false);
         self.store.word(codegen::layout::START_TIME).store(since_boot(), Ordering::Relaxed);
