@@ -87,7 +87,9 @@ fn find(name: &str) -> Result<&'static Command, (String, String)> {
     match &begun[..] {
         [one] => Ok(one),
         [] => {
-            let near = nearest(name, COMMANDS.iter().map(|command| command.name), 1);
+            // Nor does anybody mean the other one who does not say so.
+            let is_meant = |other: &&str| name.ends_with('!') || !other.ends_with('!');
+            let near = nearest(name, COMMANDS.iter().map(|command| command.name).filter(is_meant), 1);
             let help = near.first().map(|near| format!("did you mean :{near}?"));
             Err((format!("there is no command :{name}"), help.unwrap_or_else(|| ":help lists the commands".to_owned())))
         }
@@ -136,6 +138,9 @@ mod tests {
         assert_eq!(found("r"), Ok("rm"));
         assert_eq!(found("o"), Err(":o may be several commands; :off, :on".to_owned()));
         assert_eq!(found("probs"), Err("there is no command :probs; did you mean :probes?".to_owned()));
+        for (typed, near) in [("quitt", "quit"), ("quiet", "quit"), ("editt", "edit"), ("qiut!", "quit!")] {
+            assert_eq!(found(typed), Err(format!("there is no command :{typed}; did you mean :{near}?")));
+        }
         assert_eq!(found("zzz"), Err("there is no command :zzz; :help lists the commands".to_owned()));
     }
 }
