@@ -2,7 +2,8 @@
 //!
 //! A thread of its own, so that a slow reader of the output does not hold up the clock. Programs that are due at the
 //! same time run in the order of the script: all timers count from one moment. A run that was missed because the
-//! machine was busy is made up for. After `exit()` none runs any more, however long user space takes to notice.
+//! machine was busy is made up for. What was missed for longer, because the process was stopped, is not: one run stands for
+//! all, as the kernel's own timers have it. After `exit()` none runs any more, however long user space takes to notice.
 
 use crate::sys;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -90,6 +91,18 @@ impl Drop for Timers {
 
 const SECOND: u64 = 1_000_000_000;
 
+impl Timer {
+    /// Passes over what was missed for so long that nobody waits for it any more: all but the last.
+    fn skip(&mut self, now: u64) {
+        /// Longer than a busy machine is late.
+        const LATE: u64 = SECOND;
+        let late = now.saturating_sub(self.next);
+        if late > LATE {
+            self.next += late / self.period_ns * self.period_ns;
+        }
+    }
+}
+
 /// Nanoseconds of the monotonic clock.
 fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
@@ -97,13 +110,15 @@ fn now() -> u64 {
 }
 
 fn run(timers: &mut [Timer], clock: &OwnedFd, over: impl Fn() -> bool, wake: &OwnedFd) -> io::Result<()> {
-    // Of those that are due at the same time, the first of the script comes first.
-    while let Some(timer) = timers.iter_mut().min_by_key(|timer| timer.next) {
-        if timer.next > now() {
+    while !over() {
+        let now = now();
+        timers.iter_mut().for_each(|timer| timer.skip(now));
+        // Of those that are due at the same time, the first of the script comes first.
+        let Some(timer) = timers.iter_mut().min_by_key(|timer| timer.next) else { break };
+        if timer.next > now {
+            // It may have taken longer.
             wait(timer.next, clock, wake)?;
-        }
-        if over() {
-            break;
+            continue;
         }
         sys::test_run(timer.program.as_fd())?;
         timer.next = timer.next.saturating_add(timer.period_ns);

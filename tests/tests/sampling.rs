@@ -2,6 +2,8 @@
 
 use rtrace_tests::workload::allowed_cpus;
 use rtrace_tests::{Run, Work, Worker, requires, sibling};
+use std::thread::sleep;
+use std::time::Duration;
 
 #[test]
 fn a_profile_fires_on_each_processor_at_its_rate() {
@@ -124,6 +126,25 @@ fn intervals_of_one_length_run_in_the_order_of_the_script() {
     requires!(Bpf);
     let text = "interval:ms:20 { printf(\"first\"); } interval:ms:20 { printf(\" second\\n\"); @n++; if (@n == 10) { exit(); } }";
     Run::program(text).to_end().code(0).stdout_is(&format!("{}\n\n@n: 10\n", "first second\n".repeat(10)));
+}
+
+#[test]
+fn what_intervals_missed_while_rtrace_was_stopped_is_passed_over() {
+    requires!(Bpf);
+    const PERIOD: u64 = 50_000_000;
+    const STOPPED: Duration = Duration::from_secs(3);
+    let text = "interval:ms:50 { printf(\"%llu\\n\", nsecs); @n++; if (@n == 100) { exit(); } }";
+    let session = Run::program(text).start();
+    session.wait_stdout("\n");
+    session.signal(libc::SIGSTOP);
+    sleep(STOPPED);
+    session.signal(libc::SIGCONT);
+    let out = session.to_end();
+    let times: Vec<u64> = out.stdout.lines().filter_map(|line| line.parse().ok()).collect();
+    // As long as all of its runs and the time in which there was none.
+    let took = times[times.len() - 1] - times[0];
+    let least = (times.len() as u64 - 3) * PERIOD + STOPPED.as_nanos() as u64;
+    assert!(times.len() == 100 && took >= least, "{} runs took {took} ns: {out}", times.len());
 }
 
 #[test]
