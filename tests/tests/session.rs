@@ -218,6 +218,18 @@ fn output_appears_above_the_line_that_is_being_typed() {
 }
 
 #[test]
+fn a_question_that_cannot_be_answered_is_one_error() {
+    requires!(Bpf);
+    let mut terminal = Terminal::start(&[]);
+    for question in ["nosuch + 1", "1 == nosuch", "nosuch"] {
+        let answer = terminal.enter(question);
+        assert!(answer.contains("ERROR: Unknown identifier: 'nosuch'") && !answer.contains("WARNING"), "{answer}");
+    }
+    // Nobody sees what comes of the first, which is not the whole entry.
+    assert!(terminal.enter("1 == 2; print(3)").contains("WARNING: Return value discarded."));
+}
+
+#[test]
 fn ctrl_c_abandons_the_line_and_twice_leaves() {
     requires!(Bpf);
     let mut terminal = Terminal::start(&[]);
