@@ -44,10 +44,14 @@ impl Look {
             When::Never => false,
             When::Auto => is_terminal && !is_dumb() && is_unset("NO_COLOR"),
         };
-        let size = tcgetwinsize(there).ok().filter(|_| is_terminal);
-        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        Self { color, is_utf8: is_utf8(), width }
+        Self { color, is_utf8: is_utf8(), width: width(there) }
     }
+}
+
+/// The columns of a terminal, if it is one and says so.
+pub fn width(there: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(&there).ok().filter(|_| isatty(&there));
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// How the output proper is drawn. What does not go to a terminal is as bpftrace has it, unless something else was asked

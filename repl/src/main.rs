@@ -22,6 +22,7 @@ mod run;
 mod scripts;
 mod select;
 mod usage;
+mod wrap;
 
 use args::{Args, Mode};
 use clap::Parser;

@@ -10,6 +10,9 @@ const BEFORE: usize = 16;
 /// Columns kept free behind the line's end, for the words below a place that is there.
 const BEHIND: usize = 24;
 
+/// Columns kept free behind the middle of a long place, to which its words belong.
+const WORDS: usize = 12;
+
 /// Cuts a picture, whose marked line is its third, to `width` columns; `place` is the column of the line, from 0, that
 /// has to be seen. Pictures that fit stay as they are.
 pub fn fit(picture: &str, width: usize, place: usize) -> String {
@@ -25,11 +28,18 @@ pub fn fit(picture: &str, width: usize, place: usize) -> String {
     }
     let length = visible(line).count() - margin;
     let left = place.saturating_sub(BEFORE).min((length + BEHIND).saturating_sub(room));
+    // Where the words are about to be, if there are any behind the place.
+    let below = rows.get(3).and_then(|row| visible(row).skip(margin + place).position(|c| matches!(c, '┬' | '|')));
+    let left = left.max(below.map_or(0, |at| (place + at + WORDS).saturating_sub(room)));
     let marks = rows[3..].iter().take_while(|row| visible(row).skip(margin).any(|c| c != ' ')).count();
     // The help stands behind an empty row.
     let cut = rows.iter().enumerate().map(|(index, row)| match index {
         2 => columns(row, margin, left, Some(room), "..."),
-        _ if (3..3 + marks).contains(&index) => columns(row, margin, left, None, ""),
+        _ if (3..3 + marks).contains(&index) => {
+            // Words may go on in another row, but not lines.
+            let has_words = visible(row).skip(margin).any(|c| c.is_alphanumeric());
+            columns(row, margin, left, (!has_words).then_some(room), "")
+        }
         _ => (*row).to_owned(),
     });
     cut.map(|row| row + "\n").collect()
@@ -41,7 +51,7 @@ fn visible(row: &str) -> impl Iterator<Item = char> {
 }
 
 /// The characters of a row, and whether they are seen.
-fn pieces(row: &str) -> impl Iterator<Item = (char, bool)> {
+pub fn pieces(row: &str) -> impl Iterator<Item = (char, bool)> {
     let mut in_escape = false;
     row.chars().map(move |c| {
         let was = in_escape;
@@ -95,6 +105,21 @@ mod tests {
         assert!(rows[2].starts_with(" 1 | ...") && rows[2].ends_with("..."), "{cut}");
         assert_eq!(rows[2].find("NOPE"), rows[3].find("-+--"), "{cut}");
         assert_eq!(rows[5], format!("   | Help: {}", "h".repeat(70)));
+    }
+
+    #[test]
+    fn a_long_place_is_cut_where_its_words_can_be_seen() {
+        for (before, long) in [(40, 26), (4, 90)] {
+            let line = format!("{}{}{}", "a".repeat(before), "N".repeat(long), "b".repeat(30));
+            let half = long / 2;
+            let marks = format!("{}{}┬{}  ", " ".repeat(before), "─".repeat(half), "─".repeat(long - half - 1));
+            let words = format!("{}╰─── here", " ".repeat(before + half));
+            let cut = fit(&format!("   ╭─[ x ]\n   │\n 1 │ {line}\n   │ {marks}\n   │ {words}\n───╯\n"), 40, before);
+            let rows: Vec<Vec<char>> = cut.lines().map(|row| row.chars().collect()).collect();
+            assert!(rows.iter().all(|row| row.len() <= 40), "{cut}");
+            let middle = rows[3].iter().position(|c| *c == '┬');
+            assert!(middle.is_some() && middle == rows[4].iter().position(|c| *c == '╰'), "{cut}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod outside;
 mod screen;
 mod session;
 
-use crate::args::{Args, When};
+use crate::args::Args;
 use crate::look::{self, Look};
 use crate::report::Reporter;
 use crate::run::{self, Failed};
@@ -81,7 +81,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     let screen = Screen::default();
     let reporter = {
         let screen = screen.clone();
-        reporter.into(move |text| screen.show(text.as_bytes()))
+        reporter.on_stdout(args.color, move |text| screen.show(text.as_bytes()))
     };
     let failed = |failed: Failed| {
         screen.finish();
@@ -231,8 +231,7 @@ fn bare<'t>(session: &Session<'_>, text: &'t str) -> Option<&'t str> {
 /// The columns of the terminal, as many as are good to read.
 fn width() -> usize {
     const MOST: usize = 100;
-    let width = Look::of(std::io::stdout(), When::Never).width;
-    width.unwrap_or(80).clamp(20, MOST)
+    look::width(std::io::stdout()).unwrap_or(80).clamp(20, MOST)
 }
 
 /// Prints what is to be read about a topic; gives the exit code.

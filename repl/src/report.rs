@@ -5,7 +5,7 @@
 
 use crate::args::When;
 use crate::look::{self, Look};
-use crate::narrow;
+use crate::{narrow, wrap};
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
 use lang::{Diagnostic, Severity, Source, SourceMap, Span};
 use std::fmt;
@@ -41,9 +41,10 @@ impl Reporter {
         reporter
     }
 
-    /// The same, but writing elsewhere.
-    pub fn into(self, sink: impl Fn(&str) + 'static) -> Self {
-        Self { sink: Some(Box::new(sink)), ..self }
+    /// The same, but writing on standard output, a terminal, by way of something else.
+    pub fn on_stdout(self, color: Option<When>, sink: impl Fn(&str) + 'static) -> Self {
+        let look = Look::of(std::io::stdout(), look::asked(color).0);
+        Self { look, sink: Some(Box::new(sink)), ..self }
     }
 
     /// Another one that looks the same, and writes elsewhere.
@@ -65,7 +66,7 @@ impl Reporter {
         if diagnostic.severity == Severity::Warning && diagnostic.span == Span::default() {
             return self.warning(&diagnostic.title);
         }
-        let headline = self.headline(sources, diagnostic, self.look.color);
+        let headline = self.wrapped(&self.headline(sources, diagnostic, self.look.color));
         let (picture, newline) = (self.picture(sources, diagnostic), if detail.is_empty() { "" } else { "\n" });
         self.write(&format!("{headline}\n{detail}{newline}{picture}"));
     }
@@ -75,10 +76,10 @@ impl Reporter {
         let mut text = match title {
             // Help was asked for, and nothing is wrong.
             "" => String::new(),
-            _ => format!("{}: {}\n", self.painted("ERROR", Color::Red), in_words(title)),
+            _ => self.wrapped(&format!("{}: {}\n", self.painted("ERROR", Color::Red), in_words(title))),
         };
         if let Some(help) = help {
-            text += &format!("{}: {help}\n", self.painted("HINT", Color::Cyan));
+            text += &self.wrapped(&format!("{}: {help}\n", self.painted("HINT", Color::Cyan)));
         }
         self.write(&text);
     }
@@ -86,13 +87,28 @@ impl Reporter {
     /// Writes a warning that has no place in a script.
     pub fn warning(&self, text: &str) {
         if self.warnings {
-            self.write(&format!("{}: {text}\n", self.painted("WARNING", Color::Yellow)));
+            self.write(&self.wrapped(&format!("{}: {text}\n", self.painted("WARNING", Color::Yellow))));
         }
     }
 
     /// Writes a line as it is.
     pub fn note(&self, text: &str) {
         self.write(&format!("{text}\n"));
+    }
+
+    /// The columns there are now, if there is a terminal.
+    fn width(&self) -> Option<usize> {
+        let before = self.look.width?;
+        let now = if self.sink.is_some() { look::width(std::io::stdout()) } else { look::width(std::io::stderr()) };
+        Some(now.unwrap_or(before))
+    }
+
+    /// Text of several words, in lines that have room on the terminal.
+    fn wrapped(&self, text: &str) -> String {
+        match self.width() {
+            Some(width) => wrap::text(text, width),
+            None => text.to_owned(),
+        }
     }
 
     fn write(&self, text: &str) {
@@ -159,9 +175,10 @@ impl Reporter {
         // Its first line would say again what the headline says.
         let text = String::from_utf8_lossy(&drawn);
         let picture = text.split_once('\n').map_or("", |(_, rest)| rest);
-        match (self.look.width, place_in_line(sources, diagnostic)) {
-            (Some(width), Some(place)) => narrow::fit(picture, width, place(width)),
-            _ => picture.to_owned(),
+        match (self.width(), place_in_line(sources, diagnostic)) {
+            (Some(width), Some(place)) => wrap::picture(&narrow::fit(picture, width, place(width)), width),
+            (Some(width), None) => wrap::picture(picture, width),
+            (None, _) => picture.to_owned(),
         }
     }
 

@@ -305,7 +305,7 @@ fn hints_are_taken_with_a_key_and_can_be_left_out() {
     terminal.ready();
     assert_eq!(terminal.enter("@taken"), "@taken: 17");
     terminal.press("@ = lhist(1, ");
-    terminal.shows("lhist(n, min, max, step)");
+    terminal.shows("rtrace> @ = lhist(1,   lhist(n, min, max, step)");
     assert!(terminal.painted("rtrace> @ = lhist").ends_with("{90}  lhist(n, {4;90}min{90}, max, step)"));
     terminal.press("\x03");
     terminal.ready();
@@ -399,6 +399,43 @@ fn the_terminal_may_change_its_size_at_any_time() {
     terminal.shows("(1, 2, 3, text)");
     terminal.enter(":off 1");
     assert_eq!(terminal.enter("1 + 2"), "3 : int8");
+}
+
+#[test]
+fn errors_are_as_wide_as_the_terminal_is_now() {
+    requires!(Quick, Bpf);
+    let terminal = || Terminal::with(&[], "xterm", (100, 40), &[("NO_COLOR", "1")]);
+    let mut terminal = terminal();
+    terminal.ready();
+    for columns in [100, 40, 60] {
+        terminal.resize(columns, 40);
+        for (line, words) in [
+            (":nosuchcommandatall", "there is no command :nosuchcommandatall"),
+            ("kprobe:f { @a = 1; @b = 2; @c = 3; nosuchfunction(@a, @b, @c); }", "Unknown function: 'nosuchfunction'"),
+            ("@x[1, 2] = strftime(5)", "strftime"),
+        ] {
+            let answer = terminal.enter(line);
+            let widest = answer.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            assert!(widest <= usize::from(columns), "{widest} of {columns} columns:\n{answer}");
+            // The rows of the line that was typed are one.
+            let said = answer.replace("\n  ", " ");
+            assert!(said.contains(words), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn errors_of_a_script_are_broken_between_words_on_a_terminal() {
+    requires!(Quick);
+    let mut command = Command::new(rtrace_tests::rtrace());
+    command.args(["-e", "begin { @abc = 1; print(strftim(\"%H\", @abc)); }"]);
+    let mut terminal = Terminal::of(command, "xterm", (44, 24), &[("NO_COLOR", "1")]);
+    assert_eq!(terminal.left().code(), Some(1));
+    let text = terminal.text();
+    assert!(text.lines().all(|line| line.chars().count() <= 44), "{text}");
+    assert!(text.contains("stdin:1:25-44: ERROR: Unknown function:\n  'strftim'"), "{text}");
+    let plain = Run::program("begin { @abc = 1; print(strftim(\"%H\", @abc)); }").to_end();
+    plain.stderr_has("stdin:1:25-44: ERROR: Unknown function: 'strftim'\n");
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn what_goes_wrong_is_told_on_the_first_screen() {
     let mut missing = Terminal::open(&["--live", "-e", "uprobe:/bin/sh:nosuch_function { @ = count() }"], "xterm", 80);
     assert_eq!(missing.left().code(), Some(1));
     assert!(missing.text().contains("nosuch_function") && missing.is_as_it_was(), "{}", missing.text());
-    let mut dumb = Terminal::open(&["--live", "-e", "begin { @x = 1 }"], "dumb", 80);
+    let mut dumb = Terminal::open(&["--live", "-e", "begin { @x = 1 }"], "dumb", 160);
     assert_eq!(dumb.left().code(), Some(1));
     assert!(dumb.text().contains("ERROR: --live redraws maps on a terminal, but the terminal cannot move its cursor"));
     let run = |arg: &str| Run::program("begin { @x = 1 }").arg(arg).to_end();
