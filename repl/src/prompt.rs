@@ -78,6 +78,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     let mut config = session::config(args, &reporter)?;
     // Before anybody else sees the terminal.
     let before = Saved::now();
+    let _end = PutBack(&before);
     let screen = Screen::default();
     let reporter = {
         let screen = screen.clone();
@@ -91,7 +92,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     let color = Look::of(std::io::stdout(), look::asked(args.color).0).color;
     // Threads take over that signals are blocked, which `begin` has seen to.
     let knowledge = Shared::default();
-    let editor = match Editor::start(&screen, &args.preferences, color, knowledge.clone()) {
+    let editor = match Editor::start(&screen, &args.preferences, color, knowledge.clone(), &before) {
         Ok(editor) => editor,
         Err(error) => {
             let told = format!("cannot read from the terminal: {error}");
@@ -101,12 +102,21 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
     let result = talk(&mut session, &editor, &knowledge, &screen, &before);
     let is_saved = args.script_out.as_ref().is_none_or(|path| session.save_at_end(path));
     screen.settle();
-    drop(before);
+    before.restore();
     match result {
         Ok(_) if !is_saved => Err(Failed),
         Ok(code) => Ok(code),
         Err(runtime::session::RunError::OutputClosed) => Ok(0),
         Err(error) => run::fail(&reporter, &error.to_string(), None).map_err(failed),
+    }
+}
+
+/// Puts the terminal back when this goes, which is while the other thread may still be reading.
+struct PutBack<'a>(&'a Saved);
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        self.0.restore();
     }
 }
 
@@ -169,7 +179,7 @@ fn talk(
         match next {
             Next::Leave { code, shows_maps } => return session.close(code, shows_maps),
             Next::Edit { number, text, outside } if outside || !editor.can_edit(&text) => {
-                match outside::edit(session, screen, &format!("probe{number}"), &text)? {
+                match outside::edit(session, screen, before, &format!("probe{number}"), &text)? {
                     Edited::Text(text) => drop(session.change(number, &text)?),
                     Edited::Left(why, help) => session.reporter().plain(&why, help),
                 }

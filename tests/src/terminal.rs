@@ -194,6 +194,14 @@ impl Terminal {
         self.wait(text, |screen| screen.text().iter().any(|line| line.contains(text)));
     }
 
+    /// Waits until something can be read in one of the rows from this one on, of all that there ever were; gives the row
+    /// behind it.
+    #[track_caller]
+    pub fn shows_from(&self, first: usize, text: &str) -> usize {
+        let is_there = |row: &Row| letters(&row.cells).contains(text);
+        self.find(text, |screen| Some(first + screen.lines.get(first..)?.iter().position(is_there)? + 1))
+    }
+
     /// The lines of the other screen, if the program is on it.
     pub fn other(&self) -> Option<Vec<String>> {
         lock(&self.screen).other.as_ref().map(|other| other.visible())

@@ -439,6 +439,27 @@ fn errors_of_a_script_are_broken_between_words_on_a_terminal() {
 }
 
 #[test]
+fn a_hint_knows_which_prompt_it_follows() {
+    requires!(Quick, Bpf);
+    let mut terminal = Terminal::with(&[], "xterm", (40, 24), &[("NO_COLOR", "1")]);
+    terminal.ready();
+    // So long that it has room behind one prompt, and not behind the other, which is a column wider.
+    let entry = format!("@{} = 1234", "a".repeat(23));
+    terminal.enter(&entry);
+    terminal.enter("interval:s:100 { @n++ }");
+    terminal.press("@aaa");
+    terminal.until("all of it", |rows, _| rows.last().is_some_and(|row| *row == format!("rtrace> {entry}")));
+    terminal.press("\x03");
+    terminal.ready();
+    terminal.press(":edit 1\r");
+    terminal.shows_last("edit #1> interval");
+    terminal.press("\x15@aaa");
+    terminal.until("a part of it", |rows, cursor| {
+        rows.last().is_some_and(|row| row.starts_with("edit #1> @aaaa") && row.ends_with("..")) && cursor.1 == 13
+    });
+}
+
+#[test]
 fn the_screen_can_be_cleared() {
     requires!(Quick, Bpf);
     let mut terminal = in_colours((80, 20));

@@ -229,6 +229,56 @@ fn a_question_that_cannot_be_answered_is_one_error() {
     assert!(terminal.enter("1 == 2; print(3)").contains("WARNING: Return value discarded."));
 }
 
+/// What stands on a screen on which a probe has printed numbered lines while numbers were entered, each of which answers.
+/// Panics if a line is broken, lost or there twice, or an answer is not where it belongs.
+fn check_entries_among_ticks(text: &str, entries: usize) {
+    let begun = text.find("rtrace> 1000\n").expect("the first entry is there");
+    let (mut ticks, mut asked, mut answered) = (None, 1000, 1000);
+    for line in text[begun..].lines().filter(|line| !line.is_empty()) {
+        let around = || format!("{line:?} is wrong behind {:?}", text[..text.find(line).unwrap_or(0)].lines().last());
+        if let Some(number) = line.strip_prefix("tick ").and_then(|number| number.parse::<u32>().ok()) {
+            assert!(ticks.is_none_or(|last| last + 1 == number), "tick {ticks:?}, then {number}");
+            ticks = Some(number);
+        } else if line == format!("rtrace> {asked}") && asked == answered {
+            asked += 1;
+        } else if line == format!("{answered} : int16") && asked == answered + 1 {
+            answered += 1;
+        } else if line == "rtrace> :off 1" || line == "#1 is off" || line == "rtrace> " || line == "rtrace>" {
+            assert_eq!(answered, 1000 + entries, "{}", around());
+        } else {
+            panic!("{}", around());
+        }
+    }
+    assert_eq!(answered, 1000 + entries);
+    assert!(ticks.is_some(), "nothing was printed");
+}
+
+#[test]
+fn answers_stand_below_their_entries_while_a_probe_prints_all_the_time() {
+    requires!(Quick, Bpf);
+    const ENTRIES: usize = 200;
+    for waits in [true, false] {
+        let mut terminal = Terminal::with(&[], "xterm", (60, 24), &[("NO_COLOR", "1")]);
+        terminal.ready();
+        terminal.enter("interval:ms:1 { printf(\"tick %d\\n\", @n++) }");
+        let (numbers, mut row) = (1000..1000 + ENTRIES, 0);
+        if waits {
+            for number in numbers {
+                terminal.press(&format!("{number}\r"));
+                row = terminal.shows_from(row, &format!("{number} : int16"));
+            }
+        } else {
+            // As a terminal pastes that knows no brackets around it.
+            terminal.press(&numbers.map(|number| format!("{number}\r")).collect::<String>());
+            row = terminal.shows_from(row, &format!("{} : int16", 999 + ENTRIES));
+        }
+        terminal.press(":off 1\r");
+        terminal.shows_from(row, "#1 is off");
+        terminal.ready();
+        check_entries_among_ticks(&terminal.text(), ENTRIES);
+    }
+}
+
 #[test]
 fn ctrl_c_abandons_the_line_and_twice_leaves() {
     requires!(Bpf);

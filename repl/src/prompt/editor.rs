@@ -12,7 +12,10 @@ use lang::c::Unread;
 use lang::highlight::depth_at_end;
 use lang::parser::entry::needs_more;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::process::{Signal, kill_current_process_group};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use rustyline::completion::Completer;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
@@ -21,7 +24,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, EditMode, Event, EventContext,
-    EventHandler, ExternalPrinter, Helper, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    EventHandler, Helper, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -67,26 +70,37 @@ struct Start {
 
 impl Editor {
     /// Starts the thread. What the screen shows from now on appears above the line.
-    pub fn start(screen: &Screen, preferences: &Preferences, color: bool, knowledge: Shared) -> io::Result<Self> {
+    pub fn start(
+        screen: &Screen,
+        preferences: &Preferences,
+        color: bool,
+        knowledge: Shared,
+        before: &Saved,
+    ) -> io::Result<Self> {
         let (sender, lines) = channel();
         let (go, may_go) = channel();
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let woken = wake.try_clone()?;
-        let mut editor = editor(preferences, color, Words::new(knowledge, screen.clone()))?;
-        let printer = editor.create_external_printer();
-        let can_edit = printer.is_ok();
-        match printer {
-            Ok(printer) => screen.start(printer)?,
-            // A terminal that cannot move its cursor: what appears, appears where it is.
-            Err(_) => screen.start(Direct)?,
+        let mut editor = editor(preferences, color, Words::new(knowledge, screen.clone()), screen, before)?;
+        // A terminal that cannot move its cursor has none: what appears, appears where it is.
+        let printer = editor.create_external_printer().ok();
+        let can_edit = printer.is_some();
+        screen.start(printer)?;
+        if can_edit {
+            before.hush();
         }
+        let screen = screen.clone();
         std::thread::Builder::new().name("editor".to_owned()).spawn(move || {
             // Goes last: whoever is woken finds that nobody sends any more.
             let woken = Wake(woken);
             let sender = sender;
             take_stops(true);
             while let Ok(start) = may_go.recv() {
+                if can_edit {
+                    screen.begin_line();
+                }
                 let line = read(&mut editor, &start);
+                screen.leave_line();
                 // The session has ended if nobody takes it.
                 if sender.send(line).is_err() {
                     return;
@@ -153,7 +167,13 @@ impl Drop for Wake {
 type Rustyline = rustyline::Editor<Prompt, Entries>;
 
 /// The editor with its keys.
-fn editor(preferences: &Preferences, color: bool, words: Words) -> io::Result<Rustyline> {
+fn editor(
+    preferences: &Preferences,
+    color: bool,
+    words: Words,
+    screen: &Screen,
+    before: &Saved,
+) -> io::Result<Rustyline> {
     // After the escape key, so many milliseconds may pass before the next one is a key by itself. Nothing is shown above
     // the line in that time.
     let (mode, timeout) = match preferences.keys {
@@ -184,9 +204,23 @@ fn editor(preferences: &Preferences, color: bool, words: Words) -> io::Result<Ru
         dedents: Arc::clone(&dedents),
         is_abandoned: Arc::clone(&is_abandoned),
         words,
+        screen: screen.clone(),
+        width: Cell::new(PROMPT.len()),
+        is_redrawn: Cell::new(false),
+        was_marked: Cell::new(false),
     }));
-    let keys: [(KeyEvent, EventHandler); 5] = [
-        (KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Abandon { is_abandoned }))),
+    let leave = |always| EventHandler::Conditional(Box::new(Leave { always, screen: screen.clone() }));
+    let suspend = || EventHandler::Conditional(Box::new(Suspend { screen: screen.clone(), before: before.clone() }));
+    // What the terminal has for this beside the usual keys.
+    for (which, key) in before.keys() {
+        let act = if which == SpecialCodeIndex::VSUSP { suspend() } else { leave(which != SpecialCodeIndex::VEOF) };
+        editor.bind_sequence(key, act);
+    }
+    let keys: [(KeyEvent, EventHandler); 8] = [
+        (KeyEvent::ctrl('D'), leave(false)),
+        (KeyEvent::ctrl('\\'), leave(true)),
+        (KeyEvent::ctrl('Z'), suspend()),
+        (KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(Abandon { is_abandoned, screen: screen.clone() }))),
         (key(KeyCode::Enter), EventHandler::Conditional(Box::new(Enter))),
         (key(KeyCode::Char('}')), EventHandler::Conditional(Box::new(Close { dedents }))),
         (key(KeyCode::Right), EventHandler::Conditional(Box::new(TakeHint))),
@@ -206,6 +240,8 @@ fn key(code: KeyCode) -> KeyEvent {
 fn read(editor: &mut Rustyline, start: &Start) -> Line {
     if let Some(prompt) = editor.helper() {
         prompt.is_last.set(false);
+        prompt.width.set(start.prompt.len());
+        prompt.was_marked.set(false);
     }
     let read = match start.text.as_str() {
         "" => editor.readline(&start.prompt),
@@ -229,15 +265,6 @@ fn read(editor: &mut Rustyline, start: &Start) -> Line {
     }
 }
 
-/// Standard output as it is.
-struct Direct;
-
-impl ExternalPrinter for Direct {
-    fn print(&mut self, text: String) -> rustyline::Result<()> {
-        Ok(print(&text)?)
-    }
-}
-
 /// What rustyline asks about a line.
 struct Prompt {
     /// Something is on the line.
@@ -257,6 +284,14 @@ struct Prompt {
     is_abandoned: Arc<AtomicBool>,
     /// What Tab finds.
     words: Words,
+    /// What there is to see above the line.
+    screen: Screen,
+    /// The columns of the prompt.
+    width: Cell<usize>,
+    /// The line is about to be drawn because of something that was done to it.
+    is_redrawn: Cell<bool>,
+    /// What rustyline remembers of the last answer: that the line had to be drawn anew.
+    was_marked: Cell<bool>,
 }
 
 impl Helper for Prompt {}
@@ -277,6 +312,8 @@ impl Hinter for Prompt {
     type Hint = Hint;
 
     fn hint(&self, line: &str, at: usize, context: &Context<'_>) -> Option<Hint> {
+        // Keys come and calls are heard from now on.
+        self.screen.listen();
         self.has_text.set(!line.is_empty());
         self.words.foresee(line, at);
         let is_typed = context.history_index() == context.history().len();
@@ -284,7 +321,8 @@ impl Hinter for Prompt {
             line.clone_into(&mut self.typed.lock().unwrap_or_else(PoisonError::into_inner));
         }
         let may_hint = self.has_hints && at == line.len() && !is_tall(line);
-        let hint = may_hint.then(|| hints::hint(line, is_typed.then_some(context.history()), PROMPT.len())).flatten();
+        let hint =
+            may_hint.then(|| hints::hint(line, is_typed.then_some(context.history()), self.width.get())).flatten();
         *self.hint.borrow_mut() = hint.clone().unwrap_or_default();
         hint
     }
@@ -304,8 +342,17 @@ impl Highlighter for Prompt {
         }
     }
 
+    /// The prompt, and above it what there is to see.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
-        Cow::Borrowed(if self.looks.shows_prompt() { prompt } else { "" })
+        let is_called = !self.is_redrawn.take();
+        let above = self.screen.above(is_called);
+        let prompt = if self.looks.shows_prompt() { prompt } else { "" };
+        match (is_called, above.is_empty()) {
+            // rustyline has ended a line that has nothing on it.
+            (true, _) => Cow::Owned(format!("\x1b[A{above}{prompt}")),
+            (false, false) => Cow::Owned(format!("{above}{prompt}")),
+            (false, true) => Cow::Borrowed(prompt),
+        }
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
@@ -325,16 +372,24 @@ impl Highlighter for Prompt {
     fn highlight_char(&self, line: &str, at: usize, kind: CmdKind) -> bool {
         let is_last = kind == CmdKind::ForcedRefresh;
         self.is_last.set(is_last);
-        self.looks.update(line, at, PROMPT.len(), is_last)
+        let is_changed = self.looks.update(line, at, self.width.get(), is_last);
+        // Whatever may be more than a movement is drawn as a whole, so that it is known when the line is drawn without
+        // anything having been done to it: because of a call.
+        let is_marked = is_changed || kind != CmdKind::MoveCursor;
+        if self.was_marked.replace(is_marked) || is_marked {
+            self.is_redrawn.set(true);
+        }
+        is_marked
     }
 }
 
 impl Validator for Prompt {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(match wants_more(context.input()) {
-            true => ValidationResult::Incomplete,
-            false => ValidationResult::Valid(None),
-        })
+        if wants_more(context.input()) {
+            return Ok(ValidationResult::Incomplete);
+        }
+        self.screen.stop_listening();
+        Ok(ValidationResult::Valid(None))
     }
 }
 
@@ -394,15 +449,55 @@ fn closing_brace(line: &str, at: usize) -> (usize, Vec<String>) {
 /// Ends a line that has something on it, as if it were entered: so it is drawn once more, without what stands behind it.
 struct Abandon {
     is_abandoned: Arc<AtomicBool>,
+    screen: Screen,
 }
 
 impl ConditionalEventHandler for Abandon {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        self.screen.stop_listening();
         if context.line().is_empty() {
             return None;
         }
         self.is_abandoned.store(true, Ordering::Relaxed);
         Some(Cmd::AcceptLine)
+    }
+}
+
+/// A key that ends a line: one with nothing on it, or any.
+struct Leave {
+    always: bool,
+    screen: Screen,
+}
+
+impl ConditionalEventHandler for Leave {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        // To vi's ways the end of input is Enter.
+        if self.always || context.line().is_empty() || context.mode() == EditMode::Vi {
+            self.screen.stop_listening();
+        }
+        None
+    }
+}
+
+/// Stops the process, and gives whoever started it the terminal as it was.
+struct Suspend {
+    screen: Screen,
+    before: Saved,
+}
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        const NO_BRACKETS: &str = "\x1b[?2004l";
+        const BRACKETS: &str = "\x1b[?2004h";
+        self.screen.stop_listening();
+        let here = Saved::now();
+        // A terminal that is gone cannot be told.
+        let _ = print(NO_BRACKETS);
+        self.before.restore();
+        let _ = kill_current_process_group(Signal::TSTP);
+        here.restore();
+        let _ = print(BRACKETS);
+        Some(Cmd::Repaint)
     }
 }
 
@@ -435,7 +530,8 @@ pub fn take_stops(here: bool) {
     }
 }
 
-/// How the terminal was; it is put back when this goes, which is while the other thread may still be reading.
+/// How the terminal was at some time.
+#[derive(Clone)]
 pub struct Saved(Option<Termios>);
 
 impl Saved {
@@ -451,10 +547,24 @@ impl Saved {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, saved);
         }
     }
-}
 
-impl Drop for Saved {
-    fn drop(&mut self) {
-        self.restore();
+    /// While no line is read, what is typed is for the next one: it is not shown among what is, and stays as it is.
+    /// Only keys that are signals are obeyed.
+    pub fn hush(&self) {
+        let Some(mut modes) = self.0.clone() else { return };
+        modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN);
+        modes.input_modes.remove(InputModes::ICRNL);
+        Self(Some(modes)).restore();
+    }
+
+    /// The keys that end a line or stop the process.
+    fn keys(&self) -> Vec<(SpecialCodeIndex, KeyEvent)> {
+        let all = [SpecialCodeIndex::VEOF, SpecialCodeIndex::VINTR, SpecialCodeIndex::VQUIT, SpecialCodeIndex::VSUSP];
+        let codes = self.0.iter().flat_map(|modes| all.map(|which| (which, modes.special_codes[which])));
+        // Zero is none.
+        codes
+            .filter(|(_, code)| *code != 0)
+            .map(|(which, code)| (which, KeyEvent::new(code.into(), Modifiers::NONE)))
+            .collect()
     }
 }

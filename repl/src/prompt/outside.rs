@@ -23,8 +23,14 @@ pub enum Edited {
     Left(String, Option<&'static str>),
 }
 
-/// Lets the user edit a text, which is called by this name.
-pub fn edit(session: &mut Session<'_>, screen: &Screen, name: &str, text: &str) -> Result<Edited, RunError> {
+/// Lets the user edit a text, which is called by this name, on a terminal as it was `before` the session.
+pub fn edit(
+    session: &mut Session<'_>,
+    screen: &Screen,
+    before: &Saved,
+    name: &str,
+    text: &str,
+) -> Result<Edited, RunError> {
     let Some(editor) = editor() else {
         let help = "EDITOR=nano rtrace; :edit without `!` edits at the prompt";
         return Ok(Edited::Left("there is no editor: VISUAL and EDITOR name none".to_owned(), Some(help)));
@@ -35,16 +41,18 @@ pub fn edit(session: &mut Session<'_>, screen: &Screen, name: &str, text: &str) 
         Err(error) => return Ok(Edited::Left(format!("cannot write a file to be edited: {error}"), None)),
     };
     screen.hold();
-    let before = Saved::now();
+    let here = Saved::now();
+    before.restore();
     let ended = match start(&editor, &file.0) {
         Ok(mut child) => wait(session, &mut child).map(|ended| ended.map(|()| child.wait())),
         Err(error) => {
+            here.restore();
             screen.release();
             return failed(error);
         }
     };
     take_terminal();
-    before.restore();
+    here.restore();
     screen.release();
     Ok(match ended? {
         None => Edited::Left("the editor was ended".to_owned(), None),

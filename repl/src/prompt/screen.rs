@@ -1,7 +1,10 @@
 //! What is to be seen, in order, above the line that is being edited.
 //!
-//! A thread hands it to rustyline, which may keep it waiting until the next line is read; so whoever shows something never
-//! waits for the user. Only whole lines are handed on while a line may be edited: half a one would be drawn over.
+//! Only one writes on the terminal. While no line is read, that is a thread of ours, so that whoever shows something never
+//! waits for the terminal. While one is read it is the editor, who takes what there is to see each time it draws the line
+//! ([`Screen::above`]); the thread only calls it when there is something new. rustyline's printer is good for that call
+//! and nothing else: what it is given while a line is about to end would stand below the next prompt, or in the line.
+//! Only whole lines are handed on: half a one would be drawn over.
 
 use crate::live::kept::{Most, Shared};
 use rustyline::ExternalPrinter;
@@ -19,10 +22,12 @@ pub struct Screen(Arc<(Mutex<Queue>, Condvar)>);
 #[derive(Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// The thread is writing what it has taken.
+    /// Who writes.
+    turn: Turn,
+    /// The thread is writing what it has taken, or is calling the editor.
     is_busy: bool,
-    /// The last line is to be ended, if it is not.
-    ends_line: bool,
+    /// The editor has been called, and has not heard it yet.
+    is_called: bool,
     /// No line is read any more, though somebody may still believe so.
     is_left: bool,
     /// Somebody else has the terminal, and what is shown is kept there.
@@ -31,7 +36,40 @@ struct Queue {
     is_held: bool,
 }
 
+/// Who writes on the terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    /// The thread.
+    #[default]
+    Ours,
+    /// The editor, who hears no call: its line begins or ends.
+    Editor,
+    /// The editor, who hears calls.
+    Listening,
+}
+
+/// What the thread has to do.
+enum Task {
+    Write(String),
+    Call,
+}
+
 impl Queue {
+    /// Whether the thread writes. Of an editor that has been left nobody knows what it does, but that it draws no more.
+    fn is_ours(&self) -> bool {
+        self.turn == Turn::Ours || self.is_left
+    }
+
+    /// Takes what is written next.
+    fn take(&mut self) -> Option<String> {
+        let ready = self.ready();
+        if ready == 0 {
+            return None;
+        }
+        let text: Vec<u8> = self.bytes.drain(..ready).collect();
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// How much can be written: whole lines, and not so many at once that a key would have to wait for them.
     fn ready(&self) -> usize {
         const AT_ONCE: usize = 64 << 10;
@@ -41,22 +79,23 @@ impl Queue {
         let is_end = |byte: &u8| *byte == b'\n';
         match self.bytes.get(..AT_ONCE).and_then(|first| first.iter().rposition(is_end)) {
             Some(last) => last + 1,
-            None if self.ends_line => self.bytes.len(),
             None => self.bytes.iter().rposition(is_end).map_or(0, |last| last + 1),
         }
     }
 }
 
 impl Screen {
-    /// From now on `printer` is what writes.
-    pub fn start(&self, mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<()> {
+    /// Starts the thread. `printer` is how the editor is called, if there is one that can be.
+    pub fn start(&self, mut printer: Option<impl ExternalPrinter + Send + 'static>) -> io::Result<()> {
         let screen = self.clone();
         std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
             loop {
-                let text = screen.next();
-                let is_left = screen.lock().is_left;
                 // A terminal that is gone cannot be told.
-                let _ = if is_left { print(&text) } else { printer.print(text).map_err(io::Error::other) };
+                match screen.next() {
+                    Task::Write(text) => drop(print(&text)),
+                    // Of nothing, which leaves no trace should no line be read after all.
+                    Task::Call => drop(printer.as_mut().map(|printer| printer.print(String::new()))),
+                }
                 screen.lock().is_busy = false;
                 screen.0.1.notify_all();
             }
@@ -64,22 +103,73 @@ impl Screen {
         Ok(())
     }
 
-    /// What is to be written next.
-    fn next(&self) -> String {
+    /// What the thread has to do next.
+    fn next(&self) -> Task {
         let mut queue = self.lock();
         loop {
-            let ready = queue.ready();
-            if ready > 0 {
-                let mut text: Vec<u8> = queue.bytes.drain(..ready).collect();
-                if queue.bytes.is_empty() && std::mem::take(&mut queue.ends_line) && text.last() != Some(&b'\n') {
-                    text.push(b'\n');
+            if queue.is_ours() {
+                if let Some(text) = queue.take() {
+                    queue.is_busy = true;
+                    return Task::Write(text);
                 }
-                queue.is_busy = true;
-                return String::from_utf8_lossy(&text).into_owned();
+            } else if queue.turn == Turn::Listening && !queue.is_called && queue.ready() > 0 {
+                (queue.is_busy, queue.is_called) = (true, true);
+                return Task::Call;
             }
-            queue.ends_line &= queue.is_held;
-            queue = self.0.1.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self.wait(queue);
         }
+    }
+
+    fn wait<'q>(&self, queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
+        self.0.1.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the thread does nothing.
+    fn idle(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.lock();
+        while queue.is_busy {
+            queue = self.wait(queue);
+        }
+        queue
+    }
+
+    /// The editor begins to read a line.
+    pub fn begin_line(&self) {
+        self.idle().turn = Turn::Editor;
+    }
+
+    /// The editor draws the line, and will hear calls.
+    pub fn listen(&self) {
+        let mut queue = self.lock();
+        if queue.turn == Turn::Editor {
+            queue.turn = Turn::Listening;
+            drop(queue);
+            self.0.1.notify_all();
+        }
+    }
+
+    /// The editor is about to leave the line, and hears no call any more: the last one is with it when this returns.
+    pub fn stop_listening(&self) {
+        let mut queue = self.idle();
+        if queue.turn == Turn::Listening {
+            queue.turn = Turn::Editor;
+        }
+    }
+
+    /// The editor has read the line.
+    pub fn leave_line(&self) {
+        self.lock().turn = Turn::Ours;
+        self.0.1.notify_all();
+    }
+
+    /// What is to be written above the line, which is about to be drawn; because of a call, if so.
+    pub fn above(&self, is_called: bool) -> String {
+        let mut queue = self.lock();
+        queue.is_called &= !is_called;
+        let text = if queue.is_ours() { None } else { queue.take() };
+        drop(queue);
+        self.0.1.notify_all();
+        text.unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -155,7 +245,11 @@ impl Screen {
 
     /// Ends the last line, if it is not.
     pub fn end_line(&self) {
-        self.lock().ends_line = true;
+        let mut queue = self.lock();
+        if queue.bytes.last().is_some_and(|last| *last != b'\n') {
+            queue.bytes.push(b'\n');
+        }
+        drop(queue);
         self.0.1.notify_all();
     }
 
