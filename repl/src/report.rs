@@ -10,6 +10,8 @@ use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
 use lang::{Diagnostic, Severity, Source, SourceMap, Span};
 use std::fmt;
 use std::io::Write;
+use std::ops::Range;
+use unicode_width::UnicodeWidthChar;
 
 /// What the system said without its number, ` (os error 2)`, which says the same again.
 pub fn in_words(text: &str) -> String {
@@ -144,9 +146,11 @@ impl Reporter {
             Severity::Error => (ReportKind::Error, Color::Red),
             Severity::Warning => (ReportKind::Warning, Color::Yellow),
         };
-        let range = |span: Span| {
+        let width = self.width();
+        let parts = parts(sources, diagnostic, width);
+        let range = |index: usize, span: Span| {
             let source = sources.of(span);
-            (Id::of(source), source.range(span))
+            (Id::of(source, parts[index]), source.range(span))
         };
         let config = Config::default()
             .with_color(self.look.color)
@@ -155,30 +159,32 @@ impl Reporter {
             .with_compact(false);
         // ariadne marks only what has something to say.
         let message = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
-        let label = Label::new(range(diagnostic.span)).with_color(color).with_message(message);
-        let mut report = Report::build(kind, range(diagnostic.span)).with_config(config).with_label(label);
-        for related in &diagnostic.related {
-            report =
-                report.with_label(Label::new(range(related.span)).with_message(&related.text).with_color(Color::Cyan));
+        let label = Label::new(range(0, diagnostic.span)).with_color(color).with_message(message);
+        let mut report = Report::build(kind, range(0, diagnostic.span)).with_config(config).with_label(label);
+        for (index, related) in diagnostic.related.iter().enumerate() {
+            let label = Label::new(range(index + 1, related.span)).with_message(&related.text);
+            report = report.with_label(label.with_color(Color::Cyan));
         }
         if let Some(help) = &diagnostic.help {
             report = report.with_help(help);
         }
         let mut drawn = Vec::new();
-        let spans = std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span));
-        let cache = ariadne::sources(
-            spans.map(|span| sources.of(span)).map(|source| (Id::of(source), source.text().to_owned())),
-        );
+        let cache = ariadne::sources(spans(diagnostic).zip(&parts).map(|(span, part)| {
+            let source = sources.of(span);
+            (Id::of(source, *part), source.text().to_owned())
+        }));
         if report.finish().write(cache, &mut drawn).is_err() {
             return String::new();
         }
         // Its first line would say again what the headline says.
         let text = String::from_utf8_lossy(&drawn);
         let picture = text.split_once('\n').map_or("", |(_, rest)| rest);
-        match (self.width(), place_in_line(sources, diagnostic)) {
-            (Some(width), Some(place)) => wrap::picture(&narrow::fit(picture, width, place(width)), width),
-            (Some(width), None) => wrap::picture(picture, width),
-            (None, _) => picture.to_owned(),
+        match width {
+            Some(width) => {
+                let picture = narrow::fit(picture, width, &places(sources, diagnostic, &parts));
+                wrap::picture(&picture, width)
+            }
+            None => picture.to_owned(),
         }
     }
 
@@ -187,16 +193,17 @@ impl Reporter {
     }
 }
 
-/// A source. Several of a session may have the same name.
+/// A source, as a part of a picture shows it. Several of a session may have the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Id {
     name: String,
     base: u32,
+    part: usize,
 }
 
 impl Id {
-    fn of(source: &Source) -> Self {
-        Self { name: source.name().to_owned(), base: source.base() }
+    fn of(source: &Source, part: usize) -> Self {
+        Self { name: source.name().to_owned(), base: source.base(), part }
     }
 }
 
@@ -225,23 +232,78 @@ pub fn marked(sources: &SourceMap, span: Span) -> String {
     format!("{line}\n{}{}", " ".repeat(before), "~".repeat(last.saturating_sub(before + 1).max(1)))
 }
 
-/// The column, from 0, that has to be seen if a line must be cut to some width; nothing if the picture has several lines
-/// or a line whose columns are not its characters.
-fn place_in_line(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<impl Fn(usize) -> usize> {
-    let source = sources.of(diagnostic.span);
-    let line = source.locate(diagnostic.span.start).line;
-    let spans = std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span));
-    let (mut first, mut last) = (usize::MAX, 0);
-    for span in spans {
+/// All places that a diagnostic is about.
+fn spans(diagnostic: &Diagnostic) -> impl Iterator<Item = Span> {
+    std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span))
+}
+
+/// A place in one line, by the columns of a terminal from 0.
+struct InLine<'s> {
+    source: &'s Source,
+    line: u32,
+    columns: Range<usize>,
+}
+
+impl<'s> InLine<'s> {
+    /// Nothing if the place is longer, or the line has something that is shown in another way.
+    fn of(sources: &'s SourceMap, span: Span) -> Option<Self> {
+        let source = sources.of(span);
         let (start, end) = (source.locate(span.start), source.locate(span.end));
-        if !std::ptr::eq(source, sources.of(span)) || start.line != line || end.line != line {
-            return None;
-        }
-        first = first.min(start.column as usize - 1);
-        last = last.max(end.column as usize - 1);
+        let text = source.line(start.line);
+        let column = |column: u32| text.chars().take(column as usize - 1).filter_map(|letter| letter.width()).sum();
+        let is_plain = start.line == end.line && !text.contains(char::is_control);
+        is_plain.then(|| Self { source, line: start.line, columns: column(start.column)..column(end.column) })
     }
-    let own = source.locate(diagnostic.span.start).column as usize - 1;
-    let is_plain = source.line(line).chars().all(|c| matches!(c, ' '..='~'));
-    // All places if they can be seen at once, else the one that the message is about.
-    is_plain.then_some(move |width: usize| if last - first < width / 2 { first } else { own })
+
+    fn is_beside(&self, other: &Self) -> bool {
+        std::ptr::eq(self.source, other.source) && self.line == other.line
+    }
+
+    /// The columns of both.
+    fn with(&self, other: &Self) -> Range<usize> {
+        self.columns.start.min(other.columns.start)..self.columns.end.max(other.columns.end)
+    }
+}
+
+/// In which part of the picture each of the places is shown: in one more if it cannot be seen beside those before it.
+fn parts(sources: &SourceMap, diagnostic: &Diagnostic, width: Option<usize>) -> Vec<usize> {
+    let (mut part, mut shown) = (0, None::<InLine<'_>>);
+    let of = |span: Span| {
+        let mut place = InLine::of(sources, span);
+        if let (Some(width), Some(place), Some(shown)) = (width, &mut place, &shown)
+            && shown.is_beside(place)
+        {
+            let both = shown.with(place);
+            match narrow::has_room(shown.source.line(shown.line), both.start, both.end, width) {
+                true => place.columns = both,
+                false => part += 1,
+            }
+        }
+        shown = place;
+        part
+    };
+    spans(diagnostic).map(of).collect()
+}
+
+/// For each part of the picture the column that has to be seen, if it is about one line. As ariadne has it, places belong
+/// together that follow each other in one source.
+fn places(sources: &SourceMap, diagnostic: &Diagnostic, parts: &[usize]) -> Vec<Option<usize>> {
+    let mut found: Vec<Option<InLine<'_>>> = Vec::new();
+    let mut last = None;
+    for (span, part) in spans(diagnostic).zip(parts) {
+        let (place, source) = (InLine::of(sources, span), sources.of(span));
+        let now = (source.base(), *part, source.locate(span.end.max(span.start + 1) - 1).line);
+        match (last.replace(now), found.last_mut()) {
+            (Some((base, part, line)), Some(group)) if (base, part) == (now.0, now.1) && line <= now.2 => {
+                *group = match (group.take(), place) {
+                    (Some(group), Some(place)) if group.is_beside(&place) => {
+                        Some(InLine { columns: group.with(&place), ..group })
+                    }
+                    _ => None,
+                };
+            }
+            _ => found.push(place),
+        }
+    }
+    found.into_iter().map(|group| group.map(|group| group.columns.start)).collect()
 }

@@ -3,8 +3,7 @@
 //! What goes on in another row is set in below what it belongs to. A word that no row has room for stays as it is. Escape
 //! sequences take no room.
 
-use crate::narrow::pieces;
-use unicode_width::UnicodeWidthChar;
+use crate::narrow::{columns, pieces};
 
 /// Lines of text, each in as many rows of `width` columns as it needs.
 pub fn text(text: &str, width: usize) -> String {
@@ -72,17 +71,12 @@ fn rows(line: &str, width: usize, indent: &str, begin: usize) -> String {
     out
 }
 
-/// The columns that a text takes.
-fn columns(text: &str) -> usize {
-    pieces(text).filter(|(_, is_seen)| *is_seen).map(|(letter, _)| letter.width().unwrap_or(0)).sum()
-}
-
 /// What stands in a row of a picture that goes on from this one: the frame, the lines that go to other places, and blanks
 /// up to where the words begin, if they leave some room there; and the column where they do. Nothing if the row has no
 /// words.
 fn before_words(row: &str, width: usize) -> Option<(String, usize)> {
     /// Columns, for words to be read.
-    const LEAST: usize = 20;
+    const LEAST: usize = 14;
     let seen: Vec<char> = pieces(row).filter_map(|(letter, is_seen)| is_seen.then_some(letter)).collect();
     let frame = seen.iter().position(|letter| matches!(letter, '│' | '|'))?;
     // A row of the script has its number before the frame.

@@ -413,11 +413,12 @@ fn errors_are_as_wide_as_the_terminal_is_now() {
             (":nosuchcommandatall", "there is no command :nosuchcommandatall"),
             ("kprobe:f { @a = 1; @b = 2; @c = 3; nosuchfunction(@a, @b, @c); }", "Unknown function: 'nosuchfunction'"),
             ("@x[1, 2] = strftime(5)", "strftime"),
+            ("begin { @m[1] = 1; @other[\"a\"] = 2; @third = 3; @m[\"日本語\"] = count(); }", "its key was fixed here"),
         ] {
             let answer = terminal.enter(line);
-            let widest = answer.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            let wide = |letter: char| 1 + usize::from("日本語".contains(letter));
+            let widest = answer.lines().map(|line| line.chars().map(wide).sum::<usize>()).max().unwrap_or(0);
             assert!(widest <= usize::from(columns), "{widest} of {columns} columns:\n{answer}");
-            // The rows of the line that was typed are one.
             let said = answer.replace("\n  ", " ");
             assert!(said.contains(words), "{answer}");
         }
