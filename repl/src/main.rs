@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             let (title, hint) = usage::explain(&error);
             reporter.plain(&title, Some(&hint));
             // On a line of its own, as those expect it who read bpftrace's.
-            reporter.note(usage::SYNOPSIS);
+            reporter.words(usage::SYNOPSIS);
             return ExitCode::FAILURE;
         }
     };

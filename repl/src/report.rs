@@ -93,6 +93,11 @@ impl Reporter {
         }
     }
 
+    /// Writes text of several words.
+    pub fn words(&self, text: &str) {
+        self.note(&self.wrapped(text));
+    }
+
     /// Writes a line as it is.
     pub fn note(&self, text: &str) {
         self.write(&format!("{text}\n"));

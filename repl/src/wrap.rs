@@ -7,10 +7,13 @@ use crate::narrow::{columns, pieces};
 
 /// Lines of text, each in as many rows of `width` columns as it needs.
 pub fn text(text: &str, width: usize) -> String {
-    /// Before what goes on.
-    const INDENT: &str = "  ";
-    let begin = |line: &str| 1 + columns(line) - columns(line.trim_start());
-    text.split_inclusive('\n').map(|line| rows(line, width, INDENT, begin(line))).collect()
+    /// Blanks before what goes on, more than before the line.
+    const INDENT: usize = 2;
+    let broken = |line: &str| {
+        let begin = columns(line) - columns(line.trim_start_matches(' '));
+        rows(line, width, &" ".repeat(begin + INDENT), begin + 1)
+    };
+    text.split_inclusive('\n').map(broken).collect()
 }
 
 /// A drawn picture of a place, whose words about it, and what would help, go on below where they begin.
@@ -124,6 +127,7 @@ mod tests {
         assert_eq!(text(long, 80), long);
         assert_eq!(text(long, 20), "ERROR: there is no\n  map of this name\nHINT: a probe makes\n  it\n");
         assert_eq!(text("one two", 7), "one two");
+        assert_eq!(text("  one two three\n", 11), "  one two\n    three\n");
         assert_eq!(text("日本 日本 x\n", 6), "日本\n  日本\n  x\n");
         assert_eq!(text("\x1b[1;31mERROR\x1b[0m: a b c\n", 8), "\x1b[1;31mERROR\x1b[0m: a\n  b c\n");
     }

@@ -426,6 +426,23 @@ fn errors_are_as_wide_as_the_terminal_is_now() {
 }
 
 #[test]
+fn lists_and_help_are_broken_between_words() {
+    requires!(Quick, Bpf);
+    let mut terminal = Terminal::with(&[], "xterm", (40, 60), &[("NO_COLOR", "1")]);
+    terminal.ready();
+    terminal.press("interval:s:100 { @a_map_with_a_name[comm, pid] = count() }\r");
+    terminal.shows("#1 attached");
+    terminal.ready();
+    let answer = |terminal: &mut Terminal, line| terminal.enter(line).lines().map(str::to_owned).collect::<Vec<_>>();
+    let maps = answer(&mut terminal, ":maps");
+    assert_eq!(maps, ["@a_map_with_a_name[string[16], uint64]", "  count_t  0 entries"]);
+    let probes = answer(&mut terminal, ":probes");
+    assert_eq!(probes, ["#1  on  interval:s:100 {", "  @a_map_with_a_name[comm, pid] =", "  count() }"]);
+    let help = answer(&mut terminal, ":help");
+    assert!(help.iter().all(|line| line.chars().count() <= 40), "{help:?}");
+}
+
+#[test]
 fn errors_of_a_script_are_broken_between_words_on_a_terminal() {
     requires!(Quick);
     let mut command = Command::new(rtrace_tests::rtrace());

@@ -26,6 +26,7 @@ use crate::headers::Folders;
 use crate::look;
 use crate::report::Reporter;
 use crate::run::{self, Failed, Terminal};
+use crate::wrap;
 use codegen::object::compile_entry;
 use journal::Journal;
 use lang::ast::Script;
@@ -197,6 +198,11 @@ impl<'a> Session<'a> {
     /// Shows text.
     pub fn say(&self, text: &str) {
         self.screen.show(text.as_bytes());
+    }
+
+    /// Shows text of several words, in lines that have room.
+    pub fn say_words(&self, text: &str) {
+        self.say(&look::width(std::io::stdout()).map_or(text.to_owned(), |width| wrap::text(text, width)));
     }
 
     /// Whether there is a probe of this number.

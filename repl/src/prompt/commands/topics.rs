@@ -3,6 +3,7 @@
 use super::super::session::Session;
 use super::super::{Next, width};
 use super::{COMMANDS, Command, find};
+use crate::wrap;
 use lang::topics::{self, Kind, list, table};
 use runtime::session::RunError;
 
@@ -19,7 +20,7 @@ const ASK: &str = ":help";
 /// Helps.
 pub fn help(session: &mut Session<'_>, about: &str) -> Result<Next, RunError> {
     if about.is_empty() {
-        session.say(
+        session.say_words(
             "A probe is attached when it is entered: tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }\n\
              A statement is run at once, an expression is shown with its type, and a map with what it holds: @\n\n",
         );
@@ -87,7 +88,8 @@ fn overview(ask: &str, width: usize) -> String {
     let kinds = kinds.chain([("commands", "commands of the prompt, as :probes")]);
     let rows: Vec<(String, &str)> = kinds.map(|(kind, said)| (format!("{ask} {kind}"), said)).collect();
     let rows: Vec<(&str, &str)> = rows.iter().map(|(name, said)| (name.as_str(), *said)).collect();
-    format!("{}\n{ask} NAME explains one of all these: {ask} hist, {ask} kprobe, {ask} :off\n", table(&rows, width))
+    let last = format!("{ask} NAME explains one of all these: {ask} hist, {ask} kprobe, {ask} :off\n");
+    format!("{}\n{}", table(&rows, width), wrap::text(&last, width))
 }
 
 /// The commands by themes.

@@ -1,5 +1,6 @@
 //! What a session has: its maps and its probes, listed.
 
+use super::super::width;
 use super::portable::point_with;
 use super::{Entered, Session, shortened};
 use lang::typed::MapId;
@@ -40,12 +41,15 @@ impl Session<'_> {
             rows.push((map.title(), map.value.to_string(), entries.len()));
         }
         rows.sort();
+        /// Behind the two columns.
+        const COUNT: usize = 12;
         let wide = |text: &String| text.chars().count();
         let first = rows.iter().map(|(name, ..)| wide(name)).max().unwrap_or(0);
         let second = rows.iter().map(|(_, ty, _)| wide(ty)).max().unwrap_or(0);
+        let (first, second) = if first + second + COUNT > width() { (0, 0) } else { (first, second) };
         for (name, ty, count) in rows {
             let entries = if count == 1 { "entry" } else { "entries" };
-            self.say(&format!("{name:<first$}  {ty:<second$}  {count} {entries}\n"));
+            self.say_words(&format!("{name:<first$}  {ty:<second$}  {count} {entries}\n"));
         }
         Ok(())
     }
@@ -58,7 +62,7 @@ impl Session<'_> {
         for probe in &self.probes {
             let state = if probe.is_off { "off" } else { "on " };
             let text = probe.shown().replace('\n', "\n       ");
-            self.say(&format!("#{:<2} {state} {text}\n", probe.number));
+            self.say_words(&format!("#{:<2} {state} {text}\n", probe.number));
         }
     }
 }
