@@ -480,11 +480,18 @@ fn mmapsnoop_has_size_rights_and_file() {
                 let memory = libc::mmap(std::ptr::null_mut(), 9000, libc::PROT_READ, libc::MAP_SHARED, fd, 0);
                 assert_ne!(memory, libc::MAP_FAILED);
                 libc::munmap(memory, 9000);
+                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                let memory = libc::mmap(std::ptr::null_mut(), 12288, libc::PROT_NONE, flags, -1, 0);
+                assert_ne!(memory, libc::MAP_FAILED);
+                libc::munmap(memory, 12288);
             }
         });
     });
     let name = file.path().file_name().and_then(|name| name.to_str()).expect("a plain name");
     assert_eq!(rows(&out, &["rt_mapping", "9000", "r--s", name]).len(), 1, "{out}");
+    // There is no file, and so nothing of one is read.
+    assert_eq!(rows(&out, &["rt_mapping", "12288", "---p"]).len(), 1, "{out}");
+    assert!(!out.stderr.contains("WARNING"), "{out}");
 }
 
 #[test]
