@@ -58,6 +58,22 @@ fn every_option_is_described_once_and_in_the_same_words() {
     }
 }
 
+/// What an option is when nobody gives it, is said unless it is nothing: 0, an empty text, false.
+#[test]
+fn every_option_tells_its_default() {
+    for script in SCRIPTS {
+        for call in script.text.split("getopt(\"").skip(1) {
+            let (name, rest) = call.split_once('"').expect("a name ends with a quote");
+            let default = rest.trim_start_matches([',', ' ']).split([',', ')']).next().unwrap_or_default().trim();
+            if !["", "0", "\"\"", "false"].contains(&default) {
+                let described = parameters(script.text)[name];
+                let says = format!("; {default} unless given");
+                assert!(described.ends_with(&says), "{}: --{name} is {default}, {described:?}", script.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_list_has_every_script_under_its_theme() {
     let list = list();
