@@ -127,6 +127,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let own = scripts::find(source.name()).filter(|own| own.text == source.text());
+    if let Some((title, help)) = own.and_then(|own| own.lacks(args.params().len()))
+        && mode != Some(Mode::Format)
+        && args.debug.is_empty()
+    {
+        reporter.plain(&title, Some(&help));
+        return ExitCode::FAILURE;
+    }
     code(match mode {
         Some(Mode::Format) => run::format(&args, &source, &reporter),
         _ => run::script(&args, mode, source, &reporter),

@@ -37,6 +37,33 @@ pub struct Script {
     pub text: &'static str,
 }
 
+impl Script {
+    /// What is wrong if it is run with so many parameters, and how it is used.
+    pub fn lacks(&self, given: usize) -> Option<(String, String)> {
+        let wanted = self.parameters();
+        let words = match wanted {
+            _ if given >= wanted => return None,
+            1 => "a parameter".to_owned(),
+            _ => format!("{wanted} parameters"),
+        };
+        let name = self.name;
+        let usage = Header::of(self.text)?.text;
+        let usage =
+            usage.lines().find_map(|line| line.strip_prefix("Usage: ")?.split("  ").next().map(str::to_owned))?;
+        Some((format!("{name} needs {words}"), format!("for example {usage}; rtrace {name} --help says more")))
+    }
+
+    /// How many parameters its program asks for: the largest N of all $N.
+    fn parameters(&self) -> usize {
+        let program = self.text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let numbers = program.flat_map(|line| line.split('$').skip(1)).filter_map(|behind| {
+            let digits = behind.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(behind.len());
+            behind[..digits].parse().ok()
+        });
+        numbers.max().unwrap_or(0)
+    }
+}
+
 /// All of them, by name.
 pub static SCRIPTS: &[Script] = include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 

@@ -75,6 +75,20 @@ fn every_option_tells_its_default() {
 }
 
 #[test]
+fn a_script_that_lacks_a_parameter_says_how_it_is_used() {
+    let lacks = |name: &str, given| {
+        let (title, help) = find(name).expect("it is a script").lacks(given)?;
+        Some(format!("{title}; {help}"))
+    };
+    let told = "xdptop needs a parameter; for example rtrace xdptop eth0; rtrace xdptop --help says more";
+    assert_eq!(lacks("xdptop", 0).as_deref(), Some(told));
+    let told = "dropcount needs 2 parameters; for example rtrace --unsafe dropcount eth0 10.0.0.9; \
+                rtrace dropcount --help says more";
+    assert_eq!(lacks("dropcount", 1).as_deref(), Some(told));
+    assert_eq!((lacks("xdptop", 1), lacks("dropcount", 3), lacks("opensnoop", 0)), (None, None, None));
+}
+
+#[test]
 fn the_list_has_every_script_under_its_theme() {
     let list = list();
     for script in SCRIPTS {
