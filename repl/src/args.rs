@@ -118,7 +118,8 @@ pub struct Args {
     #[arg(long, value_name = "TOPIC", num_args = 0..=1, default_missing_value = "", help_heading = INSTEAD)]
     pub doc: Option<String>,
 
-    /// Print what the beginning of an attach point may become, a line each, for the completion of shells
+    /// Print what the beginning of an attach point or of a script's name may become, a line each, for the completion of
+    /// shells
     #[arg(long, value_name = "BEGINNING", hide = true, allow_hyphen_values = true)]
     pub complete_probe: Option<String>,
 

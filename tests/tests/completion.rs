@@ -403,6 +403,9 @@ fn shells_are_told() {
     // All of them, however many: a shell puts in what they have in common.
     assert!(told("fentry:").lines().count() > 1000);
     assert_eq!(told("tracep"), "tracepoint:\n");
+    assert_eq!(told("tcpre"), "tcpretrans\n");
+    assert_eq!(told("sof"), "softirqs\nsoftware:\n");
+    assert_eq!(told("begin { } sof"), "begin { } software:\n");
     assert_eq!(told("t:sched:sched_switc"), "t:sched:sched_switch\n");
     assert_eq!(told("begin { print("), "");
     assert_eq!(told("nosuch:x"), "");

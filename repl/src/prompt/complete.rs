@@ -19,6 +19,7 @@ mod words;
 
 use super::knowledge::{Knowledge, Shared};
 use super::screen::Screen;
+use crate::scripts::SCRIPTS;
 use desk::Desk;
 use lang::ast::TypeTag;
 use lang::typed::MAP_KINDS;
@@ -331,7 +332,7 @@ fn types(knowledge: &Knowledge, tag: TypeTag, lists: &dyn Lists, found: &mut Fou
     }
 }
 
-/// Prints what the beginning of an attach point may become, a line each, for shells.
+/// Prints what the beginning of an attach point may become, or of a script's name, a line each, for shells.
 pub fn print(beginning: &str, options: &Options) -> io::Result<()> {
     /// Reads lists as they are asked for, no more of them than is needed.
     struct Direct<'o>(&'o Options);
@@ -356,9 +357,13 @@ pub fn print(beginning: &str, options: &Options) -> io::Result<()> {
     let mut found = Found { most: usize::MAX, ..Found::new(typed) };
     points::complete(before, typed, &Direct(options), &mut found);
     if found.is_alike {
-        return Ok(());
+        found.candidates.clear();
     }
     let mut out = io::BufWriter::new(io::stdout().lock());
+    let named = SCRIPTS.iter().map(|script| script.name).filter(|name| name.starts_with(beginning));
+    for name in named.filter(|_| matches!(what, What::Item | What::Entry)) {
+        writeln!(out, "{name}")?;
+    }
     for candidate in &found.candidates {
         writeln!(out, "{}{}", &beginning[..start], candidate.text)?;
     }
