@@ -10,7 +10,7 @@ use std::error::Error as _;
 /// How a command line is made.
 pub const SYNOPSIS: &str = "\
 USAGE:
-    rtrace [OPTIONS] FILE|SCRIPT [PARAMETER...] [-- --NAME=VALUE...]
+    rtrace [OPTIONS] PROGRAM|FILE|NAME [PARAMETER...] [-- --NAME=VALUE...]
     rtrace [OPTIONS] -e PROGRAM [PARAMETER...] [-- --NAME=VALUE...]";
 
 /// Options of bpftrace's that are not here, and what to do instead.
