@@ -115,6 +115,8 @@ fn arguments_and_members_are_shown() {
                 &["... and ", " more; rtrace -lv 'tracepoint:syscalls:sys_enter_*' lists all"],
             ),
             (":fields begin", &["begin\n    no arguments, as far as is known"]),
+            (":fields interval:s:5", &["interval:s:5\n    no arguments, as far as is known"]),
+            (":fields interval:s:x", &["ERROR: there is no probe interval:s:x"]),
             (":fields tracepoint:sched:sched_swich", &["did you mean sched_switch?"]),
             (":fields nosuch:x", &["there are no probes of the type 'nosuch'"]),
             (":fields struct outer.in", &["struct inner: 8 bytes", "     4     1    int8     e"]),

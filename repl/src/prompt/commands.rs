@@ -86,6 +86,7 @@ fn find(name: &str) -> Result<&'static Command, (String, String)> {
     let begun: Vec<&Command> = COMMANDS.iter().filter(is_begun).collect();
     match &begun[..] {
         [one] => Ok(one),
+        _ if name.is_empty() => Err(("a colon begins a command".to_owned(), ":help lists the commands".to_owned())),
         [] => {
             // Nor does anybody mean the other one who does not say so.
             let is_meant = |other: &&str| name.ends_with('!') || !other.ends_with('!');
@@ -141,6 +142,7 @@ mod tests {
         for (typed, near) in [("quitt", "quit"), ("quiet", "quit"), ("editt", "edit"), ("qiut!", "quit!")] {
             assert_eq!(found(typed), Err(format!("there is no command :{typed}; did you mean :{near}?")));
         }
+        assert_eq!(found(""), Err("a colon begins a command; :help lists the commands".to_owned()));
         assert_eq!(found("zzz"), Err("there is no command :zzz; :help lists the commands".to_owned()));
     }
 }

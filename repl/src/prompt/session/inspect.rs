@@ -207,10 +207,14 @@ impl Session<'_> {
     }
 
     /// Shows the arguments of probes.
-    pub fn show_arguments(&self, pattern: &str, most: usize) {
+    pub fn show_arguments(&mut self, pattern: &str, most: usize) {
         // What has no parts is listed by its name and a colon.
         let pattern = if provider(pattern).is_some() { &format!("{pattern}:") } else { pattern };
-        let (listed, count, warnings) = self.bounded(pattern, true, most);
+        let (mut listed, mut count, warnings) = self.bounded(pattern, true, most);
+        // Nobody can list all that has a number of the user's, such as `interval:s:5`.
+        if count == 0 && warnings.is_empty() && self.type_of(":fields", &format!("{pattern} {{ }}")).is_ok() {
+            (listed, count) = (format!("{pattern}\n"), 1);
+        }
         let mut text = String::new();
         let mut lines = listed.lines().peekable();
         while let Some(line) = lines.next() {
