@@ -38,13 +38,10 @@ pub fn explain<T>(
             );
             Err(Failed)
         }
-        RunError::Load(LoadError::Refused { error, .. }) if error.raw_os_error() == Some(libc::EPERM) => fail(
-            reporter,
-            "the kernel does not permit loading this program",
-            Some(
-                "run rtrace as root; in a container it also takes CAP_BPF and CAP_PERFMON, for packets CAP_NET_ADMIN; kernel lockdown and kernels without the needed program type say no to all",
-            ),
-        ),
+        RunError::Load(LoadError::Refused { refusal, error }) if error.raw_os_error() == Some(libc::EPERM) => {
+            reporter.show(sources, &not_permitted(refusal, object));
+            Err(Failed)
+        }
         RunError::Load(LoadError::Refused { refusal, error }) => {
             reporter.show(sources, &refused(refusal, error, object));
             if args.verbose {
@@ -70,6 +67,23 @@ pub fn not_attached(failed: &AttachError, args: &Args, sources: &SourceMap, repo
     for diagnostic in missing(failed.point.span, error, MissingProbes::Error) {
         reporter.show(sources, &diagnostic);
     }
+}
+
+/// A program that the kernel does not take from anybody, or not from us; that BPF as such is permitted is known by now.
+fn not_permitted(refusal: &Refusal, object: &Object) -> Diagnostic {
+    let point = &object.programs[refusal.index].points[0];
+    let help = match &point.attach {
+        Attach::Fentry { .. } | Attach::ProgramFentry { .. } => {
+            "this kernel takes no programs for fentry and fexit (rtrace --info tells what it takes); is there a tracepoint, or a kprobe?"
+        }
+        Attach::Xdp { .. } | Attach::Tc { .. } | Attach::CgroupSkb { .. } | Attach::Socket { .. } => {
+            "packets take CAP_NET_ADMIN, and socket CAP_NET_RAW; rtrace --info tells what the kernel takes"
+        }
+        _ => {
+            "kernel lockdown, or a container's filter of system calls, says no to all; rtrace --info tells what the kernel takes"
+        }
+    };
+    Diagnostic::error(point.span, "the kernel does not permit loading this program").with_help(help)
 }
 
 /// A program that the verifier refused.

@@ -293,3 +293,17 @@ fn a_signal_that_is_none_is_told() {
     let out = Run::program(program).arg("--unsafe").run(|_| writer.finish());
     out.code(0).stderr_has("ERROR: signal() expects an integer between 1 and 64 (inclusive). Got 999");
 }
+
+#[test]
+fn what_may_not_be_loaded_is_told_with_its_place() {
+    fn here() {}
+    requires!(Bpf, Btf);
+    if rtrace_tests::missing(&[rtrace_tests::Need::Fentry]).is_none() {
+        return rtrace_tests::skip(std::any::type_name_of_val(&here), "this kernel takes programs for fentry");
+    }
+    rejected(
+        "begin { print(1); } fentry:vfs_read { @ = count(); }",
+        "1:21-36: ERROR: the kernel does not permit loading this program",
+    )
+    .stderr_has("Help: this kernel takes no programs for fentry and fexit");
+}
