@@ -59,6 +59,19 @@ fn fields_are_read_where_each_event_has_them() {
     Run::program(text).to_end().code(0).stdout_has(", tracepoint:sched:sched_wakeup]: ");
 }
 
+/// In one program for many events, and in one for each.
+#[test]
+fn system_calls_have_their_number_as_records_have() {
+    requires!(Bpf, Tracefs);
+    let write = libc::SYS_write;
+    let text = "tracepoint:syscalls:sys_enter_write /pid == {pid}/ { @in[args.__syscall_nr, args.count] = count(); }
+        tracepoint:syscalls:sys_exit_write /pid == {pid}/ { @out[args.__syscall_nr, args.ret] = count(); }
+        tracepoint:syscalls:sys_enter_* /pid == {pid} && args.__syscall_nr == NUMBER/ { @[probe] = count(); }";
+    let out = on_writes(30, &text.replace("NUMBER", &write.to_string()));
+    out.code(0).stdout_has("@[tracepoint:syscalls:sys_enter_write]: 30\n");
+    out.stdout_has(&format!("@in[{write}, 4]: 30\n")).stdout_has(&format!("@out[{write}, 4]: 30\n"));
+}
+
 #[test]
 fn a_pattern_without_a_match_is_an_error_only_alone() {
     requires!(Bpf, Tracefs);

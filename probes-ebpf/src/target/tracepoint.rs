@@ -8,7 +8,10 @@ use crate::syscalls::{self, Edge};
 use crate::tracefs::{Names, TracefsError};
 use lang::glob;
 use lang::target::{Access, Attach, Base, Context, Field, Guard, ProgramType, Resolved, TargetError, Wants};
-use lang::types::{AddressSpace, Type};
+use lang::types::{AddressSpace, IntType, Type};
+
+/// The field of a system call's records that has its number.
+const SYSCALL_NUMBER: &str = "__syscall_nr";
 
 impl KernelTarget {
     pub(super) fn tracepoints(&self, category: &str, event: &str, wants: Wants) -> Result<Vec<Resolved>, TargetError> {
@@ -91,14 +94,20 @@ impl KernelTarget {
         };
         let compat = *self.compat.get_or_init(|| task_offset(btf, arch.compat.field));
         let compat = compat.map(|offset| (offset, arch.compat.mask as u32));
+        // What the record has first; read, not known, so that the events of many system calls can share a program.
+        let own_number =
+            Field { name: SYSCALL_NUMBER.into(), ty: Type::Int(IntType { bits: 32, signed: true }), access: number };
         let fields = match (wants.named_args, edge) {
             (false, _) => Vec::new(),
-            (true, Edge::Enter) => self.syscall_fields(arch, event)?,
-            (true, Edge::Exit) => vec![Field {
-                name: "ret".into(),
-                ty: Type::I64,
-                access: Access { base: Base::Context, offset: 8, bytes: 8, signed: true },
-            }],
+            (true, Edge::Enter) => std::iter::once(own_number).chain(self.syscall_fields(arch, event)?).collect(),
+            (true, Edge::Exit) => vec![
+                own_number,
+                Field {
+                    name: "ret".into(),
+                    ty: Type::I64,
+                    access: Access { base: Base::Context, offset: 8, bytes: 8, signed: true },
+                },
+            ],
         };
         let guard = Some(Guard { number, expected: u32::from(syscall.number), compat });
         Ok(Some(Resolved::as_written(
@@ -110,7 +119,7 @@ impl KernelTarget {
     /// The arguments of a system call, read from the registers it was entered with.
     fn syscall_fields(&self, arch: &Arch, event: &str) -> Result<Vec<Field>, TargetError> {
         let format = self.tracefs()?.format("syscalls", event).map_err(|error| explain(&error))?;
-        let arguments = format.own_fields().filter(|field| field.name != "__syscall_nr");
+        let arguments = format.own_fields().filter(|field| field.name != SYSCALL_NUMBER);
         let fields = arguments.enumerate().filter_map(|(index, field)| {
             let register = arch.syscall_argument(index)?;
             let (ty, bytes) = fields::of_argument(field, || self.types());
