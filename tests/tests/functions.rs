@@ -13,12 +13,23 @@ fn printed(program: &str) -> String {
 #[test]
 fn the_task_and_its_relatives() {
     requires!(Bpf, Btf);
-    let program = "begin { print((ppid, ppid(curtask) == ppid, pcomm == pcomm(curtask), leader_tid == pid, leader_comm == comm)); }";
-    let line = printed(program);
-    // The parent is the thread that started it.
-    let thread = std::fs::read_link("/proc/thread-self").expect("proc is mounted");
-    let thread = thread.file_name().expect("a number").to_string_lossy().into_owned();
-    assert_eq!(line, format!("({thread}, true, true, true, true)"));
+    let program =
+        "begin { print((ppid(curtask) == ppid, pcomm == pcomm(curtask), leader_tid == pid, leader_comm == comm)); }";
+    assert_eq!(printed(program), "(true, true, true, true)");
+}
+
+/// There it is the number of the thread that started it.
+#[test]
+fn a_parent_is_a_process_whichever_of_its_threads_started_it() {
+    requires!(Bpf, Btf, Own);
+    let program = "begin { print((ppid, ppid(curtask), curtask.real_parent.tgid, curtask.real_parent.pid, pcomm)); }";
+    // SAFETY: has no conditions.
+    let of_thread = || (printed(program), unsafe { libc::gettid() });
+    let thread = std::thread::Builder::new().name("rt_other".into()).spawn(of_thread);
+    let (line, thread) = thread.expect("a thread can be started").join().expect("its work is done");
+    let own = std::process::id();
+    assert_ne!(own, thread as u32);
+    assert_eq!(line, format!("({own}, {own}, {own}, {thread}, rt_other)"));
 }
 
 #[test]

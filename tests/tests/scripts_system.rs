@@ -47,12 +47,6 @@ fn named(name: &str, work: impl FnOnce() + Send) {
     });
 }
 
-/// The number of this thread, which is what `ppid` is to what it starts.
-fn own_tid() -> String {
-    // SAFETY: has no conditions.
-    unsafe { libc::gettid() }.to_string()
-}
-
 fn own_pid() -> String {
     std::process::id().to_string()
 }
@@ -76,7 +70,7 @@ fn execsnoop_has_each_program_with_its_arguments() {
         }
         let _ = Command::new("/no/such/rt_program").spawn();
     });
-    let command = format!(" {} 0 {path} echo two words  last", own_tid());
+    let command = format!(" {} 0 {path} echo two words  last", own_pid());
     let squeezed = |line: &str| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let wanted = squeezed(&command);
     assert_eq!(out.stdout.lines().filter(|line| squeezed(line).ends_with(&wanted)).count(), 3, "{out}");
@@ -108,7 +102,7 @@ fn exitsnoop_tells_code_and_signal() {
         pids.push(worker.pid().to_string());
     });
     let ends =
-        |pid: &str| -> Vec<String> { rows(&out, &[pid, &own_tid()]).iter().map(|row| row[5..].join(" ")).collect() };
+        |pid: &str| -> Vec<String> { rows(&out, &[pid, &own_pid()]).iter().map(|row| row[5..].join(" ")).collect() };
     assert_eq!(ends(&pids[0]), ["3 -"], "{out}");
     assert_eq!(ends(&pids[1]), ["0 -"], "{out}");
     assert_eq!(ends(&pids[2]), ["0 Killed"], "{out}");

@@ -85,7 +85,10 @@ impl Lowering<'_, '_> {
     /// `ppid` and `leader_tid`
     pub fn relative_id(&mut self, id: FunctionId, task: Option<&Expr>) -> Value {
         let relative = self.relative(id, task);
-        self.task_word(&relative, "pid", 4)
+        // `pid` of a task is its thread's number, which is its process's for a leader, but not for any thread that
+        // starts a process.
+        let member = if id == FunctionId::Ppid { "tgid" } else { "pid" };
+        self.task_word(&relative, member, 4)
     }
 
     /// `pcomm` and `leader_comm`

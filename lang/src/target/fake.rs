@@ -159,7 +159,7 @@ impl Target for FakeTarget {
     }
 
     fn task_member(&self, name: &str) -> Option<u32> {
-        [("pid", 1000), ("real_parent", 1008), ("group_leader", 1016), ("comm", 3008)]
+        [("pid", 1000), ("tgid", 1004), ("real_parent", 1008), ("group_leader", 1016), ("comm", 3008)]
             .into_iter()
             .find_map(|(known, offset)| (known == name).then_some(offset))
     }
