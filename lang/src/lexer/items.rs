@@ -6,6 +6,7 @@
 use super::brackets::Kind;
 use super::{Lexer, Sym, Token, is_word_start};
 use crate::diag::Diagnostic;
+use crate::span::Span;
 
 /// A part of an item's frame.
 #[derive(Clone, Copy)]
@@ -99,11 +100,13 @@ impl Lexer<'_> {
         };
         let incomplete = self.at_end();
         let start = self.pos;
-        let diagnostic = if incomplete {
-            Diagnostic::error(self.end_of_input(), format!("expected {expected}")).at_end_of_input()
-        } else if matches!(part, Part::Sign(Sym::Semicolon)) {
+        let is_end = matches!(part, Part::Sign(Sym::Semicolon));
+        let diagnostic = if is_end {
             // What follows is another item, and most likely a good one.
-            Diagnostic::error(self.last_span(), "expected `;` after this import")
+            let told = Diagnostic::error(self.behind_last(), "expected `;` after this import");
+            if incomplete { told.at_end_of_input() } else { told }
+        } else if incomplete {
+            Diagnostic::error(self.end_of_input(), format!("expected {expected}")).at_end_of_input()
         } else {
             self.step();
             let found = self.text[start..self.pos].escape_debug().to_string();
@@ -115,7 +118,8 @@ impl Lexer<'_> {
         self.report(diagnostic.with_help(help));
     }
 
-    fn last_span(&self) -> crate::span::Span {
-        self.tokens.last().map_or_else(|| self.end_of_input(), |(_, span)| *span)
+    /// The gap behind the last token.
+    fn behind_last(&self) -> Span {
+        self.tokens.last().map_or_else(|| self.end_of_input(), |(_, span)| Span::new(span.end, span.end))
     }
 }

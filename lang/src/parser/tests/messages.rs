@@ -584,7 +584,7 @@ let @f = 5; let @g = hash 5; begin { }
     check(
         r#"
 import "a.bt" import 5; import;
-     //^^^^^^ error: expected `;` after this import
+           //^ error: expected `;` after this import
                    //^ error: expected a path in quotes, found `5`
                             //^ error: expected a path in quotes, found `;`
 begin { }
