@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod scripts;
 mod select;
+mod underline;
 mod usage;
 mod wrap;
 

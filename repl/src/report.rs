@@ -5,6 +5,7 @@
 
 use crate::args::When;
 use crate::look::{self, Look};
+use crate::underline::{self, Shape};
 use crate::{narrow, wrap};
 use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
 use lang::{Diagnostic, Severity, Source, SourceMap, Span};
@@ -162,12 +163,17 @@ impl Reporter {
             .with_index_type(IndexType::Byte)
             .with_char_set(if self.look.is_utf8 { CharSet::Unicode } else { CharSet::Ascii })
             .with_compact(false);
-        // ariadne marks only what has something to say.
-        let message = if diagnostic.label.is_empty() { "here" } else { &diagnostic.label };
+        // Words about the very place are its label.
+        let own = diagnostic.related.iter().filter(|related| related.span == diagnostic.span);
+        let own = own.map(|related| related.text.as_str());
+        let label = Some(diagnostic.label.as_str()).filter(|label| !label.is_empty());
+        let messages: Vec<&str> = own.chain(label).collect();
+        let is_silent = messages.is_empty();
+        let message = if is_silent { underline::SILENT.to_owned() } else { messages.join("; ") };
         let label = Label::new(range(0, diagnostic.span)).with_color(color).with_message(message);
         let mut report = Report::build(kind, range(0, diagnostic.span)).with_config(config).with_label(label);
-        for (index, related) in diagnostic.related.iter().enumerate() {
-            let label = Label::new(range(index + 1, related.span)).with_message(&related.text);
+        for (index, related) in (1..).zip(elsewhere(diagnostic)) {
+            let label = Label::new(range(index, related.span)).with_message(&related.text);
             report = report.with_label(label.with_color(Color::Cyan));
         }
         if let Some(help) = &diagnostic.help {
@@ -184,12 +190,16 @@ impl Reporter {
         // Its first line would say again what the headline says.
         let text = String::from_utf8_lossy(&drawn);
         let picture = text.split_once('\n').map_or("", |(_, rest)| rest);
+        let picture = match is_silent {
+            true => underline::silence(picture, shape(sources, diagnostic.span), self.look.is_utf8),
+            false => picture.to_owned(),
+        };
         match width {
             Some(width) => {
-                let picture = narrow::fit(picture, width, &places(sources, diagnostic, &parts));
+                let picture = narrow::fit(&picture, width, &places(sources, diagnostic, &parts));
                 wrap::picture(&picture, width)
             }
-            None => picture.to_owned(),
+            None => picture,
         }
     }
 
@@ -237,9 +247,14 @@ pub fn marked(sources: &SourceMap, span: Span) -> String {
     format!("{line}\n{}{}", " ".repeat(before), "~".repeat(last.saturating_sub(before + 1).max(1)))
 }
 
+/// What is told of other places.
+fn elsewhere(diagnostic: &Diagnostic) -> impl Iterator<Item = &lang::diag::Label> {
+    diagnostic.related.iter().filter(|related| related.span != diagnostic.span)
+}
+
 /// All places that a diagnostic is about.
 fn spans(diagnostic: &Diagnostic) -> impl Iterator<Item = Span> {
-    std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|related| related.span))
+    std::iter::once(diagnostic.span).chain(elsewhere(diagnostic).map(|related| related.span))
 }
 
 /// A place in one line, by the columns of a terminal from 0.
@@ -311,4 +326,15 @@ fn places(sources: &SourceMap, diagnostic: &Diagnostic, parts: &[usize]) -> Vec<
         }
     }
     found.into_iter().map(|group| group.map(|group| group.columns.start)).collect()
+}
+
+fn shape(sources: &SourceMap, span: Span) -> Shape {
+    let source = sources.of(span);
+    // A line break belongs to the line that it ends.
+    let line = |at: u32| source.locate(at).line;
+    match span.end.checked_sub(1).filter(|last| *last >= span.start) {
+        None => Shape::Gap,
+        Some(last) if line(span.start) == line(last) => Shape::Line,
+        Some(_) => Shape::Lines,
+    }
 }

@@ -14,6 +14,20 @@ fn rejected(program: &str, line: &str) -> Output {
     out
 }
 
+/// Words stand below a place only if they say more than the first line does.
+#[test]
+fn places_are_underlined() {
+    let line = "1:14-16: ERROR: Undefined or undeclared variable: $x";
+    let picture = "   ╭─[ stdin:1:14 ]\n   │\n 1 │ begin { $x = $x; }\n   │              ──  \n───╯\n";
+    rejected("begin { $x = $x; }", line).stderr_has(&format!("stdin:{line}\n{picture}"));
+    let out = rejected("import \"x\"\nbegin { }", "1:11-11: ERROR: expected `;` after this import");
+    out.stderr_has(" 1 │ import \"x\"\n   │           ▲ \n   │ \n   │ Help: an import looks like this");
+    let out = Run::program("macro f($a) { $a } begin { f(1); }").to_end();
+    out.code(1).stderr_has("takes a variable here, but got an expression\n").nowhere("── here\n");
+    let out = Run::program("begin { $a = (\"x\"\n == 1); }").env("LC_ALL", "C").to_end();
+    out.code(1).stderr_has(" 1 | ,-> begin { $a = (\"x\"\n 2 | `->  == 1); }\n---'\n");
+}
+
 #[test]
 fn an_unknown_event_comes_with_the_nearest_names() {
     requires!(Tracefs);

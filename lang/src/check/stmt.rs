@@ -147,9 +147,11 @@ impl Checker<'_> {
         value: Option<&ast::Expr>,
         span: Span,
     ) -> Option<StmtKind> {
-        if state.scopes.find(&name.text).is_some() {
+        if let Some(first) = state.scopes.find(&name.text) {
+            let first = first.declared.span;
             let title = format!("Variable ${} was already declared. Variable shadowing is not allowed.", name.text);
-            self.report(Diagnostic::error(Span::new(span.start, name.span.end), title));
+            let told = Diagnostic::error(Span::new(span.start, name.span.end), title);
+            self.report(told.with_related(first, "first declared here"));
             return None;
         }
         let fixed = ty.and_then(|ty| match self.type_name(state, ty) {
