@@ -16,6 +16,8 @@ pub mod cursor;
 pub mod diag;
 pub mod dump;
 pub mod dump_types;
+#[cfg(test)]
+mod effort;
 pub mod expand;
 pub mod filter;
 pub mod format;
