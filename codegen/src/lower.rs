@@ -4,8 +4,10 @@
 //! may be null) are laundered between computing and checking them, so that the mid-end cannot separate the check from
 //! the access that relies on it; see [`Lowering::launder`].
 
+mod access;
 mod address;
 mod aggregate;
+mod builtin;
 mod bytes;
 mod call;
 mod event;
@@ -14,6 +16,7 @@ mod kernel;
 mod loops;
 mod map;
 mod memory;
+mod operators;
 mod packet;
 mod parts;
 mod place;

@@ -19,10 +19,12 @@ mod names;
 mod operators;
 mod options;
 mod packets;
+mod places;
 mod stmt;
 mod type_names;
 mod unfit;
 mod verdict;
+mod words;
 
 use crate::ast;
 use crate::builtins::{Builtin, BuiltinId, builtin};
