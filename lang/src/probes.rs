@@ -585,6 +585,23 @@ mod tests {
     }
 
     #[test]
+    fn a_microsecond_is_the_shortest_time() {
+        let told = |text| parse(text).err();
+        for text in ["interval:1000", "interval:1us", "profile:1000ns", "interval:us:1", "profile:hz:1000000"] {
+            assert_eq!(told(text), None, "{text}");
+        }
+        let title =
+            |word, amount| format!("Invalid rate of {word} probe. Minimum is 1000 or 1us. Found: {amount} nanoseconds");
+        let expected = title("interval", 5) + "; so many seconds are interval:s:5";
+        assert_eq!(told("interval:5"), Some(expected));
+        assert_eq!(told("profile:99"), Some(title("profile", 99) + "; so many times a second is profile:hz:99"));
+        assert!(told("i:999ns").is_some_and(|told| told.starts_with(&title("interval", 999))));
+        assert!(told("interval:0").is_some_and(|told| told.starts_with(&title("interval", 0))));
+        let expected = "Invalid rate of interval probe. Maximum is 1000000 times a second";
+        assert_eq!(told("interval:hz:1000001").as_deref(), Some(expected));
+    }
+
+    #[test]
     fn aliases_print_the_full_name() {
         assert_eq!(parse("BEGIN").unwrap(), (Spec::Begin, "begin".into()));
         assert_eq!(parse("t:sched:sched_switch").unwrap().1, "tracepoint:sched:sched_switch");

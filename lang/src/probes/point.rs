@@ -400,6 +400,9 @@ fn count(text: &str) -> Option<u64> {
     number::parse(text).ok().filter(|_| is_number).map(|(value, _)| value)
 }
 
+/// The shortest time from one run of a timed probe to the next.
+const SHORTEST_NS: u64 = 1_000;
+
 /// `[UNIT:]COUNT` of a timed probe, and its name. Without a unit the count is a duration.
 fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wrong> {
     let (unit, text) = match arguments {
@@ -412,6 +415,15 @@ fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wron
         return wrong(format!("wildcards are not allowed for {word} probe type"));
     }
     let amount = match count(text) {
+        Some(amount) if unit.is_none() && amount < SHORTEST_NS => {
+            let title = format!("Invalid rate of {word} probe. Minimum is 1000 or 1us. Found: {amount} nanoseconds");
+            let help = match (provider.id, amount) {
+                (_, 0) => format!("write {}", provider.usage),
+                (ProviderId::Profile, _) => format!("so many times a second is {word}:hz:{amount}"),
+                _ => format!("so many seconds are {word}:s:{amount}"),
+            };
+            return Err(Wrong { title, help: Some(help) });
+        }
         Some(0) => return wrong(format!("{word} frequency should be a positive integer")),
         Some(amount) => amount,
         None => {
@@ -425,7 +437,9 @@ fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wron
     };
     let rate = match unit {
         None => Rate::Period(amount),
-        Some("hz") if amount > 1_000_000_000 => return wrong(format!("the {word} is too short")),
+        Some("hz") if amount > 1_000_000_000 / SHORTEST_NS => {
+            return wrong(format!("Invalid rate of {word} probe. Maximum is 1000000 times a second"));
+        }
         Some("hz") => Rate::Hertz(amount),
         Some("s") => scaled(1_000_000_000)?,
         Some("ms") => scaled(1_000_000)?,
@@ -437,8 +451,7 @@ fn timed(provider: &Provider, arguments: &[&str]) -> Result<(Rate, String), Wron
     };
     let name = match unit {
         // What has no unit goes by microseconds.
-        None if amount >= 1_000 => format!("{word}:us:{}", amount / 1_000),
-        None => format!("{word}:{amount}ns"),
+        None => format!("{word}:us:{}", amount / 1_000),
         Some(unit) => format!("{word}:{unit}:{amount}"),
     };
     Ok((rate, name))
