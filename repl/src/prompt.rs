@@ -11,6 +11,7 @@ mod hints;
 mod history;
 mod knowledge;
 mod outside;
+mod reflow;
 mod screen;
 mod session;
 
@@ -74,7 +75,7 @@ pub fn run(args: &Args, reporter: Reporter) -> Result<u8, Failed> {
         let help = "a session writes a new file; :save! replaces one";
         return run::fail(&reporter, &format!("{} is there already", path.display()), Some(help));
     }
-    editor::take_stops(false);
+    editor::take_signals(false);
     let mut config = session::config(args, &reporter)?;
     // Before anybody else sees the terminal.
     let before = Saved::now();

@@ -559,44 +559,90 @@ fn a_session_can_be_suspended() {
     terminal.shows("42 and out");
 }
 
-#[test]
-fn it_works_in_tmux() {
-    requires!(Quick, Bpf, Program("tmux"));
-    let folder = Home::new("rt-tmux");
-    let socket = folder.path("tmux").to_string_lossy().into_owned();
-    let tmux = |args: &[&str]| {
+/// A session in tmux, which ends with this.
+struct Tmux {
+    home: Home,
+}
+
+impl Tmux {
+    fn start(name: &str, columns: &str, rows: &str) -> Self {
+        let tmux = Self { home: Home::new(name) };
+        let command = format!("env HOME={} {}", tmux.home.text(), rtrace_tests::rtrace().display());
+        tmux.run(&["new-session", "-d", "-x", columns, "-y", rows, &command]);
+        tmux
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        let socket = self.home.path("tmux").to_string_lossy().into_owned();
         let output = Command::new("tmux").args(["-S", &socket, "-f", "/dev/null"]).args(args).output();
         String::from_utf8_lossy(&output.expect("tmux runs").stdout).into_owned()
-    };
-    let command = format!("env HOME={} {}", folder.text(), rtrace_tests::rtrace().display());
-    tmux(&["new-session", "-d", "-x", "60", "-y", "15", &command]);
-    let until = |what: &str, is_there: &dyn Fn(&str) -> bool| {
+    }
+
+    /// Waits until the screen, with its colours, is as it should be.
+    fn until(&self, what: &str, is_there: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + patience(Duration::from_secs(20));
         loop {
-            let screen = tmux(&["capture-pane", "-p", "-e"]);
+            let screen = self.run(&["capture-pane", "-p", "-e"]);
             if is_there(&screen) {
                 return screen;
             }
-            if Instant::now() > end {
-                tmux(&["kill-server"]);
-                panic!("tmux never showed {what}:\n{screen}");
-            }
+            assert!(Instant::now() < end, "tmux never showed {what}:\n{screen}");
             sleep(Duration::from_millis(20));
         }
-    };
-    until("a prompt", &|screen| screen.contains("rtrace>"));
-    tmux(&["send-keys", "-l", "interval:s:100 { @x[comm] = 5"]);
-    until("colours", &|screen| screen.contains("\x1b[35minterval\x1b[39m:s:100") && screen.contains("\x1b[36mcomm"));
-    tmux(&["send-keys", "-l", " }"]);
-    tmux(&["send-keys", "Enter"]);
-    until("a probe", &|screen| screen.contains("#1 attached interval:s:100"));
-    tmux(&["set-buffer", "@y = 1\n@y\n"]);
-    tmux(&["paste-buffer", "-p"]);
-    tmux(&["send-keys", "Enter"]);
-    until("what was pasted", &|screen| screen.contains("@y\x1b[0m\x1b[39m\x1b[49m: 1"));
-    tmux(&["resize-window", "-x", "40", "-y", "12"]);
-    tmux(&["send-keys", "-l", "print(\"so long that it has no room in one row\")"]);
-    tmux(&["send-keys", "Enter"]);
-    until("its output", &|screen| screen.contains("\nso long that it has no room in one row\n"));
-    tmux(&["kill-server"]);
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.run(&["kill-server"]);
+    }
+}
+
+#[test]
+fn it_works_in_tmux() {
+    requires!(Quick, Bpf, Program("tmux"));
+    let tmux = Tmux::start("rt-tmux", "60", "15");
+    tmux.until("a prompt", |screen| screen.contains("rtrace>"));
+    tmux.run(&["send-keys", "-l", "interval:s:100 { @x[comm] = 5"]);
+    tmux.until("colours", |screen| {
+        screen.contains("\x1b[35minterval\x1b[39m:s:100") && screen.contains("\x1b[36mcomm")
+    });
+    tmux.run(&["send-keys", "-l", " }"]);
+    tmux.run(&["send-keys", "Enter"]);
+    tmux.until("a probe", |screen| screen.contains("#1 attached interval:s:100"));
+    tmux.run(&["set-buffer", "@y = 1\n@y\n"]);
+    tmux.run(&["paste-buffer", "-p"]);
+    tmux.run(&["send-keys", "Enter"]);
+    tmux.until("what was pasted", |screen| screen.contains("@y\x1b[0m\x1b[39m\x1b[49m: 1"));
+    tmux.run(&["resize-window", "-x", "40", "-y", "12"]);
+    tmux.run(&["send-keys", "-l", "print(\"so long that it has no room in one row\")"]);
+    tmux.run(&["send-keys", "Enter"]);
+    tmux.until("its output", |screen| screen.contains("\nso long that it has no room in one row\n"));
+}
+
+#[test]
+fn a_terminal_that_breaks_lines_anew_keeps_what_is_above_the_line() {
+    requires!(Quick, Bpf, Program("tmux"));
+    let tmux = Tmux::start("rt-reflow", "50", "20");
+    tmux.until("a prompt", |screen| screen.contains("rtrace>"));
+    tmux.run(&["send-keys", "-l", "for ($i : 0..4) { print($i) }"]);
+    tmux.run(&["send-keys", "Enter"]);
+    tmux.until("its output", |screen| screen.contains("0\n1\n2\n3\nrtrace>"));
+    let line = "zyxwvu + abcdefghijklmnopqrstuvwxyz + 0123456789 + 9876543210 + zyxwvutsrqpo";
+    tmux.run(&["send-keys", "-l", line]);
+    let plain = || tmux.run(&["capture-pane", "-p", "-J", "-S", "-"]);
+    tmux.until("the line", |_| plain().trim_end().ends_with("srqpo"));
+    // The line is drawn anew when the size is known, of which only the bytes tell.
+    let written = tmux.home.path("written");
+    tmux.run(&["pipe-pane", "-o", &format!("cat > {}", written.display())]);
+    for columns in ["30", "90", "42", "120", "25", "50"] {
+        let count = || fs::read_to_string(&written).unwrap_or_default().matches("srqpo").count();
+        let before = count();
+        tmux.run(&["resize-window", "-x", columns, "-y", "20"]);
+        tmux.until("the line again", |_| count() > before);
+        tmux.until(&format!("what was there, in {columns} columns"), |_| {
+            let screen = plain();
+            screen.contains("0\n1\n2\n3\nrtrace> zyxwvu") && screen.matches("zyxwvu +").count() == 1
+        });
+    }
 }

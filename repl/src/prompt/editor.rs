@@ -5,6 +5,7 @@ use super::highlight::Looks;
 use super::hints::{self, Hint};
 use super::history::{self, Entries, Typed};
 use super::knowledge::Shared;
+use super::reflow::Drawn;
 use super::screen::{Screen, print};
 use crate::look::{self, Part};
 use crate::preferences::{Keys, Preferences};
@@ -33,6 +34,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, PoisonError};
+use unicode_width::UnicodeWidthStr;
 
 const PROMPT: &str = "rtrace> ";
 
@@ -94,7 +96,7 @@ impl Editor {
             // Goes last: whoever is woken finds that nobody sends any more.
             let woken = Wake(woken);
             let sender = sender;
-            take_stops(true);
+            take_signals(true);
             while let Ok(start) = may_go.recv() {
                 if can_edit {
                     screen.begin_line();
@@ -208,6 +210,7 @@ fn editor(
         width: Cell::new(PROMPT.len()),
         is_redrawn: Cell::new(false),
         was_marked: Cell::new(false),
+        drawn: Drawn::new(crate::run::environment),
     }));
     let leave = |always| EventHandler::Conditional(Box::new(Leave { always, screen: screen.clone() }));
     let suspend = || EventHandler::Conditional(Box::new(Suspend { screen: screen.clone(), before: before.clone() }));
@@ -242,6 +245,7 @@ fn read(editor: &mut Rustyline, start: &Start) -> Line {
         prompt.is_last.set(false);
         prompt.width.set(start.prompt.len());
         prompt.was_marked.set(false);
+        prompt.drawn.forget();
     }
     let read = match start.text.as_str() {
         "" => editor.readline(&start.prompt),
@@ -292,6 +296,8 @@ struct Prompt {
     is_redrawn: Cell<bool>,
     /// What rustyline remembers of the last answer: that the line had to be drawn anew.
     was_marked: Cell<bool>,
+    /// What is on the terminal of it.
+    drawn: Drawn,
 }
 
 impl Helper for Prompt {}
@@ -314,6 +320,10 @@ impl Hinter for Prompt {
     fn hint(&self, line: &str, at: usize, context: &Context<'_>) -> Option<Hint> {
         // Keys come and calls are heard from now on.
         self.screen.listen();
+        if let Some(order) = self.drawn.order() {
+            // A terminal that is gone cannot be told.
+            let _ = print(&order);
+        }
         self.has_text.set(!line.is_empty());
         self.words.foresee(line, at);
         let is_typed = context.history_index() == context.history().len();
@@ -336,6 +346,7 @@ fn is_tall(text: &str) -> bool {
 
 impl Highlighter for Prompt {
     fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
+        self.drawn.line(line, at);
         match self.looks.draw(line, at, !self.is_last.get()) {
             Some(drawn) => Cow::Owned(drawn),
             None => Cow::Borrowed(line),
@@ -346,6 +357,7 @@ impl Highlighter for Prompt {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
         let is_called = !self.is_redrawn.take();
         let above = self.screen.above(is_called);
+        self.drawn.prompt(prompt.width());
         let prompt = if self.looks.shows_prompt() { prompt } else { "" };
         match (is_called, above.is_empty()) {
             // rustyline has ended a line that has nothing on it.
@@ -356,6 +368,7 @@ impl Highlighter for Prompt {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        self.drawn.hint(hint);
         if !self.color {
             return Cow::Borrowed(hint);
         }
@@ -372,6 +385,9 @@ impl Highlighter for Prompt {
     fn highlight_char(&self, line: &str, at: usize, kind: CmdKind) -> bool {
         let is_last = kind == CmdKind::ForcedRefresh;
         self.is_last.set(is_last);
+        if kind == CmdKind::MoveCursor {
+            self.drawn.cursor(at);
+        }
         let is_changed = self.looks.update(line, at, self.width.get(), is_last);
         // Whatever may be more than a movement is drawn as a whole, so that it is known when the line is drawn without
         // anything having been done to it: because of a call.
@@ -516,15 +532,17 @@ impl ConditionalEventHandler for TakeHint {
     }
 }
 
-/// Whether Ctrl-Z stops the process in this thread, and in those that it starts. It must be the editor's and no other:
-/// rustyline asks for the signal, and draws the line anew when that call has returned. If another thread took it, the call
-/// would return before the process has stopped.
-pub fn take_stops(here: bool) {
+/// Whether Ctrl-Z stops the process in this thread, and it hears of another size of the window; and so those that it
+/// starts. It must be the editor's and no other. rustyline asks for the first, and draws the line anew when that call has
+/// returned: if another thread took the signal, the call would return before the process has stopped. The second has to be
+/// known before a key is, which may be read earlier than another thread gets to run.
+pub fn take_signals(here: bool) {
     // SAFETY: an empty set is valid, and both calls only read and write what is passed to them.
     unsafe {
         let mut set = std::mem::zeroed::<libc::sigset_t>();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGTSTP);
+        libc::sigaddset(&raw mut set, libc::SIGWINCH);
         let how = if here { libc::SIG_UNBLOCK } else { libc::SIG_BLOCK };
         libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
     }

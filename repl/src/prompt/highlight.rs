@@ -162,7 +162,7 @@ fn bracket(found: &Highlighted, text: &str, cursor: usize) -> Option<(usize, usi
 }
 
 /// Where rows of a text begin that is drawn after a prompt of so many columns, and the column behind its end.
-fn rows(text: &str, prompt: usize, columns: usize) -> (Vec<usize>, usize) {
+pub fn rows(text: &str, prompt: usize, columns: usize) -> (Vec<usize>, usize) {
     const TAB: usize = 8;
     let (mut rows, mut column) = (vec![0], prompt);
     for (at, letter) in text.char_indices() {
