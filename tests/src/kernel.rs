@@ -76,6 +76,11 @@ impl Objects {
         self.of_kind(Kind::Link)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, u32)> {
+        self.0.iter().copied()
+    }
+
     /// Those that the kernel still knows.
     pub fn alive(&self) -> impl Iterator<Item = (Kind, u32)> {
         self.0.iter().copied().filter(|&(kind, number)| is_known(kind, number))
@@ -97,7 +102,8 @@ fn object(fdinfo: &str) -> Option<(Kind, u32)> {
     found.or(program.map(|id| (Kind::Program, id)))
 }
 
-fn is_known(kind: Kind, number: u32) -> bool {
+/// Whether the kernel has an object of this number.
+pub fn is_known(kind: Kind, number: u32) -> bool {
     let command: libc::c_long = match kind {
         Kind::Program => 13, // BPF_PROG_GET_FD_BY_ID
         Kind::Map => 14,     // BPF_MAP_GET_FD_BY_ID

@@ -1,9 +1,10 @@
 //! Long sessions: what comes and goes leaves nothing behind, and what waits costs nothing.
 
-use rtrace_tests::kernel::perf_events;
+use rtrace_tests::kernel::{Kind, Objects, is_known, perf_events};
 use rtrace_tests::{Scratch, Terminal, Work, Worker, patience, requires, rtrace, sibling};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -142,6 +143,91 @@ fn who_watches_processes_goes_with_the_last_probe_that_wants_it() {
         // Names are still known of what has been taken.
         assert_eq!(terminal.enter("@s"), shown);
         terminal.enter("clear(@s)");
+    }
+}
+
+/// Waits until nothing of this is left in the kernel, which takes its time to let go.
+#[track_caller]
+fn are_gone(objects: &BTreeSet<(Kind, u32)>, told: &str) {
+    let end = Instant::now() + patience(Duration::from_secs(20));
+    loop {
+        let left: Vec<_> = objects.iter().filter(|(kind, number)| is_known(*kind, *number)).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "left in the kernel: {left:?}\n{told}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// The probes that there are.
+fn numbers_of(terminal: &mut Terminal) -> Vec<String> {
+    let told = terminal.enter(":probes");
+    told.lines().filter_map(|line| Some(line.strip_prefix('#')?.split_once(' ')?.0.to_owned())).collect()
+}
+
+/// What a person may do in any order. What has been removed is in the kernel no more, and of a session that has ended
+/// there is nothing left at all.
+#[test]
+fn whatever_is_done_in_a_session_the_kernel_keeps_nothing() {
+    requires!(Quick, Bpf, Btf, Tracefs, Uprobes, Root);
+    const SESSIONS: u32 = 8;
+    const STEPS: usize = 12;
+    let pin = format!("rtrace_test_soak_{}", std::process::id());
+    let file = PathBuf::from("/sys/fs/bpf").join(&pin);
+    let mut choices = probes(&sibling("work").display().to_string());
+    choices.extend([
+        "profile:hz:49 { @user[ustack(3)] = count() }".to_owned(),
+        "iter:task { @tasks = count() }".to_owned(),
+        format!("iter:task:{pin} {{ printf(\"%d\\n\", ctx.task.pid); }}"),
+        "begin { @b = 2; exit() } interval:s:1 { @never = 1 }".to_owned(),
+        "interval:ms:10 { @m++; if (@m > 3) { @m = 0; exit() } }".to_owned(),
+        "begin { @b = 1 } iter:task:/nosuch/pin { }".to_owned(),
+        "interval:s:1 { @ticks = nosuch }".to_owned(),
+        "rawtracepoint:tcp_probe { @k = args.sk; print(socket_cookie(@k)); }".to_owned(),
+        "config = { missing_probes=ignore } fentry:vfs_fsync { @v = count() } interval:s:1 { @ticks++ }".to_owned(),
+    ]);
+    for session in 0..SESSIONS {
+        // Small numbers, the same each time.
+        let mut state = u64::from(session) + 1;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let mut terminal = Terminal::start(&[]);
+        let (mut all, mut gone, mut numbers) = (BTreeSet::new(), BTreeSet::new(), Vec::<String>::new());
+        for _ in 0..STEPS {
+            let probe = &choices[next(choices.len())];
+            let at = next(numbers.len().max(1));
+            match (numbers.get(at), next(8)) {
+                (None, _) | (_, 0..=2) => {
+                    terminal.enter(probe);
+                    numbers = numbers_of(&mut terminal);
+                }
+                (Some(number), 3) => drop(terminal.enter(&format!(":off {number}"))),
+                (Some(number), 4) => drop(terminal.enter(&format!(":on {number}"))),
+                (Some(number), 5..=6) => {
+                    terminal.press(&format!(":edit {number}\r"));
+                    terminal.shows_last(&format!("edit #{number}> "));
+                    terminal.press(&format!("\x15{probe}\r"));
+                    terminal.ready();
+                }
+                (Some(number), _) => {
+                    terminal.enter(&format!(":rm {number}"));
+                    numbers = numbers_of(&mut terminal);
+                }
+            }
+            all.extend(Objects::of_process(terminal.pid()).iter());
+        }
+        gone.extend(all.iter().copied().filter(|(kind, _)| *kind != Kind::Map));
+        terminal.enter(&format!(":rm {}", numbers.join(" ")));
+        are_gone(&gone, &format!("session {session}:\n{}", terminal.text()));
+        assert!(!file.exists(), "session {session}:\n{}", terminal.text());
+        let left = Objects::of_process(terminal.pid());
+        assert_eq!((left.programs(), left.links()), (0, 0), "session {session}:\n{}", terminal.text());
+        terminal.press(":quit!\r");
+        assert_eq!(terminal.left().code(), Some(0), "session {session}:\n{}", terminal.text());
+        are_gone(&all, &format!("session {session} after its end:\n{}", terminal.text()));
     }
 }
 
