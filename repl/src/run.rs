@@ -1,9 +1,15 @@
 //! From the text of a script to the end of its run.
 
+mod given;
+mod terminal;
+
+pub use given::{check_privileges, dwarf_pids, open_output, process, watch};
+pub use terminal::Terminal;
+
 use crate::args::{Args, Feature, Mode, Stage};
 use crate::compiler_bench;
 use crate::dump;
-use crate::explain::{explain, left_out};
+use crate::explain::explain;
 use crate::files::{self, Files};
 use crate::headers::Folders;
 use crate::info;
@@ -11,45 +17,34 @@ use crate::list;
 use crate::live::{self, Aside};
 use crate::look;
 use crate::progress::Progress;
-use crate::report::{self, Reporter};
+use crate::report::Reporter;
 use crate::select;
 use clap::ValueEnum;
 use codegen::layout::Sizes;
 use codegen::object::{Object, Options, compile};
-use lang::config::{Environment, MissingProbes, SymbolCache};
+use given::{aside, child, flame_graph, packets_output};
+use lang::config::{Environment, SymbolCache};
 use lang::functions::FunctionId;
 use lang::params::refusal;
 use lang::target::Target;
 use lang::typed::{Expr, ExprKind, Program, any_in};
 use lang::{Diagnostic, Settings, Source, SourceMap, Span, check, parse_with_imports};
 use probes_ebpf::KernelTarget;
-use probes_ebpf::functions::Traceable;
-use probes_ebpf::kernel::{Capability, capabilities};
 use probes_ebpf::target::not_traceable;
-use probes_ebpf::tracefs::Tracefs;
-use runtime::attach::AttachError;
-use runtime::child::{Child, Ended};
-use runtime::flame::{self, GraphFile};
+use runtime::flame;
 use runtime::load::LoadError;
 use runtime::machine::processes::Processes;
 use runtime::machine::{Machine, symbols};
 use runtime::output::world::Shared;
-use runtime::output::{self, Output, Place};
-use runtime::session::{self, Config, Doing, Host, Job, RunError, Viewer, run};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use runtime::output::{self, Output};
+use runtime::session::{self, Config, Job, RunError, Viewer, run};
 use rustix::termios::isatty;
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// An error has been shown; the process ends with this code.
 pub struct Failed;
-
-/// The environment variable by which a test driver asks to be told that all is attached, and the line it waits for.
-const ATTACH_MARKER: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
 /// Prints a script in the usual layout, or with `--check` its name if it has another; gives the exit code.
 pub fn format(args: &Args, source: &Source, reporter: &Reporter) -> Result<u8, Failed> {
@@ -424,73 +419,6 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// Says at once what is missing, before the kernel says no in its own way.
-pub fn check_privileges(reporter: &Reporter) -> Result<(), Failed> {
-    let Some(held) = capabilities() else { return Ok(()) };
-    let missing: Vec<&str> = [Capability::Bpf, Capability::Perfmon]
-        .into_iter()
-        .filter(|capability| !held.allows(*capability))
-        .map(Capability::name)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let title = format!("rtrace may not load BPF programs: {} missing", missing.join(" and "));
-    let help = "run it as root, or give it the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search+ep $(which rtrace)";
-    fail(reporter, &title, Some(help))
-}
-
-/// Takes the terminal for `--live`.
-fn aside(settings: output::Settings, interval: Duration, reporter: &Reporter) -> Result<Aside, Failed> {
-    match Aside::open(settings, interval) {
-        Ok(aside) => Ok(aside),
-        Err(error) => fail(reporter, &format!("--live cannot have the terminal: {error}"), None),
-    }
-}
-
-fn child(args: &Args, is_watched: bool, reporter: &Reporter) -> Result<Option<Child>, Failed> {
-    match args.command.as_deref().map(|command| Child::start(command, is_watched)) {
-        None => Ok(None),
-        Some(Ok(child)) => Ok(Some(child)),
-        Some(Err(error)) => fail(reporter, &error.to_string(), None),
-    }
-}
-
-/// What `capture("-")` writes to. Everything else that would go to standard output goes to standard error from then on,
-/// also what commands write.
-fn packets_output(program: &Program, args: &Args, reporter: &Reporter) -> Result<Option<File>, Failed> {
-    if args.dry_run || program.captures.iter().all(|capture| capture.path.is_some()) {
-        return Ok(None);
-    }
-    if io::stdout().is_terminal() {
-        let help = "pipe it to what reads packets, such as tcpdump -r -, or name a file";
-        return fail(reporter, "capture(\"-\") writes packets to standard output, which is a terminal", Some(help));
-    }
-    let own = io::stdout().as_fd().try_clone_to_owned();
-    match own.and_then(|own| Ok(rustix::stdio::dup2_stdout(io::stderr()).map(|()| own)?)) {
-        Ok(own) => Ok(Some(File::from(own))),
-        Err(error) => fail(reporter, &format!("cannot write to standard output: {error}"), None),
-    }
-}
-
-/// The file of `--flamegraph`, which is written at the end.
-fn flame_graph(path: &Path, reporter: &Reporter) -> Result<GraphFile, Failed> {
-    match GraphFile::create(path) {
-        Ok(file) => Ok(file),
-        Err(error) => fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
-    }
-}
-
-/// The process of `-p`.
-pub fn process(args: &Args, reporter: &Reporter) -> Result<Option<u32>, Failed> {
-    args.pid.as_ref().map(|text| process_number(text, reporter)).transpose()
-}
-
-/// The processes of `--dwarf-pid`.
-pub fn dwarf_pids(args: &Args, reporter: &Reporter) -> Result<Vec<u32>, Failed> {
-    args.dwarf_pids.iter().map(|text| process_number(text, reporter)).collect()
-}
-
 /// Where a script first walks a stack by tables.
 fn unwinding_call(program: &Program) -> Span {
     let mut found = Span::default();
@@ -506,173 +434,4 @@ fn unwinding_call(program: &Program) -> Span {
             || any_in(&probe.body, &mut is_call)
     });
     found
-}
-
-fn process_number(text: &str, reporter: &Reporter) -> Result<u32, Failed> {
-    /// `PID_MAX_LIMIT` (include/linux/threads.h)
-    const MOST: u32 = 4 << 20;
-    let title = match text.parse::<u32>() {
-        Ok(number @ 1..=MOST) => return Ok(number),
-        Ok(_) => format!("Pid out of range: {text}"),
-        Err(_) if text.starts_with(|c: char| c.is_ascii_digit()) => {
-            format!("Failed to parse pid: invalid trailing bytes: {text}")
-        }
-        Err(_) => format!("Failed to parse pid: invalid integer: {text}"),
-    };
-    fail(reporter, &title, None)
-}
-
-/// A descriptor that tells when the process has ended.
-pub fn watch(number: u32, reporter: &Reporter) -> Result<OwnedFd, Failed> {
-    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-    match pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
-        Some(Ok(process)) => Ok(process),
-        _ => fail(reporter, &format!("there is no process {number}"), None),
-    }
-}
-
-/// The output, which goes to a file if the command line names one.
-pub fn open_output(
-    args: &Args,
-    shown_on: Box<dyn Write>,
-    settings: output::Settings,
-    reporter: &Reporter,
-) -> Result<Box<dyn Output>, Failed> {
-    /// Written out at the latest when this much has gathered, and whenever nothing more is there to be read.
-    const BUFFER: usize = 64 << 10;
-    let raw: Box<dyn Write> = match &args.output {
-        None => shown_on,
-        Some(path) => match File::create(path) {
-            Ok(file) => Box::new(file),
-            Err(error) => return fail(reporter, &format!("cannot write to {}: {error}", path.display()), None),
-        },
-    };
-    let writer: Box<dyn Write> = match args.buffering.as_deref() {
-        None | Some("full") => Box::new(BufWriter::with_capacity(BUFFER, raw)),
-        Some("line") => Box::new(LineWriter::new(raw)),
-        Some("none") => Box::new(Unbuffered(raw)),
-        Some(_) => return fail(reporter, "USAGE: -B must be either full, line, or none.", None),
-    };
-    match output::FORMATS.iter().find(|row| row.name == args.format) {
-        Some(row) => Ok((row.open)(writer, settings)),
-        None => {
-            let known: Vec<&str> = output::FORMATS.iter().map(|row| row.name).collect();
-            let title = format!("Invalid output format \"{}\"", args.format);
-            fail(reporter, &title, Some(&format!("there are {}", known.join(" and "))))
-        }
-    }
-}
-
-/// Hands on at once what is written, even where standard output would wait for the end of the line.
-struct Unbuffered<W>(W);
-
-impl<W: Write> Write for Unbuffered<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.0.write(bytes)?;
-        self.0.flush()?;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-/// The terminal, for what is not output.
-pub struct Terminal<'a> {
-    pub args: &'a Args,
-    /// How many probes are attached is told.
-    pub tells_attached: bool,
-    /// What becomes of attach points that are not there.
-    pub missing_probes: MissingProbes,
-    pub sources: &'a SourceMap,
-    pub reporter: &'a Reporter,
-    /// Where somebody may wait for it: how far attaching and detaching are.
-    pub progress: Option<Progress>,
-}
-
-impl<'a> Terminal<'a> {
-    /// One that tells what goes wrong, and nothing else.
-    pub fn new(args: &'a Args, missing_probes: MissingProbes, sources: &'a SourceMap, reporter: &'a Reporter) -> Self {
-        Self { args, tells_attached: false, missing_probes, sources, reporter, progress: None }
-    }
-}
-
-impl Host for Terminal<'_> {
-    fn progress(&mut self, what: Doing, done: usize, of: usize) {
-        if let Some(progress) = &mut self.progress {
-            progress.show(what, done, of);
-        }
-    }
-
-    fn attached(&mut self, probes: usize) {
-        if self.tells_attached && !self.args.quiet && self.args.format == "text" {
-            self.reporter.note(output::attached_line(probes).trim_end());
-        }
-        if std::env::var_os(ATTACH_MARKER).is_some() {
-            let mut stdout = io::stdout();
-            // A driver that has gone away needs no marker.
-            let _ = writeln!(stdout, "{ATTACH_MARKER}").and_then(|()| stdout.flush());
-        }
-    }
-
-    fn kernel_functions(&self) -> Option<HashSet<String>> {
-        let tracefs = Tracefs::open().ok();
-        let list = Traceable::read_complete(None, tracefs.as_ref()).ok().flatten()?;
-        Some(list.iter().map(|(_, name)| name.to_owned()).collect())
-    }
-
-    fn left_out(&mut self, refused: &[AttachError]) {
-        for warning in left_out(refused, self.missing_probes) {
-            self.reporter.show(self.sources, &warning);
-        }
-    }
-
-    fn diagnostic(&mut self, diagnostic: &Diagnostic) {
-        self.reporter.show(self.sources, diagnostic);
-    }
-
-    fn trouble(&mut self, warning: &Diagnostic, detail: &str) {
-        self.reporter.show_detailed(self.sources, warning, detail);
-    }
-
-    fn wants(&self, diagnostic: &Diagnostic) -> bool {
-        diagnostic.is_error() || !self.args.no_warnings
-    }
-
-    fn headline(&self, diagnostic: &Diagnostic) -> String {
-        self.reporter.headline(self.sources, diagnostic, false)
-    }
-
-    fn message(&mut self, diagnostic: &Diagnostic) {
-        self.reporter.message(self.sources, diagnostic);
-        for call in &diagnostic.related {
-            let severity = diagnostic.severity;
-            let told = Diagnostic { severity, ..Diagnostic::error(call.span, &call.text) };
-            self.reporter.message(self.sources, &told);
-            self.reporter.note(&report::marked(self.sources, call.span));
-        }
-    }
-
-    fn complain(&mut self, text: &str) {
-        self.reporter.plain(text, None);
-    }
-
-    fn warn(&mut self, text: &str) {
-        self.reporter.warning(text);
-    }
-
-    fn place(&self, span: Span) -> Place {
-        let source = self.sources.of(span);
-        let start = source.locate(span.start);
-        Place { file: source.name().to_owned(), line: start.line, column: start.column }
-    }
-
-    fn child_ended(&mut self, how: Ended) {
-        match how {
-            Ended::Code(0) => {}
-            Ended::Code(code) => self.reporter.note(&format!("the command ended with exit code {code}")),
-            Ended::Signal(signal) => self.reporter.note(&format!("the command was ended by signal {signal}")),
-        }
-    }
 }

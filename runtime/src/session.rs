@@ -8,6 +8,7 @@
 mod attaching;
 mod entries;
 mod events;
+mod loading;
 mod measured;
 mod signals;
 mod threads;
@@ -17,7 +18,7 @@ mod watched;
 use crate::attach::{AttachError, PinError};
 use crate::child::{Child, Ended};
 use crate::flame::{self, GraphFile};
-use crate::load::{LiveMaps, LoadError, Loaded, Refusal, load_possible};
+use crate::load::{LiveMaps, LoadError};
 use crate::machine::MOST_OPEN;
 use crate::machine::processes::Processes;
 use crate::machine::watch::Watch;
@@ -28,17 +29,16 @@ use crate::store::Store;
 use crate::sys;
 use crate::trouble;
 use crate::unwind::Unwinder;
-use attaching::Dispensable;
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Site, Sizes};
-use codegen::object::{Object, Program};
+use codegen::object::Object;
 use entries::Entry;
-use entries::Snapshot;
 pub use entries::{Added, Evaluated};
 use lang::diag::Diagnostic;
 use lang::span::Span;
 use lang::target::Attach;
 use lang::typed::{self, FormatId, MapId};
+use loading::Snapshot;
 pub use measured::{Measured, Spent, measure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, TimerfdClockId, TimerfdFlags, clock_gettime, timerfd_create};
@@ -465,26 +465,6 @@ impl Held {
 }
 
 impl Job<'_> {
-    /// Loads it beside what is there. A function that the kernel takes no program for may be left out as one that it takes
-    /// no probe on; but not all that a pattern stands for, unless the script says so.
-    fn load(&self, maps: &LiveMaps) -> Result<Loaded, LoadError> {
-        let dispensable = Dispensable::of(&self.object.programs, self.program.config.missing_probes);
-        let may_be_left_out = |program: &Program| dispensable.has(&program.points[0]);
-        let mut loaded = load_possible(self.object, self.elf, self.log_bytes(), maps, &may_be_left_out)?;
-        let span = |index: usize| self.object.programs[index].points[0].span;
-        let refused: HashSet<usize> = loaded.refused.iter().map(|(refusal, _)| refusal.index).collect();
-        let others = (0..self.object.programs.len()).filter(|index| !refused.contains(index));
-        let attached: HashSet<Span> = others.map(span).collect();
-        let is_whole = |(refusal, _): &(Box<Refusal>, _)| !attached.contains(&span(refusal.index));
-        match loaded.refused.iter().position(is_whole).filter(|_| !dispensable.all) {
-            Some(at) => {
-                let (refusal, error) = loaded.refused.swap_remove(at);
-                Err(LoadError::Refused { refusal, error })
-            }
-            None => Ok(loaded),
-        }
-    }
-
     /// How many places it is attached to.
     fn places(&self) -> u64 {
         let points = self.object.programs.iter().flat_map(|program| &program.points);
