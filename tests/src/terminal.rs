@@ -231,13 +231,21 @@ impl Terminal {
 
     /// Whether keys come line by line, are shown, and may be signals: how the terminal was at first.
     pub fn is_as_it_was(&self) -> bool {
+        self.has_modes(libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN)
+    }
+
+    /// Whether Ctrl-C is a signal just now: no line is being edited.
+    pub fn takes_signals(&self) -> bool {
+        self.has_modes(libc::ISIG)
+    }
+
+    fn has_modes(&self, all: libc::tcflag_t) -> bool {
         // SAFETY: the structure is written before it is used.
         let modes = unsafe {
             let mut modes = std::mem::zeroed();
             assert_eq!(libc::tcgetattr(self.keys.as_raw_fd(), &mut modes), 0, "it is a terminal");
             modes
         };
-        let all = libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN;
         modes.c_lflag & all == all
     }
 

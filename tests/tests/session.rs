@@ -1,7 +1,8 @@
 //! Sessions: probes, statements and commands at a prompt.
 
 use rtrace_tests::kernel::perf_events;
-use rtrace_tests::{Run, Terminal, Work, Worker, patience, requires, sibling};
+use rtrace_tests::workload::allowed_cpus;
+use rtrace_tests::{Run, Scratch, Terminal, Work, Worker, patience, requires, sibling};
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -317,7 +318,7 @@ fn ctrl_c_abandons_what_is_being_attached() {
         let before = terminal.text().matches("ERROR: interrupted while attaching: ").count();
         terminal.press(&format!("{line}\r"));
         // The line has been read when keys may be signals; what is on soon after takes its time to be taken off.
-        terminal.until("that the line is read", |_, _| terminal.is_as_it_was());
+        terminal.until("that the line is read", |_, _| terminal.takes_signals());
         terminal.press("\x03");
         // Events are closed one by one, and on a busy machine each of those that are on by now takes its time.
         let end = Instant::now() + patience(Duration::from_secs(120));
@@ -340,6 +341,22 @@ fn ctrl_c_abandons_what_is_being_attached() {
     assert!(terminal.enter("interval:s:100 { @other = 1 }").starts_with("#2 attached"));
     terminal.press(":quit\r");
     assert_eq!(terminal.left().code(), Some(0));
+}
+
+#[test]
+fn a_line_is_read_however_many_descriptors_probes_have() {
+    requires!(Bpf);
+    // Those that wait for the terminal are below 1024, whatever comes before them. An event has one on each processor.
+    let count = 1100 / allowed_cpus().len() + 1;
+    let points: Vec<String> = (0..count).map(|at| format!("software:page-faults:{}", 1_000_000 + at)).collect();
+    let script = Scratch::file("many.rt", format!("{} {{ @n = count() }}", points.join(", ")));
+    let mut terminal = Terminal::start(&[]);
+    let told = terminal.enter(&format!(":load {}", script.path().display()));
+    assert!(told.starts_with("#1 attached"), "{told}");
+    let open = fs::read_dir(format!("/proc/{}/fd", terminal.pid())).expect("it lives").count();
+    assert!(open > 1100, "only {open} descriptors are open");
+    assert_eq!(terminal.enter("1 + 1"), "2 : int8");
+    assert_eq!(terminal.enter(":rm 1"), "#1 is removed");
 }
 
 /// The year in which this machine was started.

@@ -70,6 +70,21 @@ struct Start {
     text: String,
 }
 
+/// Descriptors with low numbers, which are given back for each line: rustyline opens two then, and what it waits with
+/// knows none from 1024 on (`FD_SETSIZE`), however many of them probes have taken meanwhile.
+struct Reserve {
+    _held: Vec<OwnedFd>,
+}
+
+impl Reserve {
+    /// Takes them, as copies of a descriptor.
+    fn of(fd: &OwnedFd) -> Self {
+        /// Some more than a line takes, since others may open something at the same moment.
+        const COUNT: usize = 8;
+        Self { _held: (0..COUNT).filter_map(|_| fd.try_clone().ok()).collect() }
+    }
+}
+
 impl Editor {
     /// Starts the thread. What the screen shows from now on appears above the line.
     pub fn start(
@@ -97,11 +112,14 @@ impl Editor {
             let woken = Wake(woken);
             let sender = sender;
             take_signals(true);
+            let mut reserve = Reserve::of(&woken.0);
             while let Ok(start) = may_go.recv() {
                 if can_edit {
                     screen.begin_line();
                 }
+                drop(reserve);
                 let line = read(&mut editor, &start);
+                reserve = Reserve::of(&woken.0);
                 screen.leave_line();
                 // The session has ended if nobody takes it.
                 if sender.send(line).is_err() {
