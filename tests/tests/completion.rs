@@ -179,7 +179,13 @@ fn members_of_values() {
     lists(
         &mut terminal,
         "tracepoint:syscalls:sys_enter_openat { args.",
-        &["dfd       int32", "filename  int8 *", "flags     int32", "mode      uint16"],
+        &[
+            "__syscall_nr  int32",
+            "dfd           int32",
+            "filename      int8 *",
+            "flags         int32",
+            "mode          uint16",
+        ],
     );
     completes(&mut terminal, "fentry:vfs_read { print(args.fil", "fentry:vfs_read { print(args.file");
     completes(

@@ -317,7 +317,7 @@ fn what_may_not_be_loaded_is_told_with_its_place() {
     }
     rejected(
         "begin { print(1); } fentry:vfs_read { @ = count(); }",
-        "1:21-36: ERROR: the kernel does not permit loading this program",
+        "1:21-36: ERROR: Unable to attach probe: fentry:vmlinux:vfs_read.",
     )
-    .stderr_has("Help: this kernel takes no programs for fentry and fexit");
+    .stderr_has("Help: the kernel permits no fentry and fexit here");
 }
