@@ -394,22 +394,27 @@ fn write_to_disk(name: &str, file: &Path, times: usize) {
 fn requests_to_disks_have_their_size_and_who_asks() {
     requires!(Bpf, Tracefs, Btf, File("/dev/vda"));
     let file = Scratch::new("scripts-disk");
-    let out = Run::file("biosnoop").run(|_| write_to_disk("rt_disk", file.path(), 5));
-    let requests = rows(&out, &["rt_disk"]);
-    let writes = requests.iter().filter(|row| row[4].starts_with('W'));
+    let writes = |script: &str| Run::file(script).run(|_| write_to_disk("rt_disk", file.path(), 5));
+    // An event within another, or in an interrupt of a thread that perf takes to be in one, is passed over by the kernel
+    // and counted nowhere, which ftrace shows beside us in one run of two hundred. Three in a row are no such thing.
+    let thrice = |script: &str, is_right: &dyn Fn(&Output) -> bool| {
+        let wrong: Vec<Output> = (0..3).map(|_| writes(script)).take_while(|out| !is_right(out)).collect();
+        assert!(wrong.len() < 3, "{script}: {}", wrong[2]);
+    };
     // However the file system cuts it.
-    assert_eq!(writes.filter_map(|row| row[6].parse::<u32>().ok()).sum::<u32>(), 5 * 65536, "{out}");
-    let out = Run::file("bitesize").run(|_| write_to_disk("rt_disk", file.path(), 5));
-    assert!((5..10).contains(&in_histogram(&out, "@bytes[rt_disk, WS]")), "{out}");
-    let out = Run::file("biolatency").run(|_| write_to_disk("rt_disk", file.path(), 5));
-    assert!(in_histogram(&out, "@usecs[WS]") >= 5, "{out}");
-    let out = Run::file("biostacks").run(|_| write_to_disk("rt_disk", file.path(), 5));
-    let mut stacks = out.stdout.split("@usecs[rt_disk, ").skip(1);
-    let stack =
-        stacks.find(|stack| stack.contains("vfs_write+")).unwrap_or_else(|| panic!("there is no such key\n{out}"));
-    let buckets = stack.lines().skip_while(|line| *line != "]:").skip(1).take_while(|line| line.starts_with('['));
-    let counts = buckets.filter_map(|row| row.split('|').next()?.split_whitespace().last()?.parse::<u32>().ok());
-    assert!((5..10).contains(&counts.sum::<u32>()), "{out}");
+    thrice("biosnoop", &|out| {
+        let writes = rows(out, &["rt_disk"]).into_iter().filter(|row| row[4].starts_with('W'));
+        writes.filter_map(|row| row[6].parse::<u32>().ok()).sum::<u32>() == 5 * 65536
+    });
+    thrice("bitesize", &|out| (5..10).contains(&in_histogram(out, "@bytes[rt_disk, WS]")));
+    thrice("biolatency", &|out| in_histogram(out, "@usecs[WS]") >= 5);
+    thrice("biostacks", &|out| {
+        let mut stacks = out.stdout.split("@usecs[rt_disk, ").skip(1);
+        let Some(stack) = stacks.find(|stack| stack.contains("vfs_write+")) else { return false };
+        let buckets = stack.lines().skip_while(|line| *line != "]:").skip(1).take_while(|line| line.starts_with('['));
+        let counts = buckets.filter_map(|row| row.split('|').next()?.split_whitespace().last()?.parse::<u32>().ok());
+        (5..10).contains(&counts.sum::<u32>())
+    });
 }
 
 #[test]
