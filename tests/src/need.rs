@@ -48,7 +48,8 @@ pub enum Need {
     /// Behaviour in which rtrace differs from bpftrace on purpose. Missing when `RTRACE_REFERENCE` is set, which is
     /// for running the cases against bpftrace by means of `RTRACE_BIN`.
     Own,
-    /// A machine that is as fast as whoever types: what is about keys and the screen is the same on every kernel.
+    /// A machine that is not emulated. For what takes its time there, or is about the time that somebody takes who types,
+    /// and is the same on every kernel.
     Quick,
 }
 
@@ -129,7 +130,7 @@ impl fmt::Display for Need {
             Need::Program(name) => write!(f, "there is no program {name} here"),
             Need::Watchpoints => write!(f, "the kernel has no hardware breakpoints"),
             Need::Own => write!(f, "bpftrace is known to differ here"),
-            Need::Quick => write!(f, "the machine is emulated, and this is about keys and screens"),
+            Need::Quick => write!(f, "the machine is emulated, and this is the same on every kernel"),
         }
     }
 }

@@ -15,7 +15,7 @@ fn answers(terminal: &mut Terminal, cases: &[(&str, &[&str])]) {
 
 #[test]
 fn help_explains_everything_that_has_a_name() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     answers(
         &mut terminal,
@@ -64,7 +64,7 @@ fn the_command_line_explains_the_same() {
 
 #[test]
 fn types_are_told_without_running_anything() {
-    requires!(Bpf, Tracefs, Btf);
+    requires!(Quick, Bpf, Tracefs, Btf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("@n[comm, 1] = count(); @x = 1");
     terminal.enter("struct pair { int a; char b[8]; }");
@@ -97,7 +97,7 @@ fn types_are_told_without_running_anything() {
 
 #[test]
 fn arguments_and_members_are_shown() {
-    requires!(Bpf, Tracefs, Btf);
+    requires!(Quick, Bpf, Tracefs, Btf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("struct inner { int c; union { int d; char e; }; }");
     terminal.enter(
@@ -141,7 +141,7 @@ fn arguments_and_members_are_shown() {
 
 #[test]
 fn what_there_is_is_listed_up_to_a_bound() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);
     let all = Run::bare().arg("-l").arg("tracepoint:syscalls:*").to_end().stdout.lines().count();
     let more = format!("... and {} more; rtrace -l 'tracepoint:syscalls:*' lists all", all - 50);
@@ -162,7 +162,7 @@ fn what_there_is_is_listed_up_to_a_bound() {
 
 #[test]
 fn code_is_shown_as_the_compiler_makes_it() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("macro twice(a) { a * 2 }");
     terminal.enter("tracepoint:syscalls:sys_enter_sync { @n = count(); @m = twice(pid) }");
@@ -185,7 +185,7 @@ fn code_is_shown_as_the_compiler_makes_it() {
 
 #[test]
 fn runs_are_counted_while_they_are_measured() {
-    requires!(Bpf, Tracefs, Uprobes);
+    requires!(Quick, Bpf, Tracefs, Uprobes);
     let mut terminal = Terminal::start(&[]);
     let work = sibling("work");
     terminal.enter(&format!("uprobe:{}:work_step {{ @n = count() }}", work.display()));
@@ -230,7 +230,7 @@ fn runs_are_counted_while_they_are_measured() {
 
 #[test]
 fn config_is_set_and_listed() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     answers(
         &mut terminal,
@@ -269,7 +269,7 @@ fn config_is_set_and_listed() {
 
 #[test]
 fn the_environment_has_the_last_word() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let environment = [("NO_COLOR", "1"), ("RTRACE_MAX_MAP_KEYS", "7")];
     let mut terminal = Terminal::with(&[], "xterm", (160, 50), &environment);
     terminal.ready();
@@ -279,7 +279,7 @@ fn the_environment_has_the_last_word() {
 
 #[test]
 fn a_reset_leaves_nothing() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);
     let writer = Worker::new("rt_writer", Work::write("/dev/null", 3, 8));
     terminal.enter("macro two() { 2 }");
@@ -327,7 +327,7 @@ fn a_reset_leaves_nothing() {
 
 #[test]
 fn stages_are_timed() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     answers(
         &mut terminal,

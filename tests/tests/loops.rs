@@ -1,10 +1,13 @@
 //! Loops in every way in which they become code, and aggregations read inside the program.
 
 use rtrace_tests::workload::allowed_cpus;
-use rtrace_tests::{Output, Run, Scratch, Work, Worker, requires, volume};
+use rtrace_tests::{Need, Output, Run, Scratch, Work, Worker, missing, requires, volume};
 
-/// The ways to compile: for the running kernel, and as for one whose loops are called bodies.
-const KERNELS: [&str; 2] = ["", "6.1"];
+/// The ways to compile: for the running kernel, and as for one whose loops are called bodies. The emulated kernels are
+/// some with the one and some with the other.
+fn kernels() -> &'static [&'static str] {
+    if missing(&[Need::Quick]).is_some() { &[""] } else { &["", "6.1"] }
+}
 
 fn as_kernel(text: &str, kernel: &str) -> Output {
     let run = Run::program(text).arg("--no-warnings");
@@ -15,7 +18,7 @@ fn as_kernel(text: &str, kernel: &str) -> Output {
 /// A `begin` probe with this body prints `expected`, in every way to compile it.
 #[track_caller]
 fn prints(body: &str, expected: &str) {
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let out = as_kernel(&format!("begin {{ {body} }}"), kernel);
         let printed = out.stdout.replace("\n\n\n", "\n");
         assert_eq!((printed.trim(), out.code), (expected, Some(0)), "kernel {kernel:?}, {body}\n{}", out.stderr);
@@ -79,7 +82,7 @@ fn return_and_exit_leave_all_loops() {
         "for ($i : 0..20) { for ($j : 0..20) { if ($j == 3) { return; } printf(\"%d.%d \", $i, $j); } } print(\"no\");",
         "0.0 0.1 0.2",
     );
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let out =
             as_kernel("begin { for ($i : 0..20) { @i = $i; if ($i == 13) { exit(3); } } print(\"no\"); }", kernel);
         out.code(3).stdout_is("\n\n@i: 13\n");
@@ -163,7 +166,7 @@ fn the_entry_at_hand_may_be_deleted_or_changed() {
 #[test]
 fn the_event_is_at_hand_in_a_loop() {
     requires!(Bpf, Tracefs);
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let writer = Worker::new("rt_loops", Work::write("/dev/null", 40, 7));
         let text = format!(
             "tracepoint:syscalls:sys_enter_write /pid == {0}/ {{
@@ -182,7 +185,7 @@ fn the_event_is_at_hand_in_a_loop() {
 #[test]
 fn loops_in_several_probes_do_not_meet() {
     requires!(Bpf);
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let text = "begin { for ($i : 0..20) { @a[$i % 2]++; } for ($kv : @a) { @s += $kv.1; } }
             end { for ($kv : @a) { @t += $kv.1; } for ($i : 0..10) { @u += $i; } }";
         as_kernel(text, kernel).code(0).stdout_is("\n\n@a[0]: 10\n@a[1]: 10\n@s: 20\n@t: 20\n@u: 45\n");
@@ -199,7 +202,7 @@ fn what_is_printed_in_a_loop_comes_in_order() {
 #[test]
 fn a_loop_that_the_kernel_ends_is_told_of() {
     requires!(Bpf);
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let text = "begin { $x = 0; while (1) { $x++; } print($x > 100000); }";
         let run = Run::program(text);
         let run = if kernel.is_empty() { run } else { run.env("RTRACE_AS_KERNEL", kernel) };
@@ -271,14 +274,14 @@ fn a_probe_of_thousands_of_statements_is_cut_into_functions() {
     let count = volume(3000).max(300);
     let stmts: String = (0..count).map(|i| format!("$s += {i}; @a[{i}, \"x\"] = $s;\n")).collect();
     let (last, sum) = (count - 1, count * (count - 1) / 2);
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let text = format!("begin {{ $s = 0; {stmts} print(($s, @a[{last}, \"x\"], @a[7, \"x\"])); clear(@a); }}");
         long_script(&text, kernel).code(0).stdout_is(&format!("({sum}, {sum}, 28)\n\n\n"));
     }
     let stmts: String = (0..500).map(|i| format!("@a[{i}, \"x\"] = $s;\n")).collect();
     let text = format!("begin {{ $s = 0; {stmts} exit(9); print(1); @b = 1; }} end {{ clear(@a); print(2); }}");
     long_script(&text, "").code(9).stdout_is("2\n\n\n");
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let text = "begin { $s = 0; print($s); clear(@n);
             unroll(100) { for ($i : 0..10) { $s += $i; } unroll(3) { @n[$s % 10] = count(); } }
             print($s); clear(@n); }";
@@ -304,7 +307,7 @@ fn a_long_probe_still_reads_its_event() {
 #[test]
 fn addresses_in_loops() {
     requires!(Bpf, Btf);
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let text = "begin { @g = 1; $x = &@g; $a = 5; $p = &$a; $t = curtask; $n = 0;
             for ($i : 0..20) { $y = &@g; $x = $y; $p = &$i; $t = curtask; $u = $t + $i; $n += *$p; }
             print((*$x, *$p, $n, $t.pid == pid)); }";
@@ -325,7 +328,7 @@ fn addresses_are_numbers() {
 #[test]
 fn loops_whose_turns_are_counted_elsewhere() {
     requires!(Bpf);
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let text = "begin { $i = 0; while ($i++ < 1000) { $j = 0; while ($j++ < 100) { if ($j % 2) { @n++; } } }
             $k = 0; while ({ $k += 1; $k } < 100000) { @m++; } }";
         as_kernel(text, kernel).code(0).stdout_is("\n\n@m: 99999\n@n: 50000\n");

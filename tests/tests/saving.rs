@@ -23,7 +23,7 @@ fn quit(terminal: &mut Terminal) -> String {
 
 #[test]
 fn a_saved_session_gives_the_same_maps() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     const ON_WRITE: &str = "tracepoint:syscalls:sys_enter_write /comm == \"rt_saved\"/";
     let write = |body: &str| format!("{ON_WRITE} {{ {body} }}");
     let sessions: Vec<Vec<String>> = vec![
@@ -91,7 +91,7 @@ fn a_saved_session_gives_the_same_maps() {
 
 #[test]
 fn a_script_is_what_was_typed() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let file = Scratch::new("typed.rt");
     let path = file.path().display().to_string();
     let mut terminal = Terminal::start(&[]);
@@ -111,7 +111,7 @@ fn a_script_is_what_was_typed() {
 
 #[test]
 fn what_is_there_is_not_written_over() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let (file, other) = (Scratch::file("there.rt", "precious"), Scratch::new("mine.rt"));
     let [there, mine] = [&file, &other].map(|file| file.path().display().to_string());
     let mut terminal = Terminal::start(&[]);
@@ -146,7 +146,7 @@ fn what_is_there_is_not_written_over() {
 
 #[test]
 fn a_session_writes_its_script_at_the_end() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let file = Scratch::new("out.rt");
     let path = file.path().display().to_string();
     let mut terminal = Terminal::start(&["--script-out", &path]);
@@ -200,7 +200,7 @@ impl Drop for Folder {
 
 #[test]
 fn a_script_is_loaded_as_if_it_had_been_entered() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let folder = Folder::new(
         "loaded",
         &[
@@ -250,7 +250,7 @@ fn a_script_is_loaded_as_if_it_had_been_entered() {
 
 #[test]
 fn what_imports_ask_for_is_told_of_when_it_is_saved() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let folder = Folder::new(
         "asking",
         &[
@@ -273,7 +273,7 @@ fn what_imports_ask_for_is_told_of_when_it_is_saved() {
 
 #[test]
 fn options_of_several_scripts_do_not_clash_where_they_are_saved() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let folder = Folder::new(
         "options",
         &[
@@ -295,7 +295,7 @@ fn options_of_several_scripts_do_not_clash_where_they_are_saved() {
 
 #[test]
 fn scripts_of_rtrace_are_loaded_by_name_unless_a_file_is_there() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let folder = Folder::new("named", &[("naptime", "begin { @mine = 1 }\n")]);
     fs::create_dir(folder.0.join("syscount")).expect("it is our own folder");
     let mut command = std::process::Command::new(rtrace_tests::rtrace());
@@ -328,7 +328,7 @@ fn scripts_of_rtrace_are_loaded_by_name_unless_a_file_is_there() {
 
 #[test]
 fn what_is_long_or_loaded_is_listed_by_what_it_is_attached_to() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let folder = Folder::new(
         "listed",
         &[
@@ -357,7 +357,7 @@ fn what_is_long_or_loaded_is_listed_by_what_it_is_attached_to() {
 
 #[test]
 fn what_is_saved_again_begins_as_it_did() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let (first, second) = (Scratch::new("once.rt"), Scratch::new("twice.rt"));
     let [once, twice] = [&first, &second].map(|file| file.path().display().to_string());
     let mut terminal = Terminal::start(&["--unsafe"]);
@@ -373,7 +373,7 @@ fn what_is_saved_again_begins_as_it_did() {
 
 #[test]
 fn an_import_is_over_with_its_line() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let folder = Folder::new("imported", &[("lib.rt", "macro lib(a) { a * 3 }\n")]);
     let lib = folder.file("lib.rt");
     let mut terminal = Terminal::start(&[]);
@@ -395,7 +395,7 @@ fn an_import_is_over_with_its_line() {
 
 #[test]
 fn what_cannot_be_put_back_is_off() {
-    requires!(Bpf, Btf, Uprobes);
+    requires!(Quick, Bpf, Btf, Uprobes);
     let scratch = Scratch::new("program");
     fs::copy(sibling("work"), scratch.path()).expect("a program can be copied");
     let program = scratch.path().display().to_string();
@@ -415,7 +415,7 @@ fn what_cannot_be_put_back_is_off() {
 
 #[test]
 fn a_probe_is_edited_at_the_prompt() {
-    requires!(Bpf, Tracefs);
+    requires!(Quick, Bpf, Tracefs);
     let mut terminal = Terminal::start(&[]);
     let probe =
         |map: &str| format!("tracepoint:syscalls:sys_enter_write /comm == \"rt_edited\"/ {{ @{map} = count() }}");
@@ -455,7 +455,7 @@ fn a_probe_is_edited_at_the_prompt() {
 
 #[test]
 fn a_macro_that_has_changed_is_taken_over_by_an_edit() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("macro step(a) { a + 1 }");
     terminal.enter("interval:ms:20 { @n = step(1) }");
@@ -471,7 +471,7 @@ fn a_macro_that_has_changed_is_taken_over_by_an_edit() {
 
 #[test]
 fn a_struct_may_change_where_it_was_defined() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let mut terminal = Terminal::start(&[]);
     terminal.enter("struct pair { int a; }; interval:s:100 { @size = sizeof(struct pair) }");
     terminal.press(":edit 1\r");
@@ -484,7 +484,7 @@ fn a_struct_may_change_where_it_was_defined() {
 
 #[test]
 fn an_editor_has_the_terminal_to_itself() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let editor = Scratch::executable(
         "editor",
         "#!/bin/sh\n# A terminal in its normal state is a condition.\nstty -a | grep -q ' icanon' || exit 9\n\
@@ -519,7 +519,7 @@ fn an_editor_has_the_terminal_to_itself() {
 
 #[test]
 fn what_is_set_is_saved_and_code_of_what_has_changed_is_refused() {
-    requires!(Bpf);
+    requires!(Quick, Bpf);
     let scratch = Scratch::new("set.rt");
     let path = scratch.path().display();
     let mut terminal = Terminal::start(&[]);
