@@ -44,11 +44,14 @@ impl Checker<'_> {
         let span = stmt.span;
         let kind = match &stmt.kind {
             ast::StmtKind::Expr(expr) => {
-                if is_idle(expr) {
+                let before = self.walk.diagnostics.len();
+                self.effect(state, expr, span, out);
+                // What is wrong has no value.
+                if is_idle(expr) && !self.walk.diagnostics[before..].iter().any(Diagnostic::is_error) {
                     let warning = Diagnostic::warning(span, "Return value discarded.");
                     self.report(warning.with_help("this does nothing; `_ = ...` says that it is meant"));
                 }
-                return self.effect(state, expr, span, out);
+                return;
             }
             ast::StmtKind::Let { name, ty, value } => self.declare(state, name, ty.as_ref(), value.as_ref(), span),
             ast::StmtKind::Assign { place, op, value } => self.assign(state, place, *op, value, span),

@@ -1204,6 +1204,8 @@ begin { @m[1] = 1; @m[1]; }
                  //^^^^^ warning: Return value discarded. | this does nothing; `_ = ...` says that it is meant
 begin { @m[1] = 1; delete(@m[1]); delete(@m, 1); @m[1]++; _ = @m[1]; $b = 1; $b++; pid ? print(1) : print(2); }
 begin { getopt("x", 1); let $v; find(@m, 1, $v); @m[1] += 1; }
+begin { nosuch; }
+      //^^^^^^ error: Unknown identifier: 'nosuch'
 macro one() { 1 }
             //^ warning: Return value discarded.
 begin { one(); }

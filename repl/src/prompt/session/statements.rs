@@ -6,7 +6,7 @@ use crate::prompt::Next;
 use lang::ast::{self, ExprKind, Name, Script, Stmt, StmtKind};
 use lang::printf::Origin as PrintedBy;
 use lang::typed::FormatId;
-use lang::{CheckedEntry, Diagnostic, check_entry};
+use lang::{CheckedEntry, check_entry};
 use runtime::output::{Output, Text};
 use runtime::session::{Evaluated, RunError};
 
@@ -21,12 +21,7 @@ impl Session<'_> {
         let is_question = shown.is_some();
         let CheckedEntry { checked, known, .. } = shown.unwrap_or_else(|| check(&script));
         self.clock.lap("check");
-        let mut told = checked.diagnostics;
-        // What was a question is not about what becomes of its answer.
-        if told.iter().any(Diagnostic::is_error) && printing(&script).is_some() {
-            told.retain(|told| !is_about_discarding(told));
-        }
-        if !self.shows_no_error(&told) {
+        if !self.shows_no_error(&checked.diagnostics) {
             return Ok(None);
         }
         let program = checked.program;
@@ -64,11 +59,6 @@ impl Session<'_> {
             None => Next::Go,
         }))
     }
-}
-
-/// Whether it is told that nobody does anything with a value.
-fn is_about_discarding(told: &Diagnostic) -> bool {
-    !told.is_error() && told.title == "Return value discarded."
 }
 
 /// A script that prints what a lone expression is worth, if that is why it was entered.
