@@ -122,6 +122,7 @@ fn what_is_there_is_not_written_over() {
     terminal.enter("@x = 1");
     let told = terminal.enter(&format!(":save {there}"));
     assert_eq!(told, format!("ERROR: {there} is there already\nHINT: :save! {there} replaces it"));
+    assert_eq!(terminal.enter(":save /"), "ERROR: / is a folder\nHINT: :save FILE");
     assert_eq!(file.text(), "precious");
     assert_eq!(terminal.enter(&format!(":save! {there}")), format!("saved to {there}"));
     assert_eq!(terminal.enter(&format!(":save {mine}")), format!("saved to {mine}"));

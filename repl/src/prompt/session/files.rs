@@ -111,6 +111,10 @@ impl Session<'_> {
             self.reporter.plain("nothing has been entered that a script could say", None);
             return false;
         }
+        if path.is_dir() {
+            self.reporter.plain(&format!("{} is a folder", path.display()), Some(":save FILE"));
+            return false;
+        }
         let text = self.script_for(path);
         let is_own = fs::canonicalize(path).is_ok_and(|path| self.own_files.contains(&path));
         if let Err(error) = files::write_whole(path, &text, is_forced || is_own) {
