@@ -15,7 +15,7 @@ mod threads;
 mod trial;
 mod watched;
 
-use crate::attach::{AttachError, PinError};
+use crate::attach::{self, AttachError, PinError};
 use crate::child::{Child, Ended};
 use crate::flame::{self, GraphFile};
 use crate::load::{LiveMaps, LoadError};
@@ -31,7 +31,7 @@ use crate::trouble;
 use crate::unwind::Unwinder;
 use codegen::event::{Control, ControlRecord};
 use codegen::layout::{CHILD_PID, EXIT, EXIT_ASKED, Layout, START_TIME, Site, Sizes};
-use codegen::object::Object;
+use codegen::object::{Object, Point};
 use entries::Entry;
 pub use entries::{Added, Evaluated};
 use lang::diag::Diagnostic;
@@ -467,8 +467,7 @@ impl Held {
 impl Job<'_> {
     /// How many places it is attached to.
     fn places(&self) -> u64 {
-        let points = self.object.programs.iter().flat_map(|program| &program.points);
-        points.map(|point| point.attach.places() as u64).sum()
+        places(self.object.programs.iter().flat_map(|program| &program.points))
     }
 
     fn log_bytes(&self) -> usize {
@@ -485,6 +484,18 @@ impl Job<'_> {
 fn since_boot() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// How many places attach points have; one with an event on each processor has as many as there are.
+fn places<'p>(points: impl Iterator<Item = &'p Point>) -> u64 {
+    let mut cpus = None;
+    let count = |point: &Point| match point.attach {
+        Attach::Profile { .. } | Attach::PerfEvent { .. } | Attach::Watchpoint { .. } => {
+            *cpus.get_or_insert_with(|| attach::online_cpus().map_or(1, |cpus| cpus.len() as u64))
+        }
+        _ => point.attach.places() as u64,
+    };
+    points.map(count).sum()
 }
 
 /// Raises the limit on open files for so many attach points, each of which may take two and a program, and so many files

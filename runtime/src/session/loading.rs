@@ -4,7 +4,7 @@
 use super::attaching::Dispensable;
 use super::entries::Entry;
 use super::threads::Needs;
-use super::{Job, Live, RunError, allow_files, signals, since_boot};
+use super::{Job, Live, RunError, allow_files, places, signals, since_boot};
 use crate::attach::AttachError;
 use crate::load::{LiveMaps, LoadError, Loaded, Refusal, load_possible};
 use crate::machine::MOST_OPEN;
@@ -54,7 +54,7 @@ impl Live<'_> {
     /// Loads an entry beside the others.
     pub(super) fn load(&mut self, number: u32, job: &Job<'_>) -> Result<(), RunError> {
         let open = self.entries.iter().flat_map(|entry| &entry.programs).flat_map(|program| &program.points);
-        let open: u64 = open.map(|point| point.attach.places() as u64).sum();
+        let open = places(open);
         let mapped = if job.object.layout.processes.is_some() { MOST_OPEN as u64 } else { 0 };
         allow_files(open + job.places(), mapped);
         let loaded = job.load(&self.maps)?;
