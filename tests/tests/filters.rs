@@ -210,7 +210,9 @@ fn compiled_filters_accept_the_same() {
         for texts in fixed.chunks(20) {
             compare_compiled(&place, texts, &packets, true, &mut differences);
             // As it is compiled if the verifier refuses that.
-            compare_compiled(&place, texts, &packets[..24], false, &mut differences);
+            if is_quick {
+                compare_compiled(&place, texts, &packets[..24], false, &mut differences);
+            }
         }
         let mut random = Random::new(11);
         for _ in 0..if is_quick { 20 } else { 4 } {

@@ -33,7 +33,7 @@ usage: vm [--kernel SERIES]... [OPTIONS] [CASE...]
   --kernel SERIES   a series of Debian's kernels, such as 6.12; 6.1, 6.12 and 7 unless given
   --log FOLDER      leave SUITE.log, .skips and .end there for `report`
   --jobs N          so many machines at once, one more than processors unless given
-  --limit SECONDS   time for one machine, 1800 unless given
+  --limit SECONDS   time for one machine, 2100 unless given
   --rtrace FILE     a static program to put in rtrace's place
   --overlay FOLDER  put its files into the guest as well, links followed: tools, or what FILE needs
   --env NAME=VALUE  set a variable for the cases, such as RTRACE_REFERENCE=1
@@ -124,7 +124,7 @@ impl Options {
             log: target.join("test-log"),
             // Its cases also wait: for a clock, for each other.
             jobs: std::thread::available_parallelism().map_or(1, usize::from) + 1,
-            limit: Duration::from_secs(1800),
+            limit: Duration::from_secs(2100),
             rtrace: None,
             overlay: None,
             env: Vec::new(),
