@@ -164,10 +164,16 @@ impl Terminal {
 
     /// Types a line and waits for the next prompt; what has been shown in between.
     ///
-    /// What is printed above the prompt takes it away for a moment, so prompts are counted only while one is there.
+    /// What is printed above the prompt takes it away for a moment, so prompts are counted only while one is there. An
+    /// entry of several lines has none in its last one, and keeps its prompt.
     #[track_caller]
     pub fn enter(&mut self, line: &str) -> String {
-        let before = self.find("a prompt", |screen| screen.last().starts_with(PROMPT).then(|| screen.prompts()));
+        const MOMENT: Duration = Duration::from_millis(200);
+        let end = Instant::now() + patience(MOMENT);
+        while !lock(&self.screen).last().starts_with(PROMPT) && Instant::now() < end {
+            sleep(GLANCE);
+        }
+        let before = lock(&self.screen).prompts();
         self.press(&format!("{line}\r"));
         self.find("the next prompt", |screen| {
             (screen.has_prompt() && screen.prompts() > before).then(|| screen.answer())
