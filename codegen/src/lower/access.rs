@@ -53,15 +53,7 @@ impl Lowering<'_, '_> {
                 return self.probe_read(Helper::ProbeReadUser, pointer, access);
             }
         };
-        match (access.bytes, access.signed) {
-            (1, false) => self.builder.ins().uload8(types::I64, flags(), base, offset),
-            (1, true) => self.builder.ins().sload8(types::I64, flags(), base, offset),
-            (2, false) => self.builder.ins().uload16(types::I64, flags(), base, offset),
-            (2, true) => self.builder.ins().sload16(types::I64, flags(), base, offset),
-            (4, false) => self.builder.ins().uload32(flags(), base, offset),
-            (4, true) => self.builder.ins().sload32(flags(), base, offset),
-            _ => self.builder.ins().load(types::I64, flags(), base, offset),
-        }
+        self.load_scalar(Addr { base, offset }, access.bytes, access.signed)
     }
 
     /// A pointer that is an argument of the event.

@@ -169,7 +169,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Loads a number of 1, 2, 4 or 8 bytes.
-    fn load_scalar(&mut self, addr: Addr, size: u32, signed: bool) -> Value {
+    pub fn load_scalar(&mut self, addr: Addr, size: u32, signed: bool) -> Value {
         let Addr { base, offset } = addr;
         match (size, signed) {
             (1, false) => self.builder.ins().uload8(types::I64, flags(), base, offset),
