@@ -13,7 +13,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
 use std::num::NonZeroU64;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A kprobe session (kernel 6.10), which aya has no name for.
 pub const BPF_TRACE_KPROBE_SESSION: u32 = 56;
@@ -155,11 +155,7 @@ fn btf_name(btf: &OwnedFd) -> io::Result<Vec<u8>> {
     let mut info: bpf_btf_info = unsafe { mem::zeroed() };
     info.name = name.as_mut_ptr() as u64;
     info.name_len = name.len() as u32;
-    let mut attr = empty();
-    attr.info.bpf_fd = btf.as_raw_fd() as u32;
-    attr.info.info = &raw mut info as u64;
-    attr.info.info_len = mem::size_of::<bpf_btf_info>() as u32;
-    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    ask(btf.as_fd(), &mut info)?;
     Ok(name.iter().copied().take_while(|byte| *byte != 0).collect())
 }
 
@@ -390,11 +386,7 @@ pub fn pinned(path: &str) -> io::Result<OwnedFd> {
 pub fn link_identity(link: BorrowedFd<'_>) -> io::Result<(u32, u32, u32)> {
     // SAFETY: bpf_link_info is plain integers, for which all zeros is valid.
     let mut info: bpf_link_info = unsafe { mem::zeroed() };
-    let mut attr = empty();
-    attr.info.bpf_fd = link.as_raw_fd() as u32;
-    attr.info.info = &raw mut info as u64;
-    attr.info.info_len = mem::size_of::<bpf_link_info>() as u32;
-    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    ask(link, &mut info)?;
     Ok((info.type_, info.id, info.prog_id))
 }
 
@@ -506,12 +498,24 @@ pub fn missed_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
 fn program_info(program: BorrowedFd<'_>) -> io::Result<bpf_prog_info> {
     // SAFETY: bpf_prog_info is plain integers, for which all zeros is valid.
     let mut info: bpf_prog_info = unsafe { mem::zeroed() };
-    let mut attr = empty();
-    attr.info.bpf_fd = program.as_raw_fd() as u32;
-    attr.info.info = &raw mut info as u64;
-    attr.info.info_len = mem::size_of::<bpf_prog_info>() as u32;
-    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    ask(program, &mut info)?;
     Ok(info)
+}
+
+/// What the kernel tells of an object: plain integers, for which any bits are valid.
+trait Info {}
+
+impl Info for bpf_btf_info {}
+impl Info for bpf_link_info {}
+impl Info for bpf_prog_info {}
+
+/// Has the kernel fill in what it knows of an object. What `info` holds before says where more may be written.
+fn ask<I: Info>(object: BorrowedFd<'_>, info: &mut I) -> io::Result<()> {
+    let mut attr = empty();
+    attr.info.bpf_fd = object.as_raw_fd() as u32;
+    attr.info.info = std::ptr::from_mut(info) as u64;
+    attr.info.info_len = mem::size_of::<I>() as u32;
+    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr).map(drop)
 }
 
 /// The name of the program with this number.
@@ -519,13 +523,7 @@ pub fn program_name(number: u32) -> io::Result<String> {
     let mut attr = empty();
     attr.__bindgen_anon_6.__bindgen_anon_1.prog_id = number;
     let program = bpf(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr).map(owned)?;
-    // SAFETY: bpf_prog_info is plain integers, for which all zeros is valid.
-    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
-    let mut attr = empty();
-    attr.info.bpf_fd = program.as_raw_fd() as u32;
-    attr.info.info = &raw mut info as u64;
-    attr.info.info_len = mem::size_of::<bpf_prog_info>() as u32;
-    bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    let info = program_info(program.as_fd())?;
     let bytes = info.name.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0);
     Ok(String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned())
 }
