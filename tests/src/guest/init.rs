@@ -13,6 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rtrace_tests::kernel::interrupts_tracepoints;
 use rtrace_tests::workload::bring_up_loopback;
 
 fn main() {
@@ -41,6 +42,9 @@ fn prepare() -> io::Result<()> {
     mount("cgroup2", "/sys/fs/cgroup")?;
     bring_up_loopback();
     fs::write("/proc/sys/kernel/hostname", "rtrace-guest")?;
+    if interrupts_tracepoints() {
+        let_tasks_finish()?;
+    }
     println!("@@ kernel {}", fs::read_to_string("/proc/sys/kernel/osrelease")?.trim());
     for module in files("/modules") {
         if let Err(error) = load_module(&module) {
@@ -48,6 +52,23 @@ fn prepare() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Long slices of time. Where a task may lose its processor in the middle of a program, the kernel passes over what that
+/// program is for until the task goes on, which is a whole slice of another one's events. Cases that count exactly are
+/// not about that; those that are ask for short slices themselves (`workload::crowd`).
+fn let_tasks_finish() -> io::Result<()> {
+    const PLACE: &str = "/tmp/debugfs";
+    mount("debugfs", PLACE)?;
+    let settings = [("base_slice_ns", "100000000"), ("features", "NO_HRTICK"), ("features", "NO_WAKEUP_PREEMPTION")];
+    for (file, value) in settings {
+        if let Err(error) = fs::write(format!("{PLACE}/sched/{file}"), value) {
+            println!("{value} is not for {file} of the scheduler: {error}");
+        }
+    }
+    // SAFETY: a C string. Nothing of it may be left: a case may be about its not being there.
+    let status = unsafe { libc::umount(c"/tmp/debugfs".as_ptr()) };
+    if status == 0 { fs::remove_dir(PLACE) } else { Err(io::Error::last_os_error()) }
 }
 
 fn mount(kind: &str, place: &str) -> io::Result<()> {
