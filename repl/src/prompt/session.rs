@@ -88,7 +88,6 @@ struct Entered {
     text: String,
     /// Where from.
     given: Given,
-    is_off: bool,
     /// Something that it may use has been defined anew since.
     is_stale: bool,
     /// Maps to which nothing had been assigned.
@@ -235,8 +234,7 @@ impl<'a> Session<'a> {
         for (number, code) in self.live.take_exited() {
             if Some(number) == current {
                 own.get_or_insert(code);
-            } else if let Some(probe) = self.probes.iter_mut().find(|probe| probe.number == number && !probe.is_off) {
-                probe.is_off = true;
+            } else if self.has_probe(number) {
                 self.say(&format!("#{number} has called exit() and is off\n"));
             }
         }

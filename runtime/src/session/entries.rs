@@ -349,7 +349,14 @@ impl Live<'_> {
         })
     }
 
-    /// The entries that have called `exit()` since the last time, and the codes they gave.
+    /// Notes that an entry has called `exit()`. Several processors may do so before it is taken off: the first one counts.
+    pub(super) fn note_exited(&mut self, number: u32, code: u8) {
+        if !self.is_off(number) && !self.exited.iter().any(|(known, _)| *known == number) {
+            self.exited.push((number, code));
+        }
+    }
+
+    /// The entries that have called `exit()` since the last time, and are off because of it; and the codes they gave.
     pub fn take_exited(&mut self) -> Vec<(u32, u8)> {
         std::mem::take(&mut self.exited)
     }

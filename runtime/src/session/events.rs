@@ -223,7 +223,7 @@ impl Live<'_> {
         let map = MapId(record.number);
         match record.kind {
             Control::Exit if self.config.interactive => {
-                self.exited.push((record.number, record.arguments[0] as u8));
+                self.note_exited(record.number, record.arguments[0] as u8);
                 Ok(())
             }
             Control::Exit => {

@@ -114,7 +114,7 @@ impl Session<'_> {
         }
         self.keep(Some(number), draft, &read, &checked.options);
         let (text, given) = (draft.text.trim().to_owned(), draft.given.clone());
-        let entered = Entered { number, script: read.script, text, given, is_off: is_over, is_stale: false, waits_for };
+        let entered = Entered { number, script: read.script, text, given, is_stale: false, waits_for };
         match self.probes.iter_mut().find(|probe| probe.number == number) {
             Some(old) => *old = entered,
             None => self.probes.push(entered),

@@ -144,8 +144,7 @@ impl Session<'_> {
 
     /// The script that is written to a file.
     fn script_for(&self, path: &Path) -> String {
-        let off = |number: u32| self.probes.iter().any(|probe| probe.number == number && probe.is_off);
-        let state = |number: u32| if off(number) { State::Off } else { State::On };
+        let state = |number: u32| if self.live.is_off(number) { State::Off } else { State::On };
         let time = String::from_utf8_lossy(&self.shown.world.time_of_day(b"%Y-%m-%d %H:%M:%S %z")).into_owned();
         let head = head(time.trim(), &told_options(self.args), self.run_with(path).as_deref());
         // What is beside the script is found from there.

@@ -60,7 +60,7 @@ impl Session<'_> {
             self.say("no probes\n");
         }
         for probe in &self.probes {
-            let state = if probe.is_off { "off" } else { "on " };
+            let state = if self.live.is_off(probe.number) { "off" } else { "on " };
             let text = probe.shown().replace('\n', "\n       ");
             self.say_words(&format!("#{:<2} {state} {text}\n", probe.number));
         }

@@ -70,20 +70,12 @@ impl<'a> Session<'a> {
                     | RunError::NothingAttached),
                 ) => {
                     let _ = explain::<()>(&error, &object, self.args, &self.sources, self.reporter);
-                    self.note_what_is_off();
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
-    }
-
-    /// Probes whose place others should have taken may not have come back.
-    fn note_what_is_off(&mut self) {
-        for probe in &mut self.probes {
-            probe.is_off |= self.live.is_off(probe.number);
-        }
     }
 
     /// Compiles those probes anew that use maps of which nothing was known, and now is.
@@ -93,7 +85,8 @@ impl<'a> Session<'a> {
             if !probe.waits_for.iter().any(|map| self.known.has_map(map)) {
                 continue;
             }
-            let (number, is_off) = (probe.number, probe.is_off);
+            let number = probe.number;
+            let is_off = self.live.is_off(number);
             let settings = self.settings(&probe.given);
             let CheckedEntry { checked, known, waits_for } =
                 check_entry(&self.known, &probe.script, &self.target, &settings);
@@ -120,10 +113,7 @@ impl<'a> Session<'a> {
 
     /// Takes a probe off.
     pub fn off(&mut self, number: u32) {
-        if self.live.off(number)
-            && let Some(probe) = self.probes.iter_mut().find(|probe| probe.number == number)
-        {
-            probe.is_off = true;
+        if self.live.off(number) {
             self.say(&format!("#{number} is off\n"));
         }
     }
@@ -132,21 +122,13 @@ impl<'a> Session<'a> {
     pub fn on(&mut self, number: u32) -> Result<(), RunError> {
         let (args, reporter) = (self.args, self.reporter);
         match self.with_live(|live, output, host| live.on(number, output, host)) {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(RunError::Attach(failed)) => {
-                not_attached(&failed, args, &self.sources, reporter);
-                return Ok(());
-            }
+            Ok(true) => self.say(&format!("#{number} is on\n")),
+            Ok(false) => {}
+            Err(RunError::Attach(failed)) => not_attached(&failed, args, &self.sources, reporter),
             Err(error @ (RunError::Interrupted { .. } | RunError::Pin(_))) => {
                 reporter.plain(&error.to_string(), Some(&format!("#{number} stays off")));
-                return Ok(());
             }
             Err(error) => return Err(error),
-        }
-        if let Some(probe) = self.probes.iter_mut().find(|probe| probe.number == number) {
-            probe.is_off = false;
-            self.say(&format!("#{number} is on\n"));
         }
         Ok(())
     }
