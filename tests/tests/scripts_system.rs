@@ -417,6 +417,55 @@ fn requests_to_disks_have_their_size_and_who_asks() {
     });
 }
 
+/// A disk that is a file, with a scheduler of its own.
+struct ScheduledDisk {
+    device: String,
+    _file: Scratch,
+}
+
+impl ScheduledDisk {
+    fn new(bytes: u64) -> ScheduledDisk {
+        let file = Scratch::new("scripts-scheduled");
+        fs::File::create(file.path())
+            .and_then(|file| file.set_len(bytes))
+            .expect("the temporary folder can be written");
+        let made = Command::new("losetup").args(["--find", "--show"]).arg(file.path()).output().expect("it is there");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let device = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+        let disk = ScheduledDisk { device, _file: file };
+        disk.schedule("mq-deadline");
+        disk
+    }
+
+    fn schedule(&self, scheduler: &str) {
+        let name = self.device.trim_start_matches("/dev/");
+        fs::write(format!("/sys/block/{name}/queue/scheduler"), scheduler).expect("a scheduler every kernel has");
+    }
+}
+
+impl Drop for ScheduledDisk {
+    fn drop(&mut self) {
+        self.schedule("none");
+        let _ = Command::new("losetup").args(["--detach", &self.device]).status();
+    }
+}
+
+#[test]
+fn requests_that_a_scheduler_hands_on_have_who_asked() {
+    requires!(Bpf, Tracefs, Root, File("/dev/loop-control"), Program("losetup"), Program("blkdiscard"));
+    const BYTES: u64 = 1 << 20;
+    let disk = ScheduledDisk::new(BYTES);
+    let discard = || {
+        let status = Command::new("blkdiscard").args(["--force", &disk.device]).stderr(Stdio::null()).status();
+        assert!(status.expect("it is there").success());
+    };
+    let out = Run::file("biosnoop").run(|_| discard());
+    let discarded = rows(&out, &["blkdiscard"]).into_iter().filter(|row| row[4].starts_with('D'));
+    assert_eq!(discarded.filter_map(|row| row[6].parse::<u64>().ok()).sum::<u64>(), BYTES, "{out}");
+    let out = Run::file("bitesize").run(|_| discard());
+    assert!(out.stdout.contains("@bytes[blkdiscard, DS]:"), "{out}");
+}
+
 #[test]
 fn hardirqs_has_the_disk() {
     requires!(Bpf, Tracefs, File("/dev/vda"));
