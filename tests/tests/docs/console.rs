@@ -76,10 +76,14 @@ fn printed(command: &str, folder: &Path) -> String {
         .process_group(0);
     let mut shell = shell.spawn().expect("there is a shell");
     let group = shell.id() as i32;
-    let begun = Instant::now();
-    let mut is_told = false;
+    // What runs a command ends with it; other things are looked at from the first words on that they say.
+    let is_endless = !command.contains(" -c ");
+    let (begun, mut shown, mut is_told) = (Instant::now(), None, false);
     while shell.try_wait().expect("it can be waited for").is_none() {
-        if begun.elapsed() > patience(LOOK) && !is_told {
+        if shown.is_none() && out.metadata().is_ok_and(|file| file.len() > 0) {
+            shown = Some(Instant::now());
+        }
+        if is_endless && !is_told && shown.is_some_and(|shown| shown.elapsed() > LOOK) {
             is_told = true;
             // SAFETY: the process group is the one that was made above.
             unsafe { libc::kill(-group, libc::SIGINT) };
