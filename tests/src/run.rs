@@ -310,10 +310,10 @@ impl Session {
         self.settle()
     }
 
-    /// After the end: what was printed is in the pipes by now and is read, but a process left behind may keep them
-    /// open.
+    /// After the end: what was printed is in the pipes by now and is read, which takes its time where a program keeps a
+    /// processor to itself; but a process left behind may keep them open.
     fn settle(&self) -> MutexGuard<'_, State> {
-        let settled = Instant::now() + patience(Duration::from_secs(1));
+        let settled = Instant::now() + Duration::from_secs(5);
         self.shared.wait_until(settled, |state| state.open_streams == 0)
     }
 

@@ -11,9 +11,10 @@ fn a_profile_fires_on_each_processor_at_its_rate() {
     let out = Run::program("profile:hz:100 { @[cpu] = count(); } interval:s:1 { exit(); }").to_end();
     out.code(0).stderr_has("Attached 2 probes\n");
     for cpu in allowed_cpus() {
-        // An idle or a stolen processor may miss some, and none fires more often.
+        // An idle or a stolen processor may miss some, and none fires more often, however late the end comes.
         let count = out.int(&format!("@[{cpu}]"));
-        assert!((1..=130).contains(&count), "{count} on {cpu}\n{out}");
+        let most = (out.wall.as_secs_f64() * 130.0) as i64;
+        assert!((1..=most).contains(&count), "{count} on {cpu}\n{out}");
     }
 }
 
@@ -141,9 +142,11 @@ fn what_intervals_missed_while_rtrace_was_stopped_is_passed_over() {
     session.signal(libc::SIGCONT);
     let out = session.to_end();
     let times: Vec<u64> = out.stdout.lines().filter_map(|line| line.parse().ok()).collect();
-    // As long as all of its runs and the time in which there was none.
+    // As long as all of its runs and the time in which there was none. A second is made up for, here or where a busy
+    // machine was late.
     let took = times[times.len() - 1] - times[0];
-    let least = (times.len() as u64 - 3) * PERIOD + STOPPED.as_nanos() as u64;
+    let runs = times.len() as u64 - 3 - 1_000_000_000 / PERIOD;
+    let least = runs * PERIOD + STOPPED.as_nanos() as u64;
     assert!(times.len() == 100 && took >= least, "{} runs took {took} ns: {out}", times.len());
 }
 
