@@ -234,9 +234,6 @@ impl Drop for Worker {
     }
 }
 
-/// Where a worker waits for its gate to open: the first descriptor past those that every program has.
-const GATE: c_int = 3;
-
 /// The life of the child. Async-signal-safe throughout.
 fn follow(parent: pid_t, name: &CString, cpus: Option<&libc::cpu_set_t>, entrance: c_int, work: &Work) -> ! {
     // SAFETY: plain calls on data made before the fork; the child has one thread.
@@ -247,17 +244,13 @@ fn follow(parent: pid_t, name: &CString, cpus: Option<&libc::cpu_set_t>, entranc
             libc::_exit(2);
         }
         libc::prctl(libc::PR_SET_NAME, name.as_ptr());
-        // Nobody who waits for the end of what another thread has started may have to wait for this one.
-        if libc::dup2(entrance, GATE) != GATE || libc::close_range(GATE as u32 + 1, u32::MAX, 0) != 0 {
-            libc::_exit(5);
-        }
         if let Some(cpus) = cpus
             && libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), cpus) != 0
         {
             libc::_exit(3);
         }
         let mut byte = 0u8;
-        if libc::read(GATE, (&raw mut byte).cast(), 1) != 1 {
+        if libc::read(entrance, (&raw mut byte).cast(), 1) != 1 {
             libc::_exit(4);
         }
         match work.perform() {
