@@ -237,15 +237,7 @@ impl Terminal {
 
     /// Whether keys come line by line, are shown, and may be signals: how the terminal was at first.
     pub fn is_as_it_was(&self) -> bool {
-        self.has_modes(libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN)
-    }
-
-    /// Whether Ctrl-C is a signal just now: no line is being edited.
-    pub fn takes_signals(&self) -> bool {
-        self.has_modes(libc::ISIG)
-    }
-
-    fn has_modes(&self, all: libc::tcflag_t) -> bool {
+        let all = libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN;
         // SAFETY: the structure is written before it is used.
         let modes = unsafe {
             let mut modes = std::mem::zeroed();
